@@ -1,0 +1,38 @@
+#!/bin/sh
+# Makes a fresh checkout ready: dependencies (with their own Node 24 on Linux x64), then the build.
+# Cheap to repeat: each part is skipped when nothing that it depends on has changed.
+#   scripts/setup.sh          what running needs
+#   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus)
+set -eu
+cd "$(dirname "$0")/.."
+
+stamp=node_modules/.immunity-lock
+if ! cmp -s package-lock.json "$stamp"; then
+  echo "setup: installing dependencies" >&2
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+  cp package-lock.json "$stamp"
+fi
+PATH=$PWD/node_modules/.bin:$PATH
+if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 24 ? 0 : 1)'; then
+  echo "setup: Node 24 or newer is needed; this is $(node --version)." >&2
+  exit 1
+fi
+
+newer=$(find src web bench tsconfig*.json web/live/tsconfig.json package-lock.json -newer dist/.built -type f 2>/dev/null | head -n 1 || true)
+if [ ! -f dist/.built ] || [ -n "$newer" ]; then
+  npm run --silent build >&2
+fi
+
+[ "${1:-}" = tests ] || exit 0
+missing=
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
+if [ -n "$missing" ]; then
+  if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+    echo "setup: installing$missing" >&2
+    apt-get update -qq >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  else
+    echo "setup: not found:$missing. The tests that need them will be counted as skipped." >&2
+  fi
+fi

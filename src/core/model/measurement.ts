@@ -1,0 +1,36 @@
+import type { Instant } from "./time.ts"
+
+/**
+ * Latencies as a sparse exponential histogram: bucket `i` counts values in
+ * (2^(i/32), 2^((i+1)/32)] milliseconds. The same as OpenTelemetry's exponential histogram at
+ * scale 5 and Prometheus' native schema 5, so buckets merge and exchange without loss.
+ */
+export type Histogram = readonly (readonly [bucket: number, count: number])[]
+
+/** Buckets per doubling of the value. */
+export const bucketsPerOctave = 32
+
+/** What one cohort showed in one interval, as sufficient statistics; never one bare number. */
+export type Observation =
+  /** Of `total` requests `bad` were bad. Whole numbers, 0 ≤ bad ≤ total. */
+  | { readonly kind: "proportion"; readonly total: number; readonly bad: number }
+  /** The latencies of the answered requests. */
+  | { readonly kind: "histogram"; readonly buckets: Histogram }
+  /** `events` happened while the cohort was exposed for `exposure` instance-seconds. */
+  | { readonly kind: "events"; readonly events: number; readonly exposure: number }
+  /** Samples of a level, one a scrape and instance. Finite numbers. */
+  | { readonly kind: "gauge"; readonly values: readonly number[] }
+
+/**
+ * One metric in one closed interval, for canary and control at the same time. A cohort that could
+ * not be seen is absent: absent is not zero.
+ */
+export type Measurement = {
+  readonly metric: string
+  readonly from: Instant
+  readonly to: Instant
+  readonly canary?: Observation | undefined
+  readonly control?: Observation | undefined
+  /** Why a cohort is absent, in plain words: `router: connect ENOENT`. */
+  readonly blind?: string | undefined
+}

@@ -1,0 +1,226 @@
+import type { AppName, RegionName, ServerName } from "./ids.ts"
+import type { Duration, Instant } from "./time.ts"
+
+/** What `immunity.yaml` says at one commit, with defaults filled in and server pins applied. */
+export type Policy = {
+  readonly app: AppName
+  readonly build: BuildPolicy
+  readonly run: RunPolicy
+  readonly tests: readonly TestPolicy[]
+  readonly regions: readonly RegionPolicy[]
+  readonly metrics: readonly MetricPolicy[]
+  readonly decisions: DecisionTable
+  readonly autonomy: AutonomyPolicy
+  readonly rollback: RollbackPolicy
+  readonly lock: LockPolicy
+  readonly freeze: readonly FreezeWindow[]
+  readonly notify: readonly NotifyPolicy[]
+}
+
+export type BuildPolicy = {
+  /** Run through `sh -c` in a one-use workspace; absent: the checkout itself is the artifact. */
+  readonly command?: string | undefined
+  /** The folder of the workspace that becomes the artifact; `.` by default. */
+  readonly output: string
+  readonly timeout: Duration
+}
+
+export type RunPolicy = {
+  /** Run through `sh -c` inside the artifact; gets PORT, IMMUNITY_RELEASE, IMMUNITY_REGION, IMMUNITY_INSTANCE. */
+  readonly start: string
+  readonly health: HealthPolicy
+  /** How long requests in flight may finish before an instance is ended. */
+  readonly drain: Duration
+  /** From start to healthy; past it the instance never got healthy. */
+  readonly startTimeout: Duration
+  /** Resident memory in bytes past which an instance is ended and counted as crashed. */
+  readonly memory?: number | undefined
+  readonly env: Readonly<Record<string, string>>
+  /** Old pools kept warm for an instant swap back. */
+  readonly keep: number
+}
+
+export type HealthPolicy = {
+  readonly path: string
+  readonly every: Duration
+  readonly timeout: Duration
+  /** Passes in a row before an instance counts as ready. */
+  readonly healthy: number
+  /** Failures in a row before it no longer does. */
+  readonly unhealthy: number
+}
+
+export type TestPolicy = {
+  readonly name: string
+  /** Run through `sh -c` in the artifact; gets IMMUNITY_URL, the address of the new pool. */
+  readonly command: string
+  readonly timeout: Duration
+}
+
+export type Strategy = "immutable" | "blue-green" | "one-at-a-time" | "canary"
+
+export type RegionPolicy = {
+  readonly name: RegionName
+  readonly servers: readonly ServerName[]
+  /** Instances of a full pool, at least 1. */
+  readonly size: number
+  /** The address of its route: `127.0.0.1:8103`. */
+  readonly listen: string
+  /** Whether its route carries users. */
+  readonly production: boolean
+  /** Names of tests to run before traffic. */
+  readonly tests: readonly string[]
+  readonly strategy: Strategy
+  /** Weights of the canary strategy as fractions, rising, ending in 1. Empty for the others. */
+  readonly weights: readonly number[]
+  /** The strategy's pause after each step, besides the comparison. */
+  readonly pause: Duration
+  readonly gate?: GatePolicy | undefined
+  readonly mirror?: MirrorPolicy | undefined
+  readonly compare?: ComparePolicy | undefined
+  /** Watched after 100 % before it counts as a success. */
+  readonly bake: Duration
+  /** How long provisioning may take. */
+  readonly deadline: Duration
+  /** How users are kept on one side while a share is shifted. */
+  readonly sticky: StickyPolicy
+}
+
+export type GatePolicy = {
+  readonly expires: Duration
+  /** When true, who wrote the commit may not approve it. */
+  readonly notAuthor: boolean
+}
+
+export type MirrorPolicy = {
+  readonly from: RegionName
+  /** Share of the read-only requests that is copied, 0 to 1. */
+  readonly sample: number
+  readonly timeout: Duration
+}
+
+/** `previous`, `peers`: the old pool of the same route. A region's name: the mirrored requests there. */
+export type ComparePolicy = {
+  readonly to: "previous" | "peers" | RegionName
+  /** Observed healthy time that a step needs. */
+  readonly for: Duration
+  /** Time at the start of a step that is not judged: cold caches look like regressions. */
+  readonly warmup: Duration
+  /** Canary requests below which nothing is called ok. */
+  readonly minSamples: number
+  /** How often an unsure window may be extended before a person is asked. */
+  readonly extensions: number
+  /** How long a blind rollout may hold its weight before it goes back to 0, unlocked. */
+  readonly blindLimit: Duration
+}
+
+export type StickyPolicy =
+  | { readonly by: "none" }
+  | { readonly by: "cookie"; readonly name: string }
+  | { readonly by: "header"; readonly name: string }
+  | { readonly by: "address" }
+
+export type MetricPolicy = {
+  readonly name: string
+  readonly source: MetricSourcePolicy
+  readonly kind: "error-proportion" | "latency-quantile" | "events" | "gauge"
+  /** Which direction is bad. */
+  readonly worse: "up" | "down"
+  readonly critical: boolean
+  /** Tolerated relative to the control: 0.1 is 10 % more. */
+  readonly tolerateRatio: number
+  /** Tolerated in absolute terms, in the unit of the metric (fractions for proportions, ms for latency). */
+  readonly tolerateDelta: number
+  /** For `latency-quantile`: which one, 0 < q < 1. */
+  readonly quantile?: number | undefined
+  /** Absolute targets, in the unit of the metric. */
+  readonly max?: number | undefined
+  readonly min?: number | undefined
+}
+
+export type MetricSourcePolicy =
+  /** Our own router's counters. */
+  | { readonly type: "router" }
+  /** Crashes that agents count. */
+  | { readonly type: "agent" }
+  | { readonly type: "prometheus"; readonly url: string; readonly query: string }
+
+export type Action = "advance" | "extend" | "hold" | "halt" | "rollback"
+
+/** From the boldest to the most cautious. */
+export const actionsByCaution: readonly Action[] = ["advance", "extend", "hold", "halt", "rollback"]
+
+export type DecisionTable = {
+  /** The action when no row matches. */
+  readonly fallback: Action
+  readonly rules: readonly Rule[]
+}
+
+/** Every condition that is given must hold; an empty `when` always matches. */
+export type Rule = {
+  readonly id: string
+  readonly when: Condition
+  readonly then: Action
+  readonly because?: string | undefined
+}
+
+export type Condition = {
+  /** Some critical metric has this verdict. */
+  readonly critical?: "ok" | "worse" | "unsure" | "nodata" | undefined
+  /** At least `count` (default 1) metrics have this verdict. */
+  readonly any?: "ok" | "worse" | "unsure" | "nodata" | undefined
+  readonly count?: number | undefined
+  /** Every metric has this verdict; never true without metrics. */
+  readonly all?: "ok" | "worse" | "unsure" | "nodata" | undefined
+  /** Named metrics have these verdicts. */
+  readonly metric?: Readonly<Record<string, "ok" | "worse" | "unsure" | "nodata">> | undefined
+  /** `broken`: no metric of some source could be read. */
+  readonly monitoring?: "ok" | "broken" | undefined
+  /** The control breaks the same target: the world is sick. */
+  readonly control?: "ok" | "bad" | undefined
+  /** Instances crash or probes fail: evidence that needs no monitoring system. */
+  readonly probes?: "ok" | "failing" | undefined
+  /** Whether the release may still be taken back by itself. */
+  readonly reversible?: boolean | undefined
+}
+
+export type Autonomy = "dry-run" | "manual" | "auto"
+
+export type AutonomyPolicy = {
+  readonly advance: Autonomy
+  readonly halt: Autonomy
+  readonly rollback: Autonomy
+  readonly regions: Readonly<
+    Record<RegionName, { readonly advance?: Autonomy; readonly halt?: Autonomy; readonly rollback?: Autonomy }>
+  >
+}
+
+export type RollbackPolicy = {
+  /** Globs of files; a commit that touches one never rolls back by itself. */
+  readonly irreversible: readonly string[]
+  /** Which regions go back together: only the one that failed, or every production region on that release. */
+  readonly scope: "region" | "production"
+}
+
+export type LockPolicy = {
+  readonly on: readonly ("halt" | "rollback")[]
+  /** What a lock stops: the whole application or one region. */
+  readonly scope: "app" | "region"
+  /** Whether unlocking also asks for what will prevent it next time. */
+  readonly preventiveAction: boolean
+}
+
+/** A recurring window, in its own time zone, in which nothing new is advanced. Rollback stays allowed. */
+export type FreezeWindow = {
+  readonly name: string
+  /** Precomputed by the shell for the coming weeks: the core knows no calendars. */
+  readonly spans: readonly { readonly from: Instant; readonly until: Instant }[]
+  /** The rule as written: `Fri 16:00 - Mon 08:00` in `Europe/Berlin`. */
+  readonly when: string
+  readonly zone: string
+}
+
+export type NotifyPolicy = {
+  readonly webhook: string
+  readonly on: readonly ("gate" | "halt" | "rollback" | "lock" | "hold" | "success")[]
+}

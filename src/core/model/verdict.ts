@@ -1,0 +1,32 @@
+/**
+ * What the judge says of one metric.
+ * `ok`: worse than the margin is excluded. `worse`: proved, at the alpha of the rollout.
+ * `unsure`: there is data, not enough of it. `nodata`: it could not be seen; never ok, never worse.
+ */
+export type VerdictKind = "ok" | "worse" | "unsure" | "nodata"
+
+/** A cohort in numbers people read, e.g. 0.031 of 1,204 requests. */
+export type Summary = {
+  readonly value: number
+  readonly samples: number
+}
+
+export type Verdict = {
+  readonly metric: string
+  readonly kind: VerdictKind
+  readonly critical: boolean
+  /** One plain sentence with the numbers and the limit. */
+  readonly because: string
+  /** Unit of the values below: `%` values are fractions (0.031 is 3.1 %), `ms` milliseconds, `1` bare. */
+  readonly unit: "%" | "ms" | "MB" | "per min" | "1"
+  readonly canary?: Summary | undefined
+  readonly control?: Summary | undefined
+  /** Canary minus control with an interval for display. */
+  readonly difference?: { readonly estimate: number; readonly low: number; readonly high: number } | undefined
+  /** The margin: how much worse than the control is tolerated, in the unit above. */
+  readonly limit?: number | undefined
+  /** Natural logarithm of the evidence that it is worse (an e-value); 0 means none. */
+  readonly logEvidence: number
+  /** True when the control breaks the absolute target as well: the world is sick, not the release. */
+  readonly controlAlsoBad: boolean
+}

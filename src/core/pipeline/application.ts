@@ -1,0 +1,117 @@
+import type {
+  AppName,
+  CommitId,
+  Digest,
+  InstanceId,
+  JobId,
+  RegionName,
+  ReleaseId,
+  RolloutNumber,
+  ServerName,
+} from "../model/ids.ts"
+import type { Policy, RegionPolicy } from "../model/policy.ts"
+import type { Instant } from "../model/time.ts"
+import type { Rollout } from "../rollout/rollout.ts"
+
+/** Everything that is decided about one application; one journal stream folds into one of these. */
+export type Application = {
+  readonly app: AppName
+  readonly source: Source
+  readonly paused: { readonly by: string; readonly reason: string; readonly at: Instant } | undefined
+  /** Oldest first; the newest hundred and whatever still runs. */
+  readonly commits: readonly Commit[]
+  readonly releases: Readonly<Record<ReleaseId, Release>>
+  /** In pipeline order, as the newest accepted commit lists them. */
+  readonly regions: readonly Region[]
+  readonly rollouts: Readonly<Record<RolloutNumber, Rollout>>
+  readonly nextRollout: RolloutNumber
+  readonly nextRelease: number
+  readonly locks: readonly Lock[]
+  readonly nextLock: number
+  readonly quarantine: Readonly<Record<ReleaseId, Quarantine>>
+  /** When the system rolled back by itself; its budget is counted on these. */
+  readonly automaticRollbacks: readonly Instant[]
+}
+
+/** Where commits come from. */
+export type Source = { readonly url: string; readonly branch: string }
+
+export type Commit = {
+  readonly id: CommitId
+  readonly subject: string
+  readonly author: string
+  readonly email: string
+  readonly at: Instant
+  readonly foundAt: Instant
+  readonly files: number
+  /** Whether it touches a file that the policy calls irreversible. */
+  readonly irreversible: boolean
+  readonly state: CommitState
+}
+
+export type CommitState =
+  | { readonly name: "waiting"; readonly policy: Policy }
+  | { readonly name: "building"; readonly policy: Policy; readonly job: JobId; readonly attempt: number; readonly since: Instant }
+  | { readonly name: "built" }
+  | { readonly name: "failed"; readonly policy: Policy; readonly because: string; readonly job: JobId; readonly attempt: number }
+  /** Its immunity.yaml is not valid; what runs stays as it is. */
+  | { readonly name: "refused"; readonly problems: readonly string[] }
+  | { readonly name: "superseded"; readonly policy: Policy; readonly by: CommitId }
+
+/** An artifact with its policy and how reversible it is: the thing that climbs the regions. */
+export type Release = {
+  readonly id: ReleaseId
+  /** Rises with each build; a region only climbs by itself. */
+  readonly order: number
+  readonly digest: Digest
+  readonly bytes: number
+  readonly builtAt: Instant
+  readonly irreversible: boolean
+  readonly policy: Policy
+  readonly subject: string
+  readonly author: string
+  readonly email: string
+}
+
+export type Region = {
+  readonly name: RegionName
+  readonly policy: RegionPolicy
+  /** The pool that serves; a pool is named by the rollout that made it. */
+  readonly stable: RolloutNumber | undefined
+  /** Pools kept warm for an instant swap back, newest first. */
+  readonly kept: readonly RolloutNumber[]
+  /** The rollout that is queued or under way. */
+  readonly active: RolloutNumber | undefined
+  readonly instances: Readonly<Record<InstanceId, Instance>>
+  readonly nextSerial: number
+  /** What the router last acknowledged, pool by pool, in percent. */
+  readonly weights: Readonly<Record<RolloutNumber, number>>
+}
+
+export type Instance = {
+  readonly id: InstanceId
+  readonly pool: RolloutNumber
+  readonly release: ReleaseId
+  readonly server: ServerName
+  /** The step of the schedule that asked for it; it meets traffic when that step does. */
+  readonly step: number
+  readonly requestedAt: Instant
+  readonly state: "starting" | "ready" | "unready" | "ended"
+  readonly address: string | undefined
+  /** Set when it is no longer wanted: out of the route, released by the router, then ended. */
+  readonly retired: { readonly at: Instant; readonly because: string } | undefined
+  /** The router refuses its id for ever; only now may it be ended. */
+  readonly released: boolean
+}
+
+export type Lock = {
+  readonly id: number
+  readonly scope: { readonly kind: "app" } | { readonly kind: "region"; readonly region: RegionName }
+  readonly at: Instant
+  readonly by: string
+  readonly because: string
+  readonly rollout: RolloutNumber | undefined
+  readonly evidence: string | undefined
+}
+
+export type Quarantine = { readonly at: Instant; readonly because: string; readonly rollout: RolloutNumber | undefined }

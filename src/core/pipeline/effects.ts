@@ -1,0 +1,78 @@
+import type { CommitId, Digest, InstanceId, JobId, RegionName, ReleaseId, RolloutNumber, ServerName } from "../model/ids.ts"
+import type { MetricPolicy, RunPolicy, StickyPolicy } from "../model/policy.ts"
+import type { Duration, Instant } from "../model/time.ts"
+import type { Stage } from "../rollout/rollout.ts"
+
+/** What the world should look like, from the state alone; and when to look again. */
+export type Wanted = { readonly effects: readonly Effect[]; readonly wakeAt: Instant | undefined }
+
+/** An order that is safe to repeat: it names the state to reach, not a change. */
+export type Effect =
+  | { readonly kind: "run-job"; readonly job: JobSpec }
+  | { readonly kind: "start-instance"; readonly instance: InstanceSpec }
+  | { readonly kind: "release-instance"; readonly server: ServerName; readonly instance: InstanceId; readonly drain: Duration }
+  | { readonly kind: "stop-instance"; readonly server: ServerName; readonly instance: InstanceId; readonly grace: Duration }
+  | { readonly kind: "set-routes"; readonly routes: readonly RouteSpec[] }
+  | { readonly kind: "measure"; readonly measure: MeasureSpec }
+
+export type JobSpec = {
+  readonly id: JobId
+  readonly server: ServerName
+  readonly timeout: Duration
+} & (
+  | { readonly kind: "build"; readonly commit: CommitId; readonly command: string | undefined; readonly output: string }
+  | { readonly kind: "test"; readonly digest: Digest; readonly command: string; readonly route: string; readonly release: ReleaseId; readonly region: RegionName }
+)
+
+export type InstanceSpec = {
+  readonly id: InstanceId
+  readonly server: ServerName
+  readonly region: RegionName
+  readonly release: ReleaseId
+  readonly digest: Digest
+  readonly run: RunPolicy
+}
+
+export type RouteSpec = {
+  readonly route: string
+  /** `host:port`; port 0 lets the router choose one and keep it. */
+  readonly listen: string
+  /** Shuffles users anew for each rollout. */
+  readonly salt: string
+  readonly sticky: StickyPolicy
+  readonly pools: readonly PoolSpec[]
+  /** The pool that takes over when the chosen one has nobody usable; never the other way round. */
+  readonly stable: string | undefined
+  readonly mirror: { readonly to: string; readonly sample: number; readonly timeout: Duration } | undefined
+}
+
+export type PoolSpec = {
+  readonly pool: string
+  /** Percent; the weights of a route with pools sum to 100. */
+  readonly weight: number
+  readonly instances: readonly { readonly id: InstanceId; readonly address: string }[]
+}
+
+/** Which cohorts are compared now. */
+export type MeasureSpec = {
+  readonly rollout: RolloutNumber
+  readonly region: RegionName
+  readonly stage: Stage
+  readonly step: number
+  /** The instances of each cohort now, for sources that ask by instance and for counting crashes. */
+  readonly canary: Cohort
+  /** Absent: nothing to compare with, only absolute targets hold. */
+  readonly control: Cohort | undefined
+  readonly metrics: readonly MetricPolicy[]
+  readonly minSamples: number
+  /** Measurements before this moment are kept and not judged. */
+  readonly judgeFrom: Instant
+}
+
+/** `mirrored`: only the requests that the route copied, on this side of the copy. */
+export type Cohort = {
+  readonly route: string
+  readonly pool: string
+  readonly mirrored: boolean
+  readonly instances: readonly InstanceId[]
+}

@@ -1,0 +1,89 @@
+import type { CommitId, Digest, InstanceId, JobId, RegionName, RolloutNumber, ServerName } from "../model/ids.ts"
+import type { Policy } from "../model/policy.ts"
+import type { Duration, Instant } from "../model/time.ts"
+import type { Verdict } from "../model/verdict.ts"
+import type { Stage } from "../rollout/rollout.ts"
+import type { Source } from "./application.ts"
+import type { Difference, Exit } from "./events.ts"
+
+/** Who asks. `immunity` is the system itself. */
+export type Actor = string
+
+/** What a person orders. */
+export type Command =
+  | { readonly type: "add-app"; readonly source: Source }
+  | { readonly type: "deploy"; readonly commit: CommitId | undefined; readonly reason: string }
+  | { readonly type: "approve"; readonly rollout: RolloutNumber; readonly reason: string; readonly bound: Bound }
+  | { readonly type: "reject"; readonly rollout: RolloutNumber; readonly reason: string }
+  | { readonly type: "halt"; readonly rollout: RolloutNumber; readonly reason: string }
+  | { readonly type: "rollback"; readonly rollout: RolloutNumber; readonly reason: string }
+  /** Resumes a held rollout, or the whole application when it is paused. */
+  | { readonly type: "resume"; readonly rollout: RolloutNumber | undefined; readonly reason: string }
+  | { readonly type: "pause"; readonly reason: string }
+  | { readonly type: "retry"; readonly rollout: RolloutNumber; readonly reason: string }
+  | { readonly type: "lock"; readonly region: RegionName | undefined; readonly reason: string }
+  | { readonly type: "unlock"; readonly lock: number; readonly reason: string; readonly preventive: string | undefined }
+  | { readonly type: "replace-instance"; readonly instance: InstanceId; readonly reason: string }
+
+/** What an approver saw. Anything that is given must still be true. */
+export type Bound = { readonly digest?: Digest | undefined; readonly evidence?: string | undefined }
+
+/** What the world reports. */
+export type Fact =
+  | {
+      readonly type: "commit-seen"
+      readonly commit: CommitId
+      readonly subject: string
+      readonly author: string
+      readonly email: string
+      readonly committedAt: Instant
+      /** Paths that it touches. */
+      readonly changed: readonly string[]
+      readonly config: { readonly policy: Policy } | { readonly problems: readonly string[] }
+    }
+  | { readonly type: "job-ended"; readonly job: JobId; readonly outcome: JobOutcome }
+  | { readonly type: "observed"; readonly servers: readonly ServerFacts[] }
+  | {
+      readonly type: "looked"
+      readonly rollout: RolloutNumber
+      readonly stage: Stage
+      readonly verdicts: readonly Verdict[]
+      readonly sourceBroken: boolean
+      /** Observed time, in milliseconds, in this stage and step; only intervals in which both cohorts were seen. */
+      readonly observed: Duration
+      readonly evidence: string
+    }
+  /** Time has passed: deadlines are looked at. */
+  | { readonly type: "tick" }
+
+export type JobOutcome =
+  | { readonly kind: "built"; readonly digest: Digest; readonly bytes: number }
+  | { readonly kind: "passed" }
+  | { readonly kind: "failed"; readonly because: string }
+
+/** One server as it is now. A server that did not answer is absent: unknown, not empty. */
+export type ServerFacts = {
+  readonly server: ServerName
+  readonly instances: readonly InstanceFacts[]
+  /** Acknowledged weights in percent by route, then by pool name; ids that the router refuses for ever. */
+  readonly routes: Readonly<Record<string, Readonly<Record<string, number>>>>
+  readonly released: readonly InstanceId[]
+}
+
+export type InstanceFacts = {
+  readonly instance: InstanceId
+  readonly state: "starting" | "ready" | "unready" | "ended"
+  readonly address: string | undefined
+  readonly exit: Exit | undefined
+  readonly differences: readonly Difference[]
+}
+
+export type Input = { readonly at: Instant; readonly by: Actor } & (Command | Fact)
+
+/** The name of a pool in the router: the rollout that made it. */
+export const poolName = (rollout: RolloutNumber): string => `r${rollout}`
+export const poolNumber = (name: string): RolloutNumber => Number(name.slice(1))
+
+/** The route of a region, and the one that tests and mirrored requests use to reach a new pool alone. */
+export const routeName = (app: string, region: RegionName): string => `${app}/${region}`
+export const previewName = (app: string, region: RegionName): string => `${app}/${region}/preview`

@@ -1,0 +1,70 @@
+import type { Readable } from "node:stream"
+import type { AppName, CommitId, InstanceId, JobId, ServerName } from "../core/model/ids.ts"
+import type { Duration, Instant } from "../core/model/time.ts"
+import type { InstanceSpec, JobSpec, RouteSpec } from "../core/pipeline/effects.ts"
+import type { JobOutcome } from "../core/pipeline/input.ts"
+import type { Difference, Exit } from "../core/pipeline/events.ts"
+import type { RouterCounters } from "./counters.ts"
+import type { Applied, Fence, Released, RouterState } from "./router.ts"
+
+export type AgentInstance = {
+  readonly id: InstanceId
+  readonly app: AppName
+  /** `ready`: its health probe passes, with hysteresis. */
+  readonly state: "starting" | "ready" | "unready" | "ended"
+  readonly address: string | undefined
+  readonly startedAt: Instant
+  readonly exit: Exit | undefined
+  readonly memory: number | undefined
+  readonly differences: readonly Difference[]
+  /** What the last failing probe said. */
+  readonly probe: string | undefined
+}
+
+export type AgentJob = {
+  readonly id: JobId
+  readonly app: AppName
+  readonly state: "running" | "ended"
+  readonly startedAt: Instant
+  readonly outcome: JobOutcome | undefined
+}
+
+/** Everything on one server, of all applications, at one moment. */
+export type Observed = {
+  readonly server: ServerName
+  readonly at: Instant
+  readonly instances: readonly AgentInstance[]
+  readonly jobs: readonly AgentJob[]
+  /** Undefined, with the reason beside it, when the router does not answer. */
+  readonly router: RouterState | undefined
+  readonly routerProblem: string | undefined
+  /** Bytes left on the disk that holds artifacts and logs. */
+  readonly diskFree: number
+}
+
+/** `refused`: an older fence than the agent has seen, or an order outside the whitelist. */
+export type Ordered = { readonly kind: "done" } | { readonly kind: "refused"; readonly because: string }
+
+/**
+ * One server. Few typed verbs, each safe to repeat; the agent refuses a writer with an older epoch, and an
+ * instance id that was released or has ended. A rejected promise means: the outcome is unknown.
+ */
+export interface Agent {
+  readonly server: ServerName
+  /** The barrier after winning a lease, before the first mutation. */
+  fence(app: AppName, epoch: number, signal: AbortSignal): Promise<Ordered>
+  observe(signal: AbortSignal): Promise<Observed>
+  /** Brings the tree that a build needs; once per commit. */
+  putSource(fence: Fence, commit: CommitId, tar: Readable, signal: AbortSignal): Promise<Ordered>
+  runJob(fence: Fence, job: JobSpec, url: string | undefined, signal: AbortSignal): Promise<Ordered>
+  startInstance(fence: Fence, instance: InstanceSpec, signal: AbortSignal): Promise<Ordered>
+  /** Refused unless the router released the id. */
+  stopInstance(fence: Fence, instance: InstanceId, grace: Duration, signal: AbortSignal): Promise<Ordered>
+  setRoutes(fence: Fence, routes: readonly RouteSpec[], signal: AbortSignal): Promise<Applied>
+  releaseInstance(fence: Fence, instance: InstanceId, drain: Duration, signal: AbortSignal): Promise<Released | { readonly kind: "refused"; readonly because: string }>
+  counters(signal: AbortSignal): Promise<RouterCounters>
+  /** The log of a job or an instance from a byte on; `next` is where to go on, `ended` when no more will come. */
+  log(of: { readonly job: JobId } | { readonly instance: InstanceId }, from: number, limit: number, signal: AbortSignal): Promise<LogChunk | undefined>
+}
+
+export type LogChunk = { readonly text: string; readonly next: number; readonly ended: boolean }

@@ -1,0 +1,29 @@
+import type { InstanceSpec } from "../core/pipeline/effects.ts"
+import type { InstanceId } from "../core/model/ids.ts"
+import type { Duration, Instant } from "../core/model/time.ts"
+import type { Difference, Exit } from "../core/pipeline/events.ts"
+
+export type RunningInstance = {
+  readonly id: InstanceId
+  readonly state: "running" | "ended"
+  readonly address: string | undefined
+  readonly startedAt: Instant
+  readonly exit: Exit | undefined
+  /** Resident bytes; undefined when it cannot be read. */
+  readonly memory: number | undefined
+  /** Where it differs from its artifact; empty when it does not. */
+  readonly differences: readonly Difference[]
+}
+
+/**
+ * Runs instances on this server. Instances outlive the process that started them and are found again.
+ * Starting an id that exists is a no-op; an id that ended is never started again.
+ */
+export interface Compute {
+  start(spec: InstanceSpec, signal: AbortSignal): Promise<void>
+  /** Asks it to end, forces it after `grace`; resolves when it is gone. Unknown ids are gone already. */
+  stop(id: InstanceId, grace: Duration, signal: AbortSignal): Promise<void>
+  list(signal: AbortSignal): Promise<readonly RunningInstance[]>
+  /** Removes what an ended instance left on disk, except its log. */
+  forget(id: InstanceId): Promise<void>
+}

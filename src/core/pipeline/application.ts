@@ -20,6 +20,8 @@ export type Application = {
   readonly paused: { readonly by: string; readonly reason: string; readonly at: Instant } | undefined
   /** Oldest first; the newest hundred and whatever still runs. */
   readonly commits: readonly Commit[]
+  /** How often each commit was built; a failed build may be tried again. */
+  readonly buildAttempts: Readonly<Record<CommitId, number>>
   readonly releases: Readonly<Record<ReleaseId, Release>>
   /** In pipeline order, as the newest accepted commit lists them. */
   readonly regions: readonly Region[]
@@ -98,6 +100,8 @@ export type Instance = {
   readonly requestedAt: Instant
   readonly state: "starting" | "ready" | "unready" | "ended"
   readonly address: string | undefined
+  /** Set when it is to be replaced as soon as another one is ready: modified, or asked for by a person. */
+  readonly condemned: string | undefined
   /** Set when it is no longer wanted: out of the route, released by the router, then ended. */
   readonly retired: { readonly at: Instant; readonly because: string } | undefined
   /** The router refuses its id for ever; only now may it be ended. */

@@ -105,6 +105,7 @@ export type Event =
   | { readonly type: "instance-unready"; readonly region: RegionName; readonly instance: InstanceId; readonly because: string }
   | { readonly type: "instance-crashed"; readonly region: RegionName; readonly instance: InstanceId; readonly exit: Exit }
   | { readonly type: "instance-modified"; readonly region: RegionName; readonly instance: InstanceId; readonly differences: readonly Difference[] }
+  | { readonly type: "instance-condemned"; readonly region: RegionName; readonly instance: InstanceId; readonly because: string }
   | { readonly type: "instance-retired"; readonly region: RegionName; readonly instance: InstanceId; readonly because: string }
   | { readonly type: "instance-released"; readonly region: RegionName; readonly instance: InstanceId }
   | { readonly type: "instance-stopped"; readonly region: RegionName; readonly instance: InstanceId }

@@ -1,0 +1,241 @@
+import { unreachable } from "../model/unreachable.ts"
+import { goOn } from "../rollout/advance.ts"
+import { halt } from "../rollout/looked.ts"
+import { placeToGo, retreat } from "../rollout/retreat.ts"
+import { type Rollout, terminal } from "../rollout/rollout.ts"
+import { queue } from "./climb.ts"
+import type { Draft, Refusal } from "./draft.ts"
+import { blocker, blockerOf } from "./guards.ts"
+import type { Bound, Command } from "./input.ts"
+
+/** Obeys a person, or says which rule stands in the way. A refusal changes nothing. */
+export function obey(draft: Draft, command: Command, by: string): Refusal | undefined {
+  if ("reason" in command && command.type !== "deploy" && command.reason.trim() === "") {
+    return refuse("reason-missing", `${command.type} needs a reason: say why in one sentence`)
+  }
+  switch (command.type) {
+    case "add-app":
+      if (draft.state.source.url !== "") return refuse("wrong-phase", `${draft.state.app} was added already, from ${draft.state.source.url}`)
+      draft.add({ type: "app-added", source: command.source }, "added")
+      return undefined
+    case "deploy":
+      return deploy(draft, command.commit)
+    case "approve":
+      return withRollout(draft, command.rollout, (rollout) => approve(draft, rollout, command.reason, command.bound, by))
+    case "reject":
+      return withRollout(draft, command.rollout, (rollout) => reject(draft, rollout, command.reason))
+    case "halt":
+      return withRollout(draft, command.rollout, (rollout) => haltIt(draft, rollout, command.reason, by))
+    case "rollback":
+      return withRollout(draft, command.rollout, (rollout) => rollback(draft, rollout, command.reason))
+    case "resume":
+      return resume(draft, command.rollout, command.reason)
+    case "pause":
+      if (draft.state.paused) return refuse("wrong-phase", `paused already, by ${draft.state.paused.by}`)
+      draft.add({ type: "app-paused", reason: command.reason }, command.reason)
+      return undefined
+    case "retry":
+      return withRollout(draft, command.rollout, (rollout) => retry(draft, rollout, command.reason))
+    case "lock":
+      return lockIt(draft, command.region, command.reason)
+    case "unlock":
+      return unlock(draft, command.lock, command.reason, command.preventive)
+    case "replace-instance":
+      return replaceInstance(draft, command.instance, command.reason)
+    default:
+      return unreachable(command)
+  }
+}
+
+const refuse = (code: Refusal["code"], message: string): Refusal => ({ code, message })
+
+function withRollout(
+  draft: Draft,
+  number: number,
+  then: (rollout: Rollout) => Refusal | undefined,
+): Refusal | undefined {
+  const rollout = draft.rollout(number)
+  return rollout ? then(rollout) : refuse("unknown", `${draft.state.app} has no rollout ${number}`)
+}
+
+function deploy(draft: Draft, wanted: string | undefined): Refusal | undefined {
+  const { state } = draft
+  const commit = wanted === undefined ? state.commits.at(-1) : state.commits.find((known) => known.id.startsWith(wanted))
+  if (!commit) return refuse("unknown", `${wanted ?? "no commit"} is not known on ${state.source.branch}; push it first`)
+  if (state.quarantine[commit.id]) {
+    return refuse("quarantined", `${commit.id.slice(0, 7)} is quarantined: ${state.quarantine[commit.id]?.because}. Use retry with a reason`)
+  }
+  if (commit.state.name === "refused") return refuse("wrong-phase", `its immunity.yaml is not valid: ${commit.state.problems[0] ?? ""}`)
+  if (commit.state.name === "building") return refuse("wrong-phase", "it is being built now")
+  if (commit.state.name !== "built") {
+    draft.add({ type: "commit-chosen", commit: commit.id }, "chosen by a person")
+    return undefined
+  }
+  const release = state.releases[commit.id]
+  const first = state.regions[0]
+  if (!release || !first) return refuse("unknown", "nothing of that commit was built")
+  const blocked = blocker(state, first.name, release.policy.freeze, draft.at)
+  if (blocked) return refuse(blocked.why, blocked.because)
+  if (first.active !== undefined) return refuse("wrong-phase", `${first.name} is busy with rollout ${first.active}`)
+  queue(draft, first, release, 0)
+  return undefined
+}
+
+function approve(draft: Draft, rollout: Rollout, reason: string, bound: Bound, by: string): Refusal | undefined {
+  const { phase } = rollout
+  const release = draft.state.releases[rollout.release]
+  if (bound.digest && bound.digest !== release?.digest) return refuse("stale", "the artifact is not the one that you saw; look again")
+  if (phase.name === "holding") {
+    if (bound.evidence && bound.evidence !== rollout.lastLook?.evidence) {
+      return refuse("stale", "there is newer evidence than what you saw; look again")
+    }
+    return applyProposal(draft, rollout, reason)
+  }
+  if (phase.name !== "queued" || !phase.gate) return refuse("wrong-phase", `rollout ${rollout.number} waits for no approval; it is ${phase.name}`)
+  if (rollout.approval) return refuse("wrong-phase", `approved already by ${rollout.approval.by}`)
+  if (bound.evidence && bound.evidence !== phase.gate.evidence) return refuse("stale", "the evidence changed since you looked; look again")
+  if (phase.gate.notAuthor && release && (by === release.author || by === release.email)) {
+    return refuse("not-allowed", "who wrote a commit may not approve it here; ask somebody else")
+  }
+  const blocked = blockerOf(draft.state, rollout, draft.at)
+  if (blocked?.why === "locked") return refuse("locked", blocked.because)
+  draft.add({ type: "gate-approved", rollout: rollout.number, reason }, reason)
+  return undefined
+}
+
+function applyProposal(draft: Draft, rollout: Rollout, reason: string): Refusal | undefined {
+  if (rollout.phase.name !== "holding" || rollout.phase.hold.proposal === undefined) {
+    return refuse("wrong-phase", `rollout ${rollout.number} holds for a reason that no approval can lift`)
+  }
+  const { proposal, because } = rollout.phase.hold
+  if (proposal === "rollback") {
+    retreat(draft, rollout, { because, automatic: false, judged: true, evidence: rollout.lastLook?.evidence })
+    return undefined
+  }
+  if (proposal === "halt") {
+    halt(draft, rollout, because, rollout.lastLook?.evidence)
+    return undefined
+  }
+  const blocked = blockerOf(draft.state, rollout, draft.at)
+  if (blocked) return refuse(blocked.why, blocked.because)
+  draft.add({ type: "hold-ended", rollout: rollout.number, because: reason }, reason)
+  const now = draft.rollout(rollout.number)
+  if (now) goOn(draft, now)
+  return undefined
+}
+
+function reject(draft: Draft, rollout: Rollout, reason: string): Refusal | undefined {
+  if (rollout.phase.name === "queued") {
+    draft.add({ type: "gate-rejected", rollout: rollout.number, reason }, reason)
+    return undefined
+  }
+  if (rollout.phase.name === "holding" && rollout.phase.hold.proposal !== undefined) {
+    return rollback(draft, rollout, reason)
+  }
+  return refuse("wrong-phase", `rollout ${rollout.number} asks for nothing; it is ${rollout.phase.name}`)
+}
+
+function haltIt(draft: Draft, rollout: Rollout, reason: string, by: string): Refusal | undefined {
+  const { phase } = rollout
+  if (phase.name === "queued") {
+    draft.add({ type: "rollout-cancelled", rollout: rollout.number, because: reason }, reason)
+    return undefined
+  }
+  if (phase.name === "aborting" || phase.name === "rolling-back") return refuse("wrong-phase", "it is going back already, and that wins")
+  if (terminal(phase)) return refuse("wrong-phase", `rollout ${rollout.number} is over: ${phase.name}`)
+  halt(draft, rollout, `halted by ${by}: ${reason}`, rollout.lastLook?.evidence)
+  return undefined
+}
+
+function rollback(draft: Draft, rollout: Rollout, reason: string): Refusal | undefined {
+  const { phase } = rollout
+  if (phase.name === "queued") return haltIt(draft, rollout, reason, "a person")
+  if (phase.name === "aborting" || phase.name === "rolling-back") return undefined
+  const serving = draft.region(rollout.region)?.stable === rollout.number
+  if (terminal(phase) && !(phase.name === "succeeded" && serving)) {
+    return refuse("wrong-phase", `rollout ${rollout.number} is over (${phase.name}) and serves no users; there is nothing to take back`)
+  }
+  if (terminal(phase) && draft.region(rollout.region)?.active !== undefined) {
+    return refuse("wrong-phase", `${rollout.region} is busy with rollout ${draft.region(rollout.region)?.active}; halt or roll that back first`)
+  }
+  if (rollout.hadTraffic && placeToGo(draft.state, rollout) === undefined) {
+    return refuse("not-allowed", "there is no older release kept here to go back to")
+  }
+  retreat(draft, rollout, { because: reason, automatic: false, judged: rollout.hadTraffic, evidence: rollout.lastLook?.evidence })
+  return undefined
+}
+
+function resume(draft: Draft, number: number | undefined, reason: string): Refusal | undefined {
+  if (number === undefined) {
+    if (!draft.state.paused) return refuse("wrong-phase", `${draft.state.app} is not paused`)
+    draft.add({ type: "app-resumed", reason }, reason)
+    return undefined
+  }
+  return withRollout(draft, number, (rollout) => {
+    if (rollout.phase.name !== "holding") return refuse("wrong-phase", `rollout ${number} does not hold; it is ${rollout.phase.name}`)
+    const blocked = blockerOf(draft.state, rollout, draft.at)
+    if (blocked) return refuse(blocked.why, `${blocked.because}. Release that first`)
+    draft.add({ type: "hold-ended", rollout: number, because: reason }, reason)
+    return undefined
+  })
+}
+
+function retry(draft: Draft, rollout: Rollout, reason: string): Refusal | undefined {
+  const { state } = draft
+  if (!terminal(rollout.phase) || rollout.phase.name === "succeeded") {
+    return refuse("wrong-phase", `rollout ${rollout.number} is ${rollout.phase.name}; only one that ended badly is retried`)
+  }
+  const region = draft.region(rollout.region)
+  const release = state.releases[rollout.release]
+  if (!region || !release) return refuse("unknown", "its region or its artifact is gone")
+  if (region.active !== undefined) return refuse("wrong-phase", `${region.name} is busy with rollout ${region.active}`)
+  const blocked = blockerOf(state, rollout, draft.at)
+  if (blocked) return refuse(blocked.why, blocked.because)
+  if (state.quarantine[release.id]) draft.add({ type: "quarantine-lifted", release: release.id, reason }, reason)
+  const index = state.regions.findIndex((known) => known.name === region.name)
+  queue(draft, region, release, index)
+  return undefined
+}
+
+function lockIt(draft: Draft, region: string | undefined, reason: string): Refusal | undefined {
+  if (region !== undefined && !draft.region(region)) {
+    return refuse("unknown", `${draft.state.app} has no region ${region}; it has ${draft.state.regions.map((known) => known.name).join(", ")}`)
+  }
+  draft.add(
+    {
+      type: "locked",
+      lock: {
+        id: draft.state.nextLock,
+        scope: region === undefined ? { kind: "app" } : { kind: "region", region },
+        because: reason,
+        rollout: undefined,
+        evidence: undefined,
+      },
+    },
+    reason,
+  )
+  return undefined
+}
+
+function unlock(draft: Draft, id: number, reason: string, preventive: string | undefined): Refusal | undefined {
+  const held = draft.state.locks.find((lock) => lock.id === id)
+  if (!held) return refuse("unknown", `${draft.state.app} has no lock ${id}`)
+  const rollout = held.rollout === undefined ? undefined : draft.rollout(held.rollout)
+  if (rollout?.policy.lock.preventiveAction && !preventive?.trim()) {
+    return refuse("reason-missing", "say also what will prevent this next time (preventive action)")
+  }
+  draft.add({ type: "unlocked", lock: id, reason, preventive }, reason)
+  return undefined
+}
+
+function replaceInstance(draft: Draft, id: string, reason: string): Refusal | undefined {
+  for (const region of draft.state.regions) {
+    const instance = region.instances[id]
+    if (!instance) continue
+    if (instance.retired) return refuse("wrong-phase", `${id} is on its way out already: ${instance.retired.because}`)
+    draft.add({ type: "instance-condemned", region: region.name, instance: id, because: reason }, reason)
+    return undefined
+  }
+  return refuse("unknown", `${draft.state.app} runs no instance ${id}`)
+}
+

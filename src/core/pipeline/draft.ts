@@ -1,0 +1,55 @@
+import type { RegionName, RolloutNumber } from "../model/ids.ts"
+import type { Instant } from "../model/time.ts"
+import type { Rollout } from "../rollout/rollout.ts"
+import type { Application, Region } from "./application.ts"
+import type { Event, Recorded } from "./events.ts"
+import { evolve } from "./evolve.ts"
+
+/** A decision being made: each event is true at once for the rules that come after it. */
+export class Draft {
+  readonly at: Instant
+  readonly events: Recorded[] = []
+  state: Application
+  readonly #by: string
+
+  constructor(state: Application, at: Instant, by: string) {
+    this.state = state
+    this.at = at
+    this.#by = by
+  }
+
+  /** Records what happened, because of what; by the actor of the input unless said otherwise. */
+  add(event: Event, because: string, by: string = this.#by): void {
+    const recorded: Recorded = { at: this.at, by, because, event }
+    this.events.push(recorded)
+    this.state = evolve(this.state, recorded)
+  }
+
+  /** The system itself concluded this. */
+  conclude(event: Event, because: string): void {
+    this.add(event, because, "immunity")
+  }
+
+  rollout(number: RolloutNumber): Rollout | undefined {
+    return this.state.rollouts[number]
+  }
+
+  region(name: RegionName): Region | undefined {
+    return this.state.regions.find((region) => region.name === name)
+  }
+}
+
+/** Told to the one who asked: which rule said no, why, and what to do next. */
+export type Refusal = {
+  readonly code:
+    | "unknown"
+    | "locked"
+    | "frozen"
+    | "paused"
+    | "quarantined"
+    | "stale"
+    | "not-allowed"
+    | "wrong-phase"
+    | "reason-missing"
+  readonly message: string
+}

@@ -1,0 +1,159 @@
+import { unreachable } from "../model/unreachable.ts"
+import { looked } from "../rollout/looked.ts"
+import { underway } from "../rollout/evolve-rollout.ts"
+import type { Draft } from "./draft.ts"
+import { matchesAny } from "./glob.ts"
+import { type Fact, type InstanceFacts, poolNumber, routeName, type ServerFacts } from "./input.ts"
+import type { Instance, Region } from "./application.ts"
+
+/** Takes in what the world reports. What is known already, or no longer matters, adds nothing. */
+export function learn(draft: Draft, fact: Fact): undefined {
+  switch (fact.type) {
+    case "commit-seen":
+      return commitSeen(draft, fact)
+    case "job-ended":
+      return jobEnded(draft, fact)
+    case "observed":
+      for (const server of fact.servers) observed(draft, server)
+      return undefined
+    case "looked":
+      looked(draft, fact)
+      return undefined
+    case "tick":
+      return undefined
+    default:
+      return unreachable(fact)
+  }
+}
+
+function commitSeen(draft: Draft, fact: Extract<Fact, { type: "commit-seen" }>): undefined {
+  if (draft.state.commits.some((known) => known.id === fact.commit)) return
+  const { commit, subject, author, email, committedAt } = fact
+  if ("problems" in fact.config) {
+    draft.conclude(
+      { type: "commit-refused", commit, subject, author, email, committedAt, problems: fact.config.problems },
+      "its immunity.yaml is not valid; what runs stays as it is",
+    )
+    return
+  }
+  const { policy } = fact.config
+  draft.conclude(
+    {
+      type: "commit-found",
+      commit,
+      subject,
+      author,
+      email,
+      committedAt,
+      files: fact.changed.length,
+      irreversible: fact.changed.some((path) => matchesAny(policy.rollback.irreversible, path)),
+      policy,
+    },
+    "new on the branch",
+  )
+}
+
+function jobEnded(draft: Draft, fact: Extract<Fact, { type: "job-ended" }>): undefined {
+  const commit = draft.state.commits.find((known) => known.state.name === "building" && known.state.job === fact.job)
+  const { outcome } = fact
+  if (commit) {
+    if (outcome.kind === "built") {
+      const order = draft.state.nextRelease
+      draft.conclude(
+        { type: "build-succeeded", commit: commit.id, digest: outcome.digest, bytes: outcome.bytes, order },
+        "built once from the commit",
+      )
+    } else {
+      const because = outcome.kind === "failed" ? outcome.because : "it ended without an artifact"
+      draft.conclude({ type: "build-failed", commit: commit.id, job: fact.job, because }, because)
+    }
+    return
+  }
+  for (const rollout of Object.values(draft.state.rollouts)) {
+    const now = underway(rollout.phase)
+    if (now?.name !== "verifying") continue
+    const test = now.tests.find((run) => run.job === fact.job && run.passed === undefined)
+    if (!test) continue
+    if (outcome.kind === "passed") {
+      draft.conclude({ type: "test-passed", rollout: rollout.number, job: fact.job }, `test ${test.name} passed`)
+    } else {
+      const because = outcome.kind === "failed" ? outcome.because : "it ended without a result"
+      draft.conclude(
+        { type: "test-failed", rollout: rollout.number, job: fact.job, because: `test ${test.name}: ${because}` },
+        because,
+      )
+    }
+  }
+}
+
+function observed(draft: Draft, facts: ServerFacts): void {
+  const seen = new Map(facts.instances.map((instance) => [instance.instance, instance]))
+  const released = new Set(facts.released)
+  for (const region of draft.state.regions) {
+    weights(draft, region, facts)
+    for (const instance of Object.values(region.instances)) {
+      if (instance.server !== facts.server) continue
+      if (!instance.released && instance.retired && released.has(instance.id)) {
+        draft.conclude(
+          { type: "instance-released", region: region.name, instance: instance.id },
+          "weight 0 and nothing in flight; the router refuses it for ever",
+        )
+      }
+      const found = seen.get(instance.id)
+      if (found) instanceSeen(draft, region, instance, found)
+      else instanceMissing(draft, region, instance)
+    }
+  }
+}
+
+function weights(draft: Draft, region: Region, facts: ServerFacts): void {
+  const route = facts.routes[routeName(draft.state.app, region.name)]
+  if (!route) return
+  const acknowledged: Record<number, number> = {}
+  for (const [pool, weight] of Object.entries(route)) if (weight > 0) acknowledged[poolNumber(pool)] = weight
+  if (sameWeights(acknowledged, region.weights)) return
+  draft.conclude(
+    { type: "weights-observed", region: region.name, weights: acknowledged },
+    "the router acknowledged it",
+  )
+}
+
+function sameWeights(a: Readonly<Record<number, number>>, b: Readonly<Record<number, number>>): boolean {
+  const keys = Object.keys(a).map(Number)
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key])
+}
+
+function instanceSeen(draft: Draft, region: Region, instance: Instance, found: InstanceFacts): void {
+  const at = { region: region.name, instance: instance.id }
+  if (found.state === "ended") {
+    if (instance.state === "ended" || instance.retired) return
+    const exit = found.exit ?? { code: undefined, signal: undefined, because: "ended, nobody saw how" }
+    draft.conclude({ type: "instance-crashed", ...at, exit }, exit.because)
+    return
+  }
+  if (found.differences.length > 0 && !instance.condemned && !instance.retired) {
+    draft.conclude(
+      { type: "instance-modified", ...at, differences: found.differences },
+      "nothing may be changed on a running instance; a fresh one takes its place",
+    )
+  }
+  if (instance.retired) return
+  if (found.state === "ready" && instance.state !== "ready" && found.address) {
+    draft.conclude({ type: "instance-ready", ...at, address: found.address }, "its health probe passes")
+  }
+  if (found.state === "unready" && instance.state === "ready") {
+    draft.conclude({ type: "instance-unready", ...at, because: "its health probe fails" }, "its health probe fails")
+  }
+}
+
+function instanceMissing(draft: Draft, region: Region, instance: Instance): void {
+  const at = { region: region.name, instance: instance.id }
+  if (instance.retired) {
+    if (instance.released) draft.conclude({ type: "instance-stopped", ...at }, instance.retired.because)
+    return
+  }
+  // Asked for and not started yet looks the same as never seen; only one that was seen can be lost.
+  if (instance.address === undefined) return
+  const exit = { code: undefined, signal: undefined, because: "gone: its server no longer knows it" }
+  draft.conclude({ type: "instance-crashed", ...at, exit }, exit.because)
+}

@@ -1,0 +1,219 @@
+import type { Instant } from "../model/time.ts"
+import { underway } from "../rollout/evolve-rollout.ts"
+import { stageOf } from "../rollout/looked.ts"
+import { regionPolicy, type Rollout, terminal } from "../rollout/rollout.ts"
+import { servingInstances, targetWeights, trafficStep } from "../rollout/traffic.ts"
+import type { Application, Instance, Region } from "./application.ts"
+import type { Effect, MeasureSpec, PoolSpec, RouteSpec, Wanted } from "./effects.ts"
+import { replacementPause } from "./instances.ts"
+import { poolName, previewName, routeName } from "./input.ts"
+
+/** What the world should look like, from the state alone. Forgetting an effect is impossible: it is wanted again. */
+export function wanted(app: Application, now: Instant): Wanted {
+  const effects: Effect[] = [
+    ...builds(app),
+    ...app.regions.flatMap((region) => Object.values(region.instances).flatMap((instance) => instanceEffects(app, instance))),
+    { kind: "set-routes", routes: routes(app) },
+    ...active(app).flatMap((rollout) => [...tests(app, rollout), ...measurements(app, rollout)]),
+  ]
+  const soon = wakeTimes(app).filter((at) => at > now)
+  return { effects, wakeAt: soon.length > 0 ? Math.min(...soon) : undefined }
+}
+
+const active = (app: Application): readonly Rollout[] =>
+  app.regions.flatMap((region) => {
+    const rollout = region.active === undefined ? undefined : app.rollouts[region.active]
+    return rollout ? [rollout] : []
+  })
+
+const builds = (app: Application): readonly Effect[] =>
+  app.commits.flatMap((commit): readonly Effect[] => {
+    if (commit.state.name !== "building") return []
+    const { job, policy } = commit.state
+    const server = policy.regions[0]?.servers[0] ?? "local"
+    const { command, output, timeout } = policy.build
+    return [{ kind: "run-job", job: { kind: "build", id: job, server, timeout, commit: commit.id, command, output } }]
+  })
+
+function instanceEffects(app: Application, instance: Instance): readonly Effect[] {
+  const rollout = app.rollouts[instance.pool]
+  const release = app.releases[instance.release]
+  if (!rollout || !release) return []
+  const { server, id } = instance
+  const { run } = rollout.policy
+  if (!instance.retired) {
+    const spec = { id, server, region: rollout.region, release: release.id, digest: release.digest, run }
+    return [{ kind: "start-instance", instance: spec }]
+  }
+  if (!instance.released) return [{ kind: "release-instance", server, instance: id, drain: run.drain }]
+  return [{ kind: "stop-instance", server, instance: id, grace: run.drain }]
+}
+
+/** The whole routing table; the same push at rest, in change and in recovery. */
+export function routes(app: Application): readonly RouteSpec[] {
+  return app.regions.flatMap((region) => {
+    const route = regionRoute(app, region)
+    const preview = previewRoute(app, region)
+    return [...(route ? [route] : []), ...(preview ? [preview] : [])]
+  })
+}
+
+function regionRoute(app: Application, region: Region): RouteSpec | undefined {
+  const shown = region.stable ?? region.active
+  const rollout = shown === undefined ? undefined : app.rollouts[shown]
+  if (!rollout) return undefined
+  const policy = regionPolicy(rollout)
+  const weights = targetWeights(app, region)
+  const pools = Object.entries(weights).map(([pool, weight]): PoolSpec => poolSpec(app, region, Number(pool), weight))
+  return {
+    route: routeName(app.app, region.name),
+    listen: policy.listen,
+    salt: `${app.app}/${region.name}/${region.active ?? region.stable ?? 0}`,
+    sticky: policy.sticky,
+    pools,
+    stable: region.stable === undefined ? undefined : poolName(region.stable),
+    mirror: mirrorOf(app, region),
+  }
+}
+
+const poolSpec = (app: Application, region: Region, pool: number, weight: number): PoolSpec => ({
+  pool: poolName(pool),
+  weight,
+  instances: servingInstances(app, region, pool).flatMap(({ id, address }) => (address ? [{ id, address }] : [])),
+})
+
+/** A region copies its reads to whoever compares itself with it right now. */
+function mirrorOf(app: Application, source: Region): RouteSpec["mirror"] {
+  for (const rollout of active(app)) {
+    const { mirror } = regionPolicy(rollout)
+    if (mirror?.from !== source.name || underway(rollout.phase)?.name !== "mirroring") continue
+    return { to: previewName(app.app, rollout.region), sample: mirror.sample, timeout: mirror.timeout }
+  }
+  return undefined
+}
+
+/** Tests and mirrored requests reach the new instances alone, before any user does. */
+function previewRoute(app: Application, region: Region): RouteSpec | undefined {
+  const rollout = region.active === undefined ? undefined : app.rollouts[region.active]
+  const now = rollout && underway(rollout.phase)
+  if (!rollout || !now || now.name === "shifting" || now.name === "baking") return undefined
+  const step = now.name === "mirroring" ? 0 : now.step
+  const instances = Object.values(region.instances).flatMap((instance) =>
+    instance.pool === rollout.number &&
+    instance.step >= Math.min(step, trafficStep(rollout) + 1) &&
+    instance.state === "ready" &&
+    instance.address !== undefined &&
+    !instance.retired
+      ? [{ id: instance.id, address: instance.address }]
+      : [],
+  )
+  return {
+    route: previewName(app.app, region.name),
+    listen: "127.0.0.1:0",
+    salt: "",
+    sticky: { by: "none" },
+    pools: instances.length > 0 ? [{ pool: poolName(rollout.number), weight: 100, instances }] : [],
+    stable: undefined,
+    mirror: undefined,
+  }
+}
+
+function tests(app: Application, rollout: Rollout): readonly Effect[] {
+  const now = underway(rollout.phase)
+  const release = app.releases[rollout.release]
+  if (now?.name !== "verifying" || !release) return []
+  return now.tests.flatMap((run): readonly Effect[] => {
+    const test = rollout.policy.tests.find((known) => known.name === run.name)
+    if (run.passed !== undefined || !test) return []
+    const server = regionPolicy(rollout).servers[0] ?? "local"
+    return [
+      {
+        kind: "run-job",
+        job: {
+          kind: "test",
+          id: run.job,
+          server,
+          timeout: test.timeout,
+          digest: release.digest,
+          command: test.command,
+          route: previewName(app.app, rollout.region),
+          release: release.id,
+          region: rollout.region,
+        },
+      },
+    ]
+  })
+}
+
+function measurements(app: Application, rollout: Rollout): readonly Effect[] {
+  const now = underway(rollout.phase)
+  const stage = now && stageOf(now)
+  const policy = regionPolicy(rollout)
+  const region = app.regions.find((known) => known.name === rollout.region)
+  if (!now || !stage || !region) return []
+  if (now.name === "shifting" && now.reachedAt === undefined && now.step === 0) return []
+  const since = now.name === "shifting" ? (now.reachedAt ?? now.since) : now.since
+  const compared = stage !== "baking" && rollout.from !== undefined && policy.compare !== undefined
+  if (stage === "shifting" && !compared) return []
+  const measure: MeasureSpec = {
+    rollout: rollout.number,
+    region: rollout.region,
+    stage,
+    step: now.name === "mirroring" ? 0 : now.name === "baking" ? rollout.schedule.length : now.step,
+    ...cohorts(app, region, rollout, stage),
+    metrics: rollout.policy.metrics,
+    minSamples: policy.compare?.minSamples ?? 0,
+    judgeFrom: since + (policy.compare?.warmup ?? 0),
+  }
+  return [{ kind: "measure", measure }]
+}
+
+function cohorts(
+  app: Application,
+  region: Region,
+  rollout: Rollout,
+  stage: MeasureSpec["stage"],
+): Pick<MeasureSpec, "canary" | "control"> {
+  const ids = (where: Region, pool: number) =>
+    Object.values(where.instances).flatMap((instance) =>
+      instance.pool === pool && !instance.retired ? [instance.id] : [],
+    )
+  const own = routeName(app.app, region.name)
+  const pool = rollout.number
+  if (stage === "mirroring") {
+    const from = regionPolicy(rollout).mirror?.from ?? region.name
+    const source = app.regions.find((known) => known.name === from)
+    const route = routeName(app.app, from)
+    const stable = source?.stable
+    return {
+      canary: { route, pool: poolName(pool), mirrored: true, instances: ids(region, pool) },
+      control:
+        source && stable !== undefined
+          ? { route, pool: poolName(stable), mirrored: true, instances: ids(source, stable) }
+          : undefined,
+    }
+  }
+  const canary = { route: own, pool: poolName(pool), mirrored: false, instances: ids(region, pool) }
+  if (stage === "baking" || rollout.from === undefined) return { canary, control: undefined }
+  return { canary, control: { route: own, pool: poolName(rollout.from), mirrored: false, instances: ids(region, rollout.from) } }
+}
+
+function wakeTimes(app: Application): readonly Instant[] {
+  const times: Instant[] = []
+  for (const rollout of active(app)) {
+    const { phase } = rollout
+    if (terminal(phase)) continue
+    if (phase.name === "queued" && phase.gate) times.push(phase.gate.expiresAt)
+    if (phase.name === "provisioning") times.push(phase.deadline)
+    if (phase.name === "holding" && phase.hold.until !== undefined) times.push(phase.hold.until)
+    if (phase.name === "aborting") times.push(phase.since + regionPolicy(rollout).deadline)
+    if (phase.name === "shifting" && phase.reachedAt !== undefined) times.push(phase.reachedAt + regionPolicy(rollout).pause)
+    for (const window of rollout.policy.freeze) for (const span of window.spans) times.push(span.from, span.until)
+  }
+  for (const region of app.regions) {
+    for (const instance of Object.values(region.instances)) {
+      if (instance.retired || instance.condemned) times.push(instance.requestedAt + replacementPause)
+    }
+  }
+  return times
+}

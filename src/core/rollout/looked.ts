@@ -1,0 +1,239 @@
+import { autonomyFor } from "../decision/autonomy.ts"
+import { decideAction, situation } from "../decision/decide-action.ts"
+import type { Verdict } from "../model/verdict.ts"
+import { unreachable } from "../model/unreachable.ts"
+import type { Draft } from "../pipeline/draft.ts"
+import { blockerOf } from "../pipeline/guards.ts"
+import type { Fact } from "../pipeline/input.ts"
+import { goOn } from "./advance.ts"
+import { underway } from "./evolve-rollout.ts"
+import { lock, retreat } from "./retreat.ts"
+import { type Decision, type Hold, regionPolicy, type Rollout, type Stage, type Underway, type Window } from "./rollout.ts"
+
+type Looked = Extract<Fact, { type: "looked" }>
+
+/** The judge has looked: the decision table says what that means, autonomy who may do it. */
+export function looked(draft: Draft, fact: Looked): void {
+  const rollout = draft.rollout(fact.rollout)
+  const now = rollout && underway(rollout.phase)
+  if (!rollout || !now || stageOf(now) !== fact.stage) return
+  const verdicts = fact.stage === "baking" && !fact.sourceBroken ? fact.verdicts.filter(saysSomething) : fact.verdicts
+  const decision = decisionFor(draft, rollout, verdicts, fact)
+  const window: Window | undefined = "window" in now ? now.window : undefined
+  const due = window !== undefined && fact.observed >= window.needed * (1 + window.extensions)
+  record(draft, rollout, { ...fact, verdicts }, decision, window, due)
+  const current = draft.rollout(fact.rollout)
+  if (current) act(draft, current, decision, window, due)
+}
+
+export function stageOf(now: Underway): Stage | undefined {
+  switch (now.name) {
+    case "mirroring":
+      return "mirroring"
+    case "shifting":
+      return "shifting"
+    case "provisioning":
+    case "verifying":
+      return now.step > 0 ? "shifting" : undefined
+    case "baking":
+      return "baking"
+    default:
+      return unreachable(now)
+  }
+}
+
+/** After 100 % the comparison is over: silence holds nothing up then, only what is worse speaks. */
+const saysSomething = (verdict: Verdict): boolean => verdict.kind === "ok" || verdict.kind === "worse"
+
+function decisionFor(draft: Draft, rollout: Rollout, verdicts: readonly Verdict[], fact: Looked): Decision {
+  const reversible = !draft.state.releases[rollout.release]?.irreversible || !rollout.hadTraffic
+  const chosen =
+    verdicts.length === 0 && !fact.sourceBroken
+      ? { action: "advance" as const, rule: "none", because: "nothing is measured here and nothing fails" }
+      : decideAction(
+          rollout.policy.decisions,
+          situation(verdicts, { sourceBroken: fact.sourceBroken, probesFailing: failing(draft, rollout), reversible }),
+        )
+  const worst = verdicts.find((verdict) => verdict.kind === "worse" && verdict.critical) ?? verdicts.find((v) => v.kind === "worse")
+  const because = worst ? `${worst.metric}: ${worst.because}` : chosen.because
+  return { ...chosen, because, autonomy: autonomyFor(rollout.policy, rollout.region, chosen.action) }
+}
+
+/** Independent of any monitoring: instances that die, or most that do not answer their probe. */
+function failing(draft: Draft, rollout: Rollout): boolean {
+  const instances = Object.values(draft.region(rollout.region)?.instances ?? {}).filter(
+    (instance) => instance.pool === rollout.number && !instance.retired,
+  )
+  const unready = instances.filter((instance) => instance.state === "unready").length
+  return rollout.crashes >= 2 || (instances.length > 0 && unready * 2 > instances.length)
+}
+
+/** A look is stored when it says something new, and ten times a window besides. */
+function record(
+  draft: Draft,
+  rollout: Rollout,
+  fact: Looked,
+  decision: Decision,
+  window: Window | undefined,
+  due: boolean,
+): void {
+  const last = rollout.lastLook
+  const seen = window?.observed ?? 0
+  const news =
+    !last ||
+    last.stage !== fact.stage ||
+    last.decision.rule !== decision.rule ||
+    last.verdicts.length !== fact.verdicts.length ||
+    last.verdicts.some((verdict, i) => verdict.kind !== fact.verdicts[i]?.kind)
+  const tenth = window !== undefined && fact.observed - seen >= Math.max(window.needed / 10, 1_000)
+  if (!news && !tenth && !(due && seen < fact.observed)) return
+  draft.conclude(
+    {
+      type: "looked",
+      rollout: rollout.number,
+      observed: fact.observed,
+      look: {
+        number: rollout.looks + 1,
+        at: draft.at,
+        stage: fact.stage,
+        verdicts: fact.verdicts,
+        decision,
+        evidence: fact.evidence,
+      },
+    },
+    decision.because,
+  )
+}
+
+function act(draft: Draft, rollout: Rollout, decision: Decision, window: Window | undefined, due: boolean): void {
+  const evidence = rollout.lastLook?.evidence
+  switch (decision.action) {
+    case "rollback":
+      if (decision.autonomy === "auto") {
+        retreat(draft, rollout, { because: decision.because, automatic: true, judged: true, evidence })
+      } else proposeOrWait(draft, rollout, decision)
+      return
+    case "halt":
+      if (decision.autonomy === "auto") halt(draft, rollout, decision.because, evidence)
+      else proposeOrWait(draft, rollout, decision)
+      return
+    case "hold":
+      return hold(draft, rollout, decision)
+    case "extend":
+      endPassingHold(draft, rollout)
+      if (due && window) extend(draft, rollout, window)
+      return
+    case "advance":
+      return advance(draft, rollout, decision, due)
+    default:
+      return unreachable(decision.action)
+  }
+}
+
+function advance(draft: Draft, rollout: Rollout, decision: Decision, due: boolean): void {
+  const blocked = due ? blockerOf(draft.state, rollout, draft.at) : undefined
+  if (blocked) {
+    stand(draft, rollout, {
+      why: blocked.why,
+      because: blocked.because,
+      until: blocked.until,
+      then: "it goes on when that ends",
+      proposal: undefined,
+      weight: "frozen",
+    })
+    return
+  }
+  endPassingHold(draft, rollout)
+  const current = draft.rollout(rollout.number)
+  if (!due || !current || current.phase.name === "holding") return
+  if (decision.autonomy === "auto") goOn(draft, current)
+  else proposeOrWait(draft, current, decision)
+}
+
+/** Stops here: the new pool's traffic returns, its instances stay for whoever looks. */
+export function halt(draft: Draft, rollout: Rollout, because: string, evidence: string | undefined): void {
+  if (rollout.phase.name === "holding" && rollout.phase.hold.why === "halted") return
+  const irreversible = draft.state.releases[rollout.release]?.irreversible === true && rollout.hadTraffic
+  const canReturn = rollout.from !== undefined && !irreversible
+  draft.add(
+    {
+      type: "held",
+      rollout: rollout.number,
+      hold: {
+        why: "halted",
+        because,
+        until: undefined,
+        then: irreversible ? "it waits for a fix forward" : "a person rolls it back, or unlocks and resumes it",
+        proposal: undefined,
+        weight: canReturn ? "zero" : "frozen",
+      },
+    },
+    because,
+  )
+  lock(draft, rollout, "halt", { because, evidence })
+}
+
+function hold(draft: Draft, rollout: Rollout, decision: Decision): void {
+  const blind = decision.rule !== "D4"
+  const limit = regionPolicy(rollout).compare?.blindLimit
+  stand(draft, rollout, {
+    why: blind ? "blind" : "sick-world",
+    because: decision.because,
+    until: blind && limit !== undefined ? draft.at + limit : undefined,
+    then: blind ? "its traffic goes back to the old pool; nothing is locked" : "it goes on when the control is well again",
+    proposal: undefined,
+    weight: "frozen",
+  })
+}
+
+function extend(draft: Draft, rollout: Rollout, window: Window): void {
+  const max = regionPolicy(rollout).compare?.extensions ?? 0
+  if (window.extensions < max) {
+    draft.conclude(
+      { type: "window-extended", rollout: rollout.number, extensions: window.extensions + 1 },
+      "not enough evidence yet",
+    )
+    return
+  }
+  stand(draft, rollout, {
+    why: "unsure",
+    because: "still not enough evidence after the last extension",
+    until: undefined,
+    then: "a person approves it or rolls it back",
+    proposal: "advance",
+    weight: "frozen",
+  })
+}
+
+/** `manual` asks a gatekeeper to apply the action; `dry-run` only writes down what it would have done. */
+function proposeOrWait(draft: Draft, rollout: Rollout, decision: Decision): void {
+  const manual = decision.autonomy === "manual"
+  stand(draft, rollout, {
+    why: "proposal",
+    because: decision.because,
+    until: undefined,
+    then: manual ? `a person applies it: ${decision.action}` : `dry run: it would ${decision.action}; a person decides`,
+    proposal: decision.action,
+    weight: "frozen",
+  })
+}
+
+/** Holds, unless it stands already for the same reason or for a stronger one. */
+function stand(draft: Draft, rollout: Rollout, hold: Hold): void {
+  if (rollout.phase.name === "holding") {
+    const held = rollout.phase.hold
+    if (held.why === "halted" || (held.why === hold.why && held.proposal === hold.proposal)) return
+    if (held.why === "blind" && held.weight === "zero") return
+    draft.conclude({ type: "hold-ended", rollout: rollout.number, because: "another reason now" }, "another reason now")
+  }
+  draft.conclude({ type: "held", rollout: rollout.number, hold }, hold.because)
+}
+
+/** What only the world held is let go when the world is well; what waits for a person keeps waiting. */
+function endPassingHold(draft: Draft, rollout: Rollout): void {
+  if (rollout.phase.name !== "holding") return
+  const { why, weight } = rollout.phase.hold
+  if (why === "halted" || why === "proposal" || why === "unsure" || weight === "zero") return
+  if ((why === "locked" || why === "paused" || why === "frozen") && blockerOf(draft.state, rollout, draft.at)) return
+  draft.conclude({ type: "hold-ended", rollout: rollout.number, because: "it can be judged again" }, `no longer ${why}`)
+}

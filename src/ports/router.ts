@@ -7,6 +7,8 @@ import type { RouterCounters } from "./counters.ts"
 export type Fence = { readonly app: AppName; readonly epoch: number; readonly generation: number }
 
 export type RouterState = {
+  /** Of its process, where it is one of ours. */
+  readonly pid: number | undefined
   /** Per application: the last table that was applied. */
   readonly apps: Readonly<Record<AppName, { readonly epoch: number; readonly generation: number; readonly routes: readonly RouteSpec[] }>>
   /** Where each route really listens: `127.0.0.1:8103`. */

@@ -1,0 +1,178 @@
+import { existsSync, statfsSync } from "node:fs"
+import { mkdir } from "node:fs/promises"
+import { join } from "node:path"
+import type { InstanceSpec } from "../core/pipeline/effects.ts"
+import type { Agent, AgentInstance, Ordered } from "../ports/agent.ts"
+import type { Compute, RunningInstance } from "../ports/compute.ts"
+import type { Fence, Router, RouterState } from "../ports/router.ts"
+import { type JobParts, Jobs, logPath } from "./jobs.ts"
+import { readLog } from "./log-file.ts"
+import { Memory } from "./memory.ts"
+import { Probe } from "./probes.ts"
+
+export type AgentParts = JobParts & {
+  readonly server: string
+  readonly compute: Compute
+  readonly router: Router
+}
+
+/** While this file exists in the agent's folder, nothing is changed on its server. */
+export const killSwitchFile = "kill-switch"
+
+/** The fencing point of one server: few verbs, checked against what it must never forget. */
+export type LocalAgent = Agent & { readonly close: () => void; readonly instanceIds: () => Promise<readonly string[]> }
+
+export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
+  const { compute, router, dir, clock } = parts
+  await mkdir(join(dir, "logs"), { recursive: true })
+  const memory = await Memory.open(dir)
+  const jobs = await Jobs.open(parts)
+  const probes = new Map<string, Probe>()
+  const overMemory = new Map<string, string>()
+
+  const guarded = async (fence: Fence, act: () => Promise<Ordered>): Promise<Ordered> => {
+    const refusal = forbidden(dir) ?? memory.stale(fence.app, fence.epoch)
+    if (refusal !== undefined) return refused(refusal)
+    await memory.fence(fence.app, fence.epoch)
+    return act()
+  }
+
+  const describe = (running: RunningInstance): AgentInstance => {
+    const known = memory.spec(running.id)
+    const base = {
+      id: running.id,
+      app: known?.app ?? "",
+      address: running.address,
+      startedAt: running.startedAt,
+      memory: running.memory,
+      differences: running.differences,
+    }
+    if (running.state === "ended" || !known || !running.address) {
+      probes.get(running.id)?.stop()
+      probes.delete(running.id)
+      const because = overMemory.get(running.id)
+      const exit = running.exit && because ? { ...running.exit, because } : running.exit
+      return { ...base, state: "ended", exit, probe: undefined }
+    }
+    const probe = probes.get(running.id) ?? new Probe(running.address, known.spec.run.health, clock)
+    probes.set(running.id, probe)
+    watchMemory(running, known.spec)
+    const { ready, everReady, said } = probe.health
+    return { ...base, state: ready ? "ready" : everReady ? "unready" : "starting", exit: undefined, probe: said }
+  }
+
+  /** A leak ends the instance, not its neighbours. */
+  const watchMemory = (running: RunningInstance, spec: InstanceSpec): void => {
+    const limit = spec.run.memory
+    if (limit === undefined || running.memory === undefined || running.memory <= limit || overMemory.has(running.id)) return
+    const mb = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MB`
+    overMemory.set(running.id, `out of memory: it used ${mb(running.memory)}, its limit is ${mb(limit)}`)
+    void compute.stop(running.id, 0, AbortSignal.timeout(10_000))
+  }
+
+  const releasedThere = async (id: string, signal: AbortSignal): Promise<boolean> =>
+    memory.wasReleased(id) || (await router.state(signal)).released.includes(id)
+
+  // Memory is watched also while no control plane asks.
+  const beat = setInterval(() => {
+    void compute
+      .list(AbortSignal.timeout(5_000))
+      .then((all) => all.forEach(describe))
+      .catch(() => undefined)
+  }, 500)
+
+  return {
+    server: parts.server,
+    async fence(app, epoch, signal) {
+      const refusal = forbidden(dir) ?? memory.stale(app, epoch)
+      if (refusal !== undefined) return refused(refusal)
+      const applied = await router.fence(app, epoch, signal)
+      if (applied.kind === "refused") return refused(applied.because)
+      await memory.fence(app, epoch)
+      return { kind: "done" }
+    },
+    async observe(signal) {
+      const [running, seen] = await Promise.all([
+        compute.list(signal),
+        router.state(signal).then(
+          (state): { state: RouterState | undefined; problem: string | undefined } => ({ state, problem: state.degraded }),
+          (error: unknown) => ({ state: undefined, problem: error instanceof Error ? error.message : String(error) }),
+        ),
+      ])
+      const disk = statfsSync(dir)
+      return {
+        server: parts.server,
+        at: clock.now(),
+        instances: running.map(describe),
+        jobs: jobs.list(),
+        router: seen.state,
+        routerProblem: seen.problem,
+        diskFree: disk.bavail * disk.bsize,
+      }
+    },
+    putSource: (fence, commit, tar) =>
+      guarded(fence, async () => {
+        await jobs.putSource(commit, tar)
+        return { kind: "done" }
+      }),
+    runJob: (fence, job, url) =>
+      guarded(fence, async () => {
+        await jobs.run(fence.app, job, url)
+        return { kind: "done" }
+      }),
+    startInstance: (fence, spec, signal) =>
+      guarded(fence, async () => {
+        if (memory.wasReleased(spec.id)) return refused(`${spec.id} was released; its id is never used again`)
+        if (memory.wasStarted(spec.id)) {
+          const known = (await compute.list(signal)).some((running) => running.id === spec.id)
+          return known ? { kind: "done" } : refused(`${spec.id} ran before and ended; its id is never used again`)
+        }
+        await compute.start(spec, signal)
+        await memory.started(fence.app, spec)
+        return { kind: "done" }
+      }),
+    stopInstance: (fence, id, grace, signal) =>
+      guarded(fence, async () => {
+        if (memory.spec(id) && memory.spec(id)?.app !== fence.app) return refused(`${id} belongs to another application`)
+        if (!(await releasedThere(id, signal))) return refused(`${id} is not released by the router; users may still be on it`)
+        probes.get(id)?.stop()
+        probes.delete(id)
+        await compute.stop(id, grace, AbortSignal.timeout(grace + 10_000))
+        await compute.forget(id)
+        await memory.gone(id)
+        return { kind: "done" }
+      }),
+    async setRoutes(fence, routes, signal) {
+      const refusal = forbidden(dir) ?? memory.stale(fence.app, fence.epoch)
+      if (refusal !== undefined) return { kind: "refused", code: "stale", because: refusal }
+      await memory.fence(fence.app, fence.epoch)
+      return router.setRoutes(fence, routes, signal)
+    },
+    async releaseInstance(fence, id, drain, signal) {
+      const refusal = forbidden(dir) ?? memory.stale(fence.app, fence.epoch)
+      if (refusal !== undefined) return refused(refusal)
+      await memory.fence(fence.app, fence.epoch)
+      const answer = await router.release(fence, id, drain, signal)
+      if (answer.kind === "released") await memory.released(id)
+      return answer
+    },
+    counters: (signal) => router.counters(signal),
+    async log(of, from, limit) {
+      const id = "job" in of ? of.job : of.instance
+      const ended =
+        "job" in of ? jobs.list().find((job) => job.id === id)?.state !== "running" : memory.spec(id) === undefined
+      return readLog(logPath(dir, id), from, Math.min(limit, 256 * 1024), ended)
+    },
+    close() {
+      clearInterval(beat)
+      jobs.stop()
+      for (const probe of probes.values()) probe.stop()
+    },
+    instanceIds: async () => (await compute.list(AbortSignal.timeout(5_000))).map((running) => running.id),
+  }
+}
+
+const refused = (because: string): { readonly kind: "refused"; readonly because: string } => ({ kind: "refused", because })
+
+const forbidden = (dir: string): string | undefined =>
+  existsSync(join(dir, killSwitchFile)) ? `the kill switch is set on this server (${killSwitchFile}); nothing is changed here` : undefined

@@ -1,0 +1,86 @@
+import { request } from "node:http"
+import type { Readable } from "node:stream"
+import type { Agent, LogChunk, Observed, Ordered } from "../ports/agent.ts"
+import type { RouterCounters } from "../ports/counters.ts"
+import type { Applied, Released } from "../ports/router.ts"
+
+/** The engine's side of an agent's socket. A rejected promise means that the outcome is unknown. */
+export function connectAgent(options: { readonly server: string; readonly socketPath: string }): Agent {
+  const call = <T>(method: string, path: string, body: unknown, signal: AbortSignal): Promise<T> =>
+    send<T>(options.socketPath, method, path, body === undefined ? undefined : JSON.stringify(body), signal)
+  return {
+    server: options.server,
+    fence: (app, epoch, signal) => call<Ordered>("POST", "/v1/fence", { app, epoch }, signal),
+    observe: (signal) => call<Observed>("GET", "/v1/observe", undefined, signal),
+    putSource: (fence, commit, tar, signal) => {
+      const query = new URLSearchParams({
+        app: fence.app,
+        epoch: String(fence.epoch),
+        generation: String(fence.generation),
+        commit,
+      })
+      return send<Ordered>(options.socketPath, "PUT", `/v1/source?${query}`, tar, signal)
+    },
+    runJob: (fence, job, url, signal) => call<Ordered>("POST", "/v1/run-job", { fence, job, url }, signal),
+    startInstance: (fence, instance, signal) =>
+      call<Ordered>("POST", "/v1/start-instance", { fence, instance }, signal),
+    stopInstance: (fence, instance, grace, signal) =>
+      call<Ordered>("POST", "/v1/stop-instance", { fence, instance, grace }, signal),
+    setRoutes: (fence, routes, signal) => call<Applied>("POST", "/v1/set-routes", { fence, routes }, signal),
+    releaseInstance: (fence, instance, drain, signal) =>
+      call<Released | { readonly kind: "refused"; readonly because: string }>(
+        "POST",
+        "/v1/release-instance",
+        { fence, instance, drain },
+        signal,
+      ),
+    counters: (signal) => call<RouterCounters>("GET", "/v1/counters", undefined, signal),
+    async log(of, from, limit, signal) {
+      const [kind, id] = "job" in of ? ["job", of.job] : ["instance", of.instance]
+      const query = new URLSearchParams({ of: kind ?? "", id: id ?? "", from: String(from), limit: String(limit) })
+      const { chunk } = await call<{ readonly chunk: LogChunk | null }>("GET", `/v1/log?${query}`, undefined, signal)
+      return chunk ?? undefined
+    },
+  }
+}
+
+/** Ends the agent behind a socket with everything that it runs: for demos and tests. */
+export const shutdownAgent = (socketPath: string, signal: AbortSignal): Promise<unknown> =>
+  send(socketPath, "POST", "/v1/shutdown", "{}", signal)
+
+function send<T>(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: string | Readable | undefined,
+  signal: AbortSignal,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      { socketPath, method, path, signal, headers: { "content-type": "application/json" } },
+      (answer) => {
+        const chunks: Buffer[] = []
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk))
+        answer.on("error", reject)
+        answer.on("end", () => {
+          const text = Buffer.concat(chunks).toString("utf8")
+          try {
+            const value = JSON.parse(text) as T & { readonly error?: string }
+            if (answer.statusCode === 200) resolve(value)
+            else reject(new Error(`the agent refused: ${value.error ?? text}`))
+          } catch {
+            reject(new Error(`the agent answered ${answer.statusCode} with something that is not JSON`))
+          }
+        })
+      },
+    )
+    asked.on("error", (error: NodeJS.ErrnoException) =>
+      reject(error.code === "ENOENT" || error.code === "ECONNREFUSED" ? new Error(`no agent answers at ${socketPath}`) : error),
+    )
+    if (body === undefined || typeof body === "string") asked.end(body)
+    else {
+      body.on("error", (error) => asked.destroy(error))
+      body.pipe(asked)
+    }
+  })
+}

@@ -1,0 +1,198 @@
+import { spawn } from "node:child_process"
+import { chownSync, createWriteStream } from "node:fs"
+import { lchown, mkdir, readdir, rename, rm } from "node:fs/promises"
+import { join } from "node:path"
+import type { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
+import type { JobSpec } from "../core/pipeline/effects.ts"
+import type { JobOutcome } from "../core/pipeline/input.ts"
+import type { AgentJob } from "../ports/agent.ts"
+import type { Artifacts } from "../ports/artifacts.ts"
+import type { Builder } from "../ports/builder.ts"
+import type { Clock } from "../ports/clock.ts"
+import type { Sandbox } from "../ports/sandbox.ts"
+import { discard, walk } from "./artifacts.ts"
+import { confinedUser } from "./confine.ts"
+import { readJson, writeAtomically } from "./files.ts"
+import { LogFile, lastLine } from "./log-file.ts"
+
+export type JobParts = {
+  readonly dir: string
+  readonly clock: Clock
+  readonly builder: Builder
+  readonly sandbox: Sandbox
+  readonly artifacts: Artifacts
+  readonly path: string
+}
+
+const kept = 200
+const atOnce = 2
+
+/** Builds and tests: each runs once under its name, confined, with its log and its outcome on disk. */
+export class Jobs {
+  readonly #parts: JobParts
+  readonly #jobs = new Map<string, AgentJob>()
+  readonly #queue: (() => Promise<void>)[] = []
+  readonly #stop = new AbortController()
+  #running = 0
+
+  private constructor(parts: JobParts) {
+    this.#parts = parts
+  }
+
+  static async open(parts: JobParts): Promise<Jobs> {
+    const jobs = new Jobs(parts)
+    await mkdir(join(parts.dir, "jobs"), { recursive: true })
+    await mkdir(join(parts.dir, "sources"), { recursive: true })
+    await discard(join(parts.dir, "work"))
+    for (const name of (await readdir(join(parts.dir, "jobs"))).filter((file) => file.endsWith(".json"))) {
+      const job = (await readJson(join(parts.dir, "jobs", name))) as AgentJob
+      if (job.state === "ended") jobs.#jobs.set(job.id, job)
+      else await jobs.#end(job, { kind: "failed", because: "its agent was restarted while it ran" })
+    }
+    return jobs
+  }
+
+  list(): readonly AgentJob[] {
+    return [...this.#jobs.values()].slice(-kept)
+  }
+
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  async putSource(commit: string, tar: Readable): Promise<void> {
+    const file = this.#source(commit)
+    await pipeline(tar, createWriteStream(`${file}.new`, { mode: 0o600 }))
+    await rename(`${file}.new`, file)
+  }
+
+  /** Starts a job that is not known yet; a known name is a no-op. */
+  async run(app: string, spec: JobSpec, url: string | undefined): Promise<void> {
+    if (this.#jobs.has(spec.id)) return
+    const job: AgentJob = { id: spec.id, app, state: "running", startedAt: this.#parts.clock.now(), outcome: undefined }
+    this.#jobs.set(spec.id, job)
+    await this.#save(job)
+    this.#queue.push(() => this.#work(job, spec, url))
+    this.#next()
+  }
+
+  #next(): void {
+    while (this.#running < atOnce) {
+      const work = this.#queue.shift()
+      if (!work) return
+      this.#running++
+      void work().finally(() => {
+        this.#running--
+        this.#next()
+      })
+    }
+  }
+
+  async #work(job: AgentJob, spec: JobSpec, url: string | undefined): Promise<void> {
+    const log = new LogFile(logPath(this.#parts.dir, job.id))
+    const workspace = join(this.#parts.dir, "work", job.id)
+    try {
+      await mkdir(workspace, { recursive: true })
+      const outcome = spec.kind === "build" ? await this.#build(spec, workspace, log) : await this.#test(spec, workspace, url, log)
+      await this.#end(job, outcome)
+    } catch (error) {
+      await this.#end(job, { kind: "failed", because: error instanceof Error ? error.message : String(error) })
+    } finally {
+      log.close()
+      await discard(workspace)
+      if (spec.kind === "build") await rm(this.#source(spec.commit), { force: true })
+    }
+  }
+
+  async #build(spec: Extract<JobSpec, { kind: "build" }>, workspace: string, log: LogFile): Promise<JobOutcome> {
+    await untar(this.#source(spec.commit), workspace)
+    await own(workspace)
+    const order = { job: spec.id, commit: spec.commit, workspace, command: spec.command, output: spec.output, timeout: spec.timeout }
+    const built = await this.#parts.builder.build(order, log.write, this.#stop.signal)
+    if (built.kind === "built") return built
+    return { kind: "failed", because: await withLastLine(built.because, logPath(this.#parts.dir, spec.id)) }
+  }
+
+  async #test(
+    spec: Extract<JobSpec, { kind: "test" }>,
+    workspace: string,
+    url: string | undefined,
+    log: LogFile,
+  ): Promise<JobOutcome> {
+    const tree = join(workspace, "app")
+    const home = join(workspace, "home")
+    await this.#parts.artifacts.copy(spec.digest, tree)
+    await mkdir(home)
+    await own(home)
+    const env = {
+      PATH: this.#parts.path,
+      HOME: home,
+      TMPDIR: home,
+      CI: "true",
+      IMMUNITY_URL: url ?? "",
+      IMMUNITY_RELEASE: spec.release,
+      IMMUNITY_REGION: spec.region,
+    }
+    const outcome = await this.#parts.sandbox.run({ command: spec.command, cwd: tree, env, timeout: spec.timeout }, log.write, this.#stop.signal)
+    if (outcome.kind === "exited" && outcome.code === 0) return { kind: "passed" }
+    const because =
+      outcome.kind === "timed-out"
+        ? `timed out after ${spec.timeout / 1_000} s and was ended`
+        : outcome.kind === "killed"
+          ? `ended by ${outcome.signal}`
+          : `exit code ${outcome.code}`
+    return { kind: "failed", because: await withLastLine(because, logPath(this.#parts.dir, spec.id)) }
+  }
+
+  async #end(job: AgentJob, outcome: JobOutcome): Promise<void> {
+    const ended: AgentJob = { ...job, state: "ended", outcome }
+    await this.#save(ended)
+    this.#jobs.set(job.id, ended)
+  }
+
+  #save(job: AgentJob): Promise<void> {
+    return writeAtomically(join(this.#parts.dir, "jobs", `${checked(job.id)}.json`), JSON.stringify(job))
+  }
+
+  #source(commit: string): string {
+    if (!/^[0-9a-f]{40,64}$/.test(commit)) throw new Error(`${commit} is not a commit id`)
+    return join(this.#parts.dir, "sources", `${commit}.tar`)
+  }
+}
+
+/** Where the log of a job or an instance is. */
+export const logPath = (dir: string, id: string): string => join(dir, "logs", `${checked(id)}.log`)
+
+function checked(id: string): string {
+  if (!/^[a-z0-9][a-zA-Z0-9._-]{0,150}$/.test(id)) throw new Error(`${id} is not a name of a job or an instance`)
+  return id
+}
+
+const withLastLine = async (because: string, log: string): Promise<string> => `${because}: ${await lastLine(log)}`
+
+function untar(file: string, into: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const tar = spawn("tar", ["-x", "--no-same-owner", "-f", file, "-C", into], { stdio: ["ignore", "ignore", "pipe"] })
+    let said = ""
+    tar.stderr.on("data", (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-500)
+    })
+    tar.on("error", reject)
+    tar.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`the source could not be unpacked: ${said.trim()}`))))
+  })
+}
+
+/** Hands a folder to the user that confined commands run as. */
+async function own(folder: string): Promise<void> {
+  const uid = confinedUser()
+  if (uid === undefined) return
+  chownSync(folder, uid, uid)
+  const folders = new Set<string>()
+  for (const path of await walk(folder)) {
+    const parts = path.split("/")
+    for (let i = 1; i < parts.length; i++) folders.add(parts.slice(0, i).join("/"))
+    await lchown(join(folder, path), uid, uid)
+  }
+  for (const inner of folders) chownSync(join(folder, inner), uid, uid)
+}

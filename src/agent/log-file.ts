@@ -1,0 +1,62 @@
+import { closeSync, openSync, writeSync } from "node:fs"
+import { open, stat } from "node:fs/promises"
+import type { LogChunk } from "../ports/agent.ts"
+
+/** What one job may write; the rest is dropped and said so. */
+export const mostLogBytes = 10 * 1024 * 1024
+
+/** A log with an end: a flood fills no disk. */
+export class LogFile {
+  readonly #file: number
+  #written = 0
+  #cut = false
+
+  constructor(path: string) {
+    this.#file = openSync(path, "a", 0o600)
+  }
+
+  readonly write = (chunk: Uint8Array): void => {
+    if (this.#cut) return
+    if (this.#written + chunk.length <= mostLogBytes) {
+      this.#written += writeSync(this.#file, chunk)
+      return
+    }
+    this.#cut = true
+    writeSync(this.#file, chunk.subarray(0, mostLogBytes - this.#written))
+    writeSync(this.#file, `\n… output cut at ${mostLogBytes / 1024 / 1024} MB\n`)
+  }
+
+  close(): void {
+    closeSync(this.#file)
+  }
+}
+
+/** Reads a log from a byte on, also while it is written. Undefined when there is none. */
+export async function readLog(path: string, from: number, limit: number, ended: boolean): Promise<LogChunk | undefined> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => undefined,
+  )
+  if (size === undefined) return undefined
+  const start = Math.min(Math.max(0, from), size)
+  const length = Math.min(limit, size - start)
+  const file = await open(path, "r")
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start)
+    const next = start + bytesRead
+    return { text: buffer.subarray(0, bytesRead).toString("utf8"), next, ended: ended && next >= size }
+  } finally {
+    await file.close()
+  }
+}
+
+/** The last line that says something, for a sentence about a failure. */
+export async function lastLine(path: string): Promise<string> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  )
+  const chunk = await readLog(path, Math.max(0, size - 4_096), 4_096, true)
+  const lines = (chunk?.text ?? "").split("\n").filter((line) => line.trim() !== "")
+  return (lines.at(-1) ?? "no output").slice(0, 300)
+}

@@ -1,0 +1,35 @@
+import { join } from "node:path"
+import type { AgentParts } from "./agent.ts"
+import { createAgent } from "./agent.ts"
+import { serveAgent } from "./server.ts"
+import { supervise } from "./supervise.ts"
+
+export type RunAgent = AgentParts & {
+  readonly routerDir: string
+  /** How to start the router: it lives on when the agent dies. */
+  readonly routerArgv: readonly string[]
+}
+
+/** The agent as a process: serves its socket until it is told to end; instances and router live on. */
+export async function runAgent(parts: RunAgent): Promise<void> {
+  const ending = new AbortController()
+  const agent = await createAgent(parts)
+  const ended = new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve()))
+  const shutdown = async () => {
+    for (const id of await agent.instanceIds()) await parts.compute.stop(id, 2_000, AbortSignal.timeout(10_000))
+    const router = await parts.router.state(AbortSignal.timeout(2_000)).catch(() => undefined)
+    ending.abort()
+    if (router?.pid) process.kill(router.pid, "SIGKILL")
+  }
+  const server = await serveAgent(agent, parts.dir, shutdown)
+  const watching = supervise(
+    { name: "router", socket: join(parts.routerDir, "control.sock"), argv: parts.routerArgv, logDir: join(parts.dir, "logs") },
+    parts.clock,
+    ending.signal,
+  )
+  process.once("SIGTERM", () => ending.abort())
+  process.once("SIGINT", () => ending.abort())
+  await ended
+  agent.close()
+  await Promise.all([server.close(), watching])
+}

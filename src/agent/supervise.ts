@@ -1,0 +1,47 @@
+import { spawn } from "node:child_process"
+import { closeSync, mkdirSync, openSync } from "node:fs"
+import { join } from "node:path"
+import type { Clock } from "../ports/clock.ts"
+import { answers } from "./server.ts"
+
+export type Supervised = {
+  readonly name: string
+  /** Where it answers when it lives. */
+  readonly socket: string
+  /** Its command; started detached, so that it outlives whoever watches it. */
+  readonly argv: readonly string[]
+  readonly logDir: string
+}
+
+/** Keeps a process of ours alive: starts it when nobody answers, patiently when it keeps dying. */
+export function supervise(what: Supervised, clock: Clock, signal: AbortSignal): Promise<void> {
+  const watch = async () => {
+    let pause = 100
+    while (!signal.aborted) {
+      if (await answers(what.socket)) pause = 100
+      else {
+        begin(what)
+        const deadline = clock.mono() + 3_000
+        while (!signal.aborted && clock.mono() < deadline && !(await answers(what.socket))) await clock.sleep(30, signal)
+        pause = Math.min(pause * 2, 5_000)
+      }
+      await clock.sleep(Math.max(pause, 200), signal)
+    }
+  }
+  return watch()
+}
+
+function begin(what: Supervised): void {
+  mkdirSync(what.logDir, { recursive: true })
+  const log = openSync(join(what.logDir, `${what.name}.log`), "a", 0o600)
+  const [file, ...args] = what.argv
+  try {
+    if (file) {
+      const child = spawn(file, args, { detached: true, stdio: ["ignore", log, log] })
+      child.on("error", () => undefined)
+      child.unref()
+    }
+  } finally {
+    closeSync(log)
+  }
+}

@@ -1,0 +1,236 @@
+import type { AppName } from "../core/model/ids.ts"
+import type { MeasureSpec } from "../core/pipeline/effects.ts"
+import { wanted } from "../core/pipeline/wanted.ts"
+import type { StoredEvent } from "../ports/journal.ts"
+import type { Lease } from "../ports/leases.ts"
+import { Ledger } from "./ledger.ts"
+import { factsFor, observeAll, type World } from "./observe.ts"
+import { type Parts, sentence } from "./parts.ts"
+import { Performer } from "./perform.ts"
+import { newCommits } from "./poll.ts"
+import { Watch } from "./watch.ts"
+
+const leaseFor = 8_000
+const renewEvery = 2_000
+/** Nothing is ordered in the last part of a lease: whoever comes next may already act. */
+const actWithin = leaseFor * 0.6
+
+/** One application's engine: load, look, decide, store, act, sleep; as long as its lease lasts. */
+export class ApplicationLoop {
+  readonly ledger: Ledger
+  /** What keeps it from doing its work, in plain words; empty when nothing does. */
+  readonly problems = new Map<string, string>()
+  world: World = { servers: new Map(), problems: {} }
+  readonly #parts: Parts
+  readonly #stop = new AbortController()
+  #poke = new AbortController()
+  #look = new AbortController()
+  #finished: Promise<unknown> | undefined
+  #measures: readonly MeasureSpec[] = []
+
+  constructor(app: AppName, parts: Parts, heard: (events: readonly StoredEvent[]) => void) {
+    this.#parts = parts
+    this.ledger = new Ledger(app, parts, (events) => {
+      heard(events)
+      this.poke()
+    })
+  }
+
+  start(): void {
+    this.#finished = this.#hold()
+  }
+
+  /** Ends after the current turn; gives the lease back. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.poke()
+    await this.#finished
+  }
+
+  /** Something changed: the next turn begins now. */
+  poke(): void {
+    this.#poke.abort()
+  }
+
+  /** The repository may have something new: a hint, nothing more. */
+  hint(): void {
+    this.#look.abort()
+  }
+
+  async #hold(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const lease = await this.#acquire()
+      if (!lease) {
+        await this.#parts.clock.sleep(1_000, this.#stop.signal)
+        continue
+      }
+      const term = new AbortController()
+      const until = AbortSignal.any([this.#stop.signal, term.signal])
+      this.ledger.epoch = lease.epoch
+      await Promise.all([this.#renew(lease, term), this.#turns(lease, until), this.#watch(until), this.#poll(until)])
+      await this.#parts.leases.release(lease, this.#parts.owner).catch(() => undefined)
+    }
+  }
+
+  async #acquire(): Promise<Lease | undefined> {
+    try {
+      const lease = await this.#parts.leases.acquire(`app/${this.ledger.app}`, this.#parts.owner, leaseFor)
+      if (lease) await this.ledger.catchUp()
+      this.#problem("lease", undefined)
+      return lease
+    } catch (error) {
+      this.#problem("lease", sentence(error))
+      return undefined
+    }
+  }
+
+  async #renew(lease: Lease, term: AbortController): Promise<void> {
+    const { clock, leases, owner } = this.#parts
+    const until = AbortSignal.any([this.#stop.signal, term.signal])
+    let good = clock.mono()
+    while (!until.aborted) {
+      await clock.sleep(renewEvery, until)
+      if (until.aborted) return
+      const asked = clock.mono()
+      try {
+        if (!(await leases.renew(lease, owner, leaseFor))) {
+          this.#parts.log.warn({ app: this.ledger.app }, "the lease went to another control plane")
+          term.abort()
+          return
+        }
+        good = asked
+      } catch (error) {
+        this.#problem("lease", sentence(error))
+      }
+      if (clock.mono() - good > actWithin) term.abort()
+    }
+  }
+
+  async #turns(lease: Lease, until: AbortSignal): Promise<void> {
+    const performer = new Performer(this.#parts, lease.epoch)
+    while (!until.aborted) {
+      this.#poke = new AbortController()
+      let moving = false
+      try {
+        moving = await this.#turn(performer, until)
+        this.#problem("turn", undefined)
+      } catch (error) {
+        if (until.aborted) return
+        this.#problem("turn", sentence(error))
+      }
+      await this.#parts.clock.sleep(this.#pause(moving), AbortSignal.any([until, this.#poke.signal]))
+    }
+  }
+
+  /** Reality first, then what follows from it, then orders. */
+  async #turn(performer: Performer, until: AbortSignal): Promise<boolean> {
+    const { clock } = this.#parts
+    this.world = await observeAll(this.#parts, until)
+    for (const [server, problem] of Object.entries(this.world.problems)) this.#problem(`server ${server}`, problem)
+    for (const server of this.world.servers.keys()) if (!this.world.problems[server]) this.#problem(`server ${server}`, undefined)
+    for (const fact of factsFor(this.ledger.state, this.world)) {
+      if (until.aborted) return false
+      await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
+    }
+    await this.ledger.apply({ type: "tick", at: clock.now(), by: "immunity" })
+    const { effects } = wanted(this.ledger.state, clock.now())
+    this.#measures = effects.flatMap((effect) => (effect.kind === "measure" ? [effect.measure] : []))
+    if (this.#parts.killed()) {
+      this.#problem("kill switch", "the kill switch is set: nothing is changed")
+      return false
+    }
+    this.#problem("kill switch", undefined)
+    const ordered = await performer.perform(this.ledger.state, effects, this.world, until)
+    for (const [label, problem] of performer.problems) this.#problem(label, problem)
+    for (const label of this.problems.keys()) {
+      if (/^(job|start|release|stop|routes|fence) /.test(label) && !performer.problems.has(label)) this.problems.delete(label)
+    }
+    return ordered || this.#underWay()
+  }
+
+  #underWay(): boolean {
+    const { state } = this.ledger
+    return (
+      state.commits.some((commit) => commit.state.name === "building") ||
+      state.regions.some(
+        (region) =>
+          region.active !== undefined ||
+          Object.values(region.instances).some((instance) => instance.retired || instance.state === "starting"),
+      )
+    )
+  }
+
+  #pause(moving: boolean): number {
+    const { pace, clock } = this.#parts
+    if (moving) return pace.busy
+    const { wakeAt } = wanted(this.ledger.state, clock.now())
+    return wakeAt === undefined ? pace.idle : Math.max(pace.busy, Math.min(pace.idle, wakeAt - clock.now()))
+  }
+
+  /** The judge's eye, beside the turns: a slow order must not keep it from seeing. */
+  async #watch(until: AbortSignal): Promise<void> {
+    const watches = new Map<string, Watch>()
+    while (!until.aborted) {
+      await this.#parts.clock.sleep(this.#parts.pace.measure, until)
+      if (until.aborted) return
+      const specs = this.#measures
+      if (specs.length === 0) {
+        watches.clear()
+        continue
+      }
+      const read = await this.#read(until)
+      for (const spec of specs) {
+        try {
+          const key = `${spec.rollout}/${spec.stage}`
+          const watch = watches.get(key) ?? (await Watch.open(this.ledger.app, spec, this.#parts))
+          watches.set(key, watch)
+          const fact = await watch.look(this.ledger.state, spec, read, until)
+          if (fact && !until.aborted) await this.ledger.apply({ ...fact, at: this.#parts.clock.now(), by: "immunity" })
+          this.#problem(`watch ${spec.rollout}`, undefined)
+        } catch (error) {
+          if (!until.aborted) this.#problem(`watch ${spec.rollout}`, sentence(error))
+        }
+      }
+    }
+  }
+
+  async #read(until: AbortSignal): Promise<Awaited<ReturnType<NonNullable<ReturnType<Parts["agents"]["get"]>>["counters"]>> | { readonly blind: string }> {
+    const agent = this.#parts.agents.values().next().value
+    if (!agent) return { blind: "there is no agent to ask" }
+    try {
+      const counters = await agent.counters(AbortSignal.any([until, AbortSignal.timeout(this.#parts.pace.call)]))
+      this.#problem("metrics", undefined)
+      return counters
+    } catch (error) {
+      const blind = `router: ${sentence(error)}`
+      this.#problem("metrics", blind)
+      return { blind }
+    }
+  }
+
+  async #poll(until: AbortSignal): Promise<void> {
+    while (!until.aborted) {
+      this.#look = new AbortController()
+      try {
+        for (const input of await newCommits(this.#parts, this.ledger.state, until)) await this.ledger.apply(input)
+        this.#problem("source", undefined)
+      } catch (error) {
+        if (until.aborted) return
+        this.#problem("source", sentence(error))
+      }
+      await this.#parts.clock.sleep(this.#parts.pace.poll, AbortSignal.any([until, this.#look.signal]))
+    }
+  }
+
+  #problem(label: string, problem: string | undefined): void {
+    const known = this.problems.get(label)
+    if (problem === known) return
+    if (problem === undefined) {
+      this.problems.delete(label)
+      this.#parts.log.info({ app: this.ledger.app, part: label }, "well again")
+      return
+    }
+    this.problems.set(label, problem)
+    this.#parts.log.warn({ app: this.ledger.app, part: label }, problem)
+  }
+}

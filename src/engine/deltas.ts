@@ -1,0 +1,49 @@
+import type { Histogram, Observation } from "../core/model/measurement.ts"
+import type { Cohort } from "../core/pipeline/effects.ts"
+import type { Counters, RouterCounters } from "../ports/counters.ts"
+
+/** What happened between two readings of one cohort; undefined when they cannot be subtracted. */
+export type Delta = { readonly requests: number; readonly bad: number; readonly latency: Histogram }
+
+/** Subtracts two readings. Another `boot` means the counters began anew: this interval is lost, not zero. */
+export function deltaOf(cohort: Cohort, side: "canary" | "control", before: RouterCounters, after: RouterCounters): Delta | undefined {
+  if (before.boot !== after.boot) return undefined
+  if (cohort.mirrored) {
+    const [a, b] = [before.routes[cohort.route]?.mirror, after.routes[cohort.route]?.mirror]
+    if (!b) return undefined
+    const pick = side === "canary" ? "candidate" : "primary"
+    return minus(b[pick], a?.to === b.to ? a[pick] : undefined)
+  }
+  const pool = after.routes[cohort.route]?.pools[cohort.pool] ?? {}
+  const earlier = before.routes[cohort.route]?.pools[cohort.pool] ?? {}
+  return Object.entries(pool)
+    .map(([id, counters]) => minus(counters, earlier[id]))
+    .reduce(plus, { requests: 0, bad: 0, latency: [] })
+}
+
+function minus(after: Counters, before: Counters | undefined): Delta {
+  if (!before) return after
+  const earlier = new Map(before.latency)
+  const latency = after.latency.flatMap(([bucket, count]): readonly (readonly [number, number])[] => {
+    const grown = count - (earlier.get(bucket) ?? 0)
+    return grown > 0 ? [[bucket, grown]] : []
+  })
+  return {
+    requests: Math.max(0, after.requests - before.requests),
+    bad: Math.max(0, after.bad - before.bad),
+    latency,
+  }
+}
+
+function plus(a: Delta, b: Delta): Delta {
+  const latency = new Map(a.latency)
+  for (const [bucket, count] of b.latency) latency.set(bucket, (latency.get(bucket) ?? 0) + count)
+  return {
+    requests: a.requests + b.requests,
+    bad: a.bad + b.bad,
+    latency: [...latency].sort(([x], [y]) => x - y),
+  }
+}
+
+export const proportion = (delta: Delta): Observation => ({ kind: "proportion", total: delta.requests, bad: Math.min(delta.bad, delta.requests) })
+export const histogram = (delta: Delta): Observation => ({ kind: "histogram", buckets: delta.latency })

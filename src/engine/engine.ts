@@ -1,0 +1,111 @@
+import type { AppName } from "../core/model/ids.ts"
+import type { Application } from "../core/pipeline/application.ts"
+import type { Command } from "../core/pipeline/input.ts"
+import type { StoredEvent } from "../ports/journal.ts"
+import { ApplicationLoop } from "./application-loop.ts"
+import type { Result } from "./ledger.ts"
+import type { World } from "./observe.ts"
+import { type Parts, sentence } from "./parts.ts"
+
+/** What the doors of the system (API, demo) may ask of the engine. */
+export interface Engine {
+  /** Begins with the applications of the journal. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  apps(): readonly AppName[]
+  state(app: AppName): Application | undefined
+  /** What one application's servers said last. */
+  world(app: AppName): World | undefined
+  /** What keeps an application's engine from its work, by part, in plain words. */
+  problems(app: AppName): ReadonlyMap<string, string>
+  /** A person's order. A repeated id takes effect once. */
+  submit(app: AppName, command: Command, by: string, commandId: string | undefined): Promise<Result>
+  /** A hint that a repository has something new; forged or repeated ones change nothing. */
+  hint(app: AppName): void
+  /** Calls back for every stored event, in order; returns how to stop it. Must not throw or wait. */
+  listen(listener: (event: StoredEvent) => void): () => void
+}
+
+export function createEngine(parts: Parts): Engine {
+  const loops = new Map<AppName, ApplicationLoop>()
+  const listeners = new Set<(event: StoredEvent) => void>()
+  const stopping = new AbortController()
+  let outbox: Promise<void> | undefined
+  let settled = false
+
+  const heard = (events: readonly StoredEvent[]) => {
+    // What was stored before this process began is read from the journal, not announced as news.
+    if (settled) for (const event of events) for (const listener of listeners) listener(event)
+  }
+  const open = (app: AppName): ApplicationLoop => {
+    const known = loops.get(app)
+    if (known) return known
+    const loop = new ApplicationLoop(app, parts, heard)
+    loops.set(app, loop)
+    return loop
+  }
+
+  return {
+    async start() {
+      for (const app of await parts.journal.streams()) {
+        const loop = open(app)
+        await loop.ledger.catchUp()
+        loop.start()
+      }
+      settled = true
+      outbox = deliver(parts, stopping.signal)
+    },
+    async stop() {
+      stopping.abort()
+      await Promise.all([...loops.values()].map((loop) => loop.stop()))
+      await outbox
+    },
+    apps: () => [...loops.keys()].sort(),
+    state: (app) => loops.get(app)?.ledger.state,
+    world: (app) => loops.get(app)?.world,
+    problems: (app) => loops.get(app)?.problems ?? new Map(),
+    async submit(app, command, by, commandId) {
+      const known = loops.get(app)
+      if (!known && command.type !== "add-app") {
+        return { kind: "refused", refusal: { code: "unknown", message: `there is no application ${app}` } }
+      }
+      if (commandId !== undefined && (await parts.journal.commandResult(commandId)) !== undefined) {
+        return { kind: "done", events: [], version: known?.ledger.version ?? 0 }
+      }
+      const loop = known ?? open(app)
+      if (!known) loop.start()
+      // A new application first needs its lease; that takes a moment.
+      for (let tries = 0; loop.ledger.epoch === 0 && tries < 100; tries++) await parts.clock.sleep(50)
+      return loop.ledger.apply({ ...command, at: parts.clock.now(), by }, commandId)
+    },
+    hint: (app) => loops.get(app)?.hint(),
+    listen(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
+
+const longestPause = 60_000
+const mostAttempts = 10
+
+/** Tells the outside what it was promised: at least once, later and later, then a dead letter. */
+async function deliver(parts: Parts, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for (const row of await parts.journal.outbox(parts.clock.now(), 10)) {
+        try {
+          await parts.notifier.send(row.notice, AbortSignal.any([signal, AbortSignal.timeout(parts.pace.call)]))
+          await parts.journal.outboxDone(row.id)
+        } catch (error) {
+          const pause = Math.min(longestPause, 1_000 * 2 ** row.attempts)
+          const retryAt = row.attempts + 1 < mostAttempts ? parts.clock.now() + pause : undefined
+          await parts.journal.outboxFailed(row.id, sentence(error), retryAt)
+        }
+      }
+    } catch (error) {
+      parts.log.error({ part: "outbox" }, sentence(error))
+    }
+    await parts.clock.sleep(1_000, signal)
+  }
+}

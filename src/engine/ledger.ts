@@ -1,0 +1,78 @@
+import type { AppName } from "../core/model/ids.ts"
+import type { Application } from "../core/pipeline/application.ts"
+import { decide } from "../core/pipeline/decide.ts"
+import type { Refusal } from "../core/pipeline/draft.ts"
+import { evolve, nothing } from "../core/pipeline/evolve.ts"
+import type { Input } from "../core/pipeline/input.ts"
+import type { StoredEvent } from "../ports/journal.ts"
+import { noticesFor } from "./notices.ts"
+import type { Parts } from "./parts.ts"
+
+export type Result =
+  | { readonly kind: "done"; readonly events: readonly StoredEvent[]; readonly version: number }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** The lease is held by another control plane. */
+  | { readonly kind: "not-leader" }
+
+/** One application's state and the only way to change it: decide, store, then believe. */
+export class Ledger {
+  readonly app: AppName
+  state: Application
+  version = 0
+  epoch = 0
+  readonly #parts: Pick<Parts, "journal">
+  readonly #heard: (events: readonly StoredEvent[]) => void
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(app: AppName, parts: Pick<Parts, "journal">, heard: (events: readonly StoredEvent[]) => void) {
+    this.app = app
+    this.state = nothing(app)
+    this.#parts = parts
+    this.#heard = heard
+  }
+
+  /** Folds what was stored since the last time. */
+  async catchUp(): Promise<void> {
+    const events = await this.#parts.journal.read(this.app, this.version)
+    for (const event of events) this.state = evolve(this.state, event)
+    this.version = events.at(-1)?.version ?? this.version
+    if (events.length > 0) this.#heard(events)
+  }
+
+  /** Decides on an input and stores what follows, one input at a time. */
+  apply(input: Input, commandId?: string): Promise<Result> {
+    const next = this.#turn.then(() => this.#apply(input, commandId))
+    this.#turn = next.catch(() => undefined)
+    return next
+  }
+
+  async #apply(input: Input, commandId: string | undefined): Promise<Result> {
+    for (;;) {
+      const decided = decide(this.state, input)
+      if ("refused" in decided) return { kind: "refused", refusal: decided.refused }
+      if (decided.events.length === 0) return { kind: "done", events: [], version: this.version }
+      const outcome = await this.#parts.journal.append({
+        stream: this.app,
+        expected: this.version,
+        epoch: this.epoch,
+        events: decided.events,
+        command: commandId === undefined ? undefined : { id: commandId, result: { version: this.version } },
+        outbox: noticesFor(this.state, decided.events),
+      })
+      switch (outcome.kind) {
+        case "appended":
+          for (const event of outcome.stored) this.state = evolve(this.state, event)
+          this.version = outcome.stored.at(-1)?.version ?? this.version
+          this.#heard(outcome.stored)
+          return { kind: "done", events: outcome.stored, version: this.version }
+        case "conflict":
+          await this.catchUp()
+          continue
+        case "duplicate":
+          return { kind: "done", events: [], version: this.version }
+        case "fenced":
+          return { kind: "not-leader" }
+      }
+    }
+  }
+}

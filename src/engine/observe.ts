@@ -1,0 +1,55 @@
+import type { ServerName } from "../core/model/ids.ts"
+import type { Application } from "../core/pipeline/application.ts"
+import type { Fact, ServerFacts } from "../core/pipeline/input.ts"
+import type { Observed } from "../ports/agent.ts"
+import { type Parts, sentence } from "./parts.ts"
+
+/** What every server says now; one that did not answer is absent and its problem is told. */
+export type World = {
+  readonly servers: ReadonlyMap<ServerName, Observed>
+  readonly problems: Readonly<Record<ServerName, string>>
+}
+
+export async function observeAll(parts: Pick<Parts, "agents" | "pace">, signal: AbortSignal): Promise<World> {
+  const servers = new Map<ServerName, Observed>()
+  const problems: Record<ServerName, string> = {}
+  await Promise.all(
+    [...parts.agents.values()].map(async (agent) => {
+      try {
+        const seen = await agent.observe(AbortSignal.any([signal, AbortSignal.timeout(parts.pace.call)]))
+        servers.set(agent.server, seen)
+        if (seen.routerProblem) problems[agent.server] = `router: ${seen.routerProblem}`
+      } catch (error) {
+        problems[agent.server] = sentence(error)
+      }
+    }),
+  )
+  return { servers, problems }
+}
+
+/** The part of the world that one application cares about, as facts for the core. */
+export function factsFor(app: Application, world: World): readonly Fact[] {
+  const servers = [...world.servers.values()].map((seen): ServerFacts => {
+    const table = seen.router?.apps[app.app]
+    const routes = Object.fromEntries(
+      (table?.routes ?? []).map((route) => [
+        route.route,
+        Object.fromEntries(route.pools.map((pool) => [pool.pool, pool.weight])),
+      ]),
+    )
+    return {
+      server: seen.server,
+      instances: seen.instances
+        .filter((instance) => instance.app === app.app)
+        .map(({ id, state, address, exit, differences }) => ({ instance: id, state, address, exit, differences })),
+      routes,
+      released: seen.router?.released ?? [],
+    }
+  })
+  const jobs = [...world.servers.values()].flatMap((seen) =>
+    seen.jobs.flatMap((job): readonly Fact[] =>
+      job.app === app.app && job.outcome ? [{ type: "job-ended", job: job.id, outcome: job.outcome }] : [],
+    ),
+  )
+  return [...jobs, { type: "observed", servers }]
+}

@@ -1,0 +1,68 @@
+import type { AppName, ServerName } from "../core/model/ids.ts"
+import type { Policy } from "../core/model/policy.ts"
+import type { Duration, Instant } from "../core/model/time.ts"
+import type { Agent } from "../ports/agent.ts"
+import type { Clock } from "../ports/clock.ts"
+import type { Evidence } from "../ports/evidence.ts"
+import type { Journal } from "../ports/journal.ts"
+import type { Leases } from "../ports/leases.ts"
+import type { MetricsSource } from "../ports/metrics.ts"
+import type { Notifier } from "../ports/notifier.ts"
+import type { Policies } from "../ports/policies.ts"
+import type { CommitSource } from "../ports/source.ts"
+
+/** Everything the engine needs from the world. main.ts chooses. */
+export type Parts = {
+  readonly clock: Clock
+  readonly journal: Journal
+  readonly leases: Leases
+  readonly evidence: Evidence
+  readonly policies: Policies
+  readonly source: CommitSource
+  readonly metrics: Readonly<Record<string, MetricsSource>>
+  readonly notifier: Notifier
+  /** The servers' agents, by name. */
+  readonly agents: ReadonlyMap<ServerName, Agent>
+  /** Reads immunity.yaml with the server's pins on top; problems are ready to print. */
+  readonly readPolicy: ReadPolicy
+  readonly log: Log
+  /** Whoever holds a lease; the same over restarts of the same control plane. */
+  readonly owner: string
+  /** True while the kill switch is set: nothing is changed anywhere. */
+  readonly killed: () => boolean
+  readonly pace: Pace
+}
+
+export type ReadPolicy = (
+  text: string | undefined,
+  pins: string | undefined,
+  app: AppName,
+  now: Instant,
+) => { readonly policy: Policy } | { readonly problems: readonly string[] }
+
+/** How often things are looked at, in milliseconds. */
+export type Pace = {
+  /** While something moves. */
+  readonly busy: Duration
+  /** At rest. */
+  readonly idle: Duration
+  /** Between two looks of the judge. */
+  readonly measure: Duration
+  /** Between two looks at the repository. */
+  readonly poll: Duration
+  /** Between two pushes of an unchanged routing table. */
+  readonly push: Duration
+  /** For one call to an agent. */
+  readonly call: Duration
+}
+
+export const defaultPace: Pace = { busy: 200, idle: 1_000, measure: 500, poll: 5_000, push: 5_000, call: 5_000 }
+
+/** Structured log: a sentence and its fields. */
+export interface Log {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void
+  error(fields: Readonly<Record<string, unknown>>, message: string): void
+}
+
+export const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error))

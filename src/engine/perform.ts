@@ -1,0 +1,197 @@
+import type { ServerName } from "../core/model/ids.ts"
+import type { Duration } from "../core/model/time.ts"
+import { unreachable } from "../core/model/unreachable.ts"
+import type { Application } from "../core/pipeline/application.ts"
+import type { Effect, JobSpec, RouteSpec } from "../core/pipeline/effects.ts"
+import type { Agent, Observed } from "../ports/agent.ts"
+import type { Fence } from "../ports/router.ts"
+import type { World } from "./observe.ts"
+import { type Parts, sentence } from "./parts.ts"
+
+/** Brings the world to what is wanted, one application through one lease. Every order is safe to repeat. */
+export class Performer {
+  readonly #parts: Parts
+  readonly #epoch: number
+  readonly #pushed = new Map<ServerName, { readonly table: string; readonly at: Duration }>()
+  readonly #fenced = new Set<ServerName>()
+  readonly #running = new Set<string>()
+  #generation = 0
+  /** What could not be done in the last turn, by order, in plain words. */
+  readonly problems = new Map<string, string>()
+
+  constructor(parts: Parts, epoch: number) {
+    this.#parts = parts
+    this.#epoch = epoch
+  }
+
+  /** The barrier: every server knows our epoch before the first of our orders reaches any. */
+  async fence(app: string, signal: AbortSignal): Promise<void> {
+    for (const agent of this.#parts.agents.values()) {
+      if (this.#fenced.has(agent.server)) continue
+      try {
+        const answer = await agent.fence(app, this.#epoch, this.#timed(signal))
+        if (answer.kind === "done") this.#fenced.add(agent.server)
+        this.#note(`fence ${agent.server}`, answer.kind === "refused" ? answer.because : undefined)
+      } catch (error) {
+        this.#note(`fence ${agent.server}`, sentence(error))
+      }
+    }
+  }
+
+  /** Performs what is wanted and not yet so; returns whether anything was ordered. */
+  async perform(state: Application, effects: readonly Effect[], world: World, signal: AbortSignal): Promise<boolean> {
+    await this.fence(state.app, signal)
+    let ordered = false
+    // Traffic first: users are moved before anything is started, ended or tested.
+    for (const effect of effects) {
+      if (effect.kind === "set-routes") ordered = (await this.#setRoutes(state.app, effect.routes, world, signal)) || ordered
+    }
+    const others = effects.filter((effect) => effect.kind !== "set-routes" && effect.kind !== "measure")
+    const quick = others.filter((effect) => !isSlow(effect))
+    for (const effect of others) if (isSlow(effect)) this.#inBackground(state, effect, world, signal)
+    const done = await Promise.all(quick.map((effect) => this.#guarded(state, effect, world, signal)))
+    return ordered || done.some(Boolean)
+  }
+
+  /** What may take long must not keep traffic waiting; one order of a kind and name at a time. */
+  #inBackground(state: Application, effect: Effect, world: World, signal: AbortSignal): void {
+    const label = labelOf(effect)
+    if (this.#running.has(label)) return
+    this.#running.add(label)
+    void this.#guarded(state, effect, world, signal).finally(() => this.#running.delete(label))
+  }
+
+  async #guarded(state: Application, effect: Effect, world: World, signal: AbortSignal): Promise<boolean> {
+    const label = labelOf(effect)
+    try {
+      const refused = await this.#one(state, effect, world, signal)
+      if (refused === undefined) return false
+      this.#note(label, refused === "" ? undefined : refused)
+      return true
+    } catch (error) {
+      this.#note(label, sentence(error))
+      return true
+    }
+  }
+
+  /** Undefined: nothing to do. Empty: done. Otherwise: why it was refused. */
+  async #one(state: Application, effect: Effect, world: World, signal: AbortSignal): Promise<string | undefined> {
+    switch (effect.kind) {
+      case "set-routes":
+      case "measure":
+        return undefined
+      case "run-job":
+        return this.#runJob(state, effect.job, world, signal)
+      case "start-instance": {
+        const { agent, seen } = this.#at(effect.instance.server, world)
+        if (!agent || !seen || seen.instances.some((instance) => instance.id === effect.instance.id)) return undefined
+        return because(await agent.startInstance(this.#next(state.app), effect.instance, this.#timed(signal)))
+      }
+      case "release-instance": {
+        const { agent, seen } = this.#at(effect.server, world)
+        if (!agent || !seen?.router || seen.router.released.includes(effect.instance)) return undefined
+        const answer = await agent.releaseInstance(this.#next(state.app), effect.instance, effect.drain, this.#timed(signal))
+        return answer.kind === "refused" ? answer.because : ""
+      }
+      case "stop-instance": {
+        const { agent, seen } = this.#at(effect.server, world)
+        if (!agent || !seen?.instances.some((instance) => instance.id === effect.instance)) return undefined
+        const wait = AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call + effect.grace)])
+        return because(await agent.stopInstance(this.#next(state.app), effect.instance, effect.grace, wait))
+      }
+      default:
+        return unreachable(effect)
+    }
+  }
+
+  async #runJob(state: Application, job: JobSpec, world: World, signal: AbortSignal): Promise<string | undefined> {
+    const { agent, seen } = this.#at(job.server, world)
+    if (!agent || !seen || seen.jobs.some((known) => known.id === job.id)) return undefined
+    if (job.kind === "test") {
+      const listener = seen.router?.listeners[job.route]
+      const serves = seen.router?.apps[state.app]?.routes.some((route) => route.route === job.route && route.pools.length > 0)
+      if (!listener || !serves) return undefined
+      return because(await agent.runJob(this.#next(state.app), job, `http://${listener}`, this.#timed(signal)))
+    }
+    const upload = AbortSignal.any([signal, AbortSignal.timeout(120_000)])
+    const tar = await this.#parts.source.archive(state.source, job.commit, upload)
+    const brought = await agent.putSource(this.#next(state.app), job.commit, tar, upload)
+    if (brought.kind === "refused") return brought.because
+    return because(await agent.runJob(this.#next(state.app), job, undefined, this.#timed(signal)))
+  }
+
+  async #setRoutes(app: string, routes: readonly RouteSpec[], world: World, signal: AbortSignal): Promise<boolean> {
+    const table = JSON.stringify(routes)
+    let ordered = false
+    for (const agent of this.#parts.agents.values()) {
+      const seen = world.servers.get(agent.server)
+      const known = seen?.router?.apps[app]
+      const last = this.#pushed.get(agent.server)
+      const due = !last || last.table !== table || this.#parts.clock.mono() - last.at >= this.#parts.pace.push
+      // A router that came back without our table, or with an older one, is told at once.
+      const forgotten = seen?.router !== undefined && (known?.epoch !== this.#epoch || known.generation < 1)
+      if (!due && !forgotten) continue
+      if (!this.#fenced.has(agent.server)) continue
+      try {
+        const answer = await agent.setRoutes(this.#next(app), routes, this.#timed(signal))
+        if (answer.kind === "applied") {
+          ordered = last?.table !== table || ordered
+          this.#pushed.set(agent.server, { table, at: this.#parts.clock.mono() })
+        }
+        this.#note(`routes ${agent.server}`, answer.kind === "refused" ? answer.because : undefined)
+      } catch (error) {
+        // Unknown outcome: the next turn pushes again with a newer generation, which supersedes it.
+        this.#pushed.delete(agent.server)
+        this.#note(`routes ${agent.server}`, sentence(error))
+        ordered = true
+      }
+    }
+    return ordered
+  }
+
+  #at(server: ServerName, world: World): { agent: Agent | undefined; seen: Observed | undefined } {
+    const fenced = this.#fenced.has(server)
+    return { agent: fenced ? this.#parts.agents.get(server) : undefined, seen: world.servers.get(server) }
+  }
+
+  #next(app: string): Fence {
+    this.#generation += 1
+    return { app, epoch: this.#epoch, generation: this.#generation }
+  }
+
+  #timed(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call)])
+  }
+
+  #note(label: string, problem: string | undefined): void {
+    if (problem === undefined) {
+      this.problems.delete(label)
+      return
+    }
+    if (this.problems.get(label) !== problem) this.#parts.log.warn({ order: label }, problem)
+    this.problems.set(label, problem)
+  }
+}
+
+const isSlow = (effect: Effect): boolean => effect.kind === "stop-instance" || effect.kind === "run-job"
+
+const because = (ordered: { readonly kind: "done" } | { readonly kind: "refused"; readonly because: string }): string =>
+  ordered.kind === "refused" ? ordered.because : ""
+
+function labelOf(effect: Effect): string {
+  switch (effect.kind) {
+    case "run-job":
+      return `job ${effect.job.id}`
+    case "start-instance":
+      return `start ${effect.instance.id}`
+    case "release-instance":
+      return `release ${effect.instance}`
+    case "stop-instance":
+      return `stop ${effect.instance}`
+    case "set-routes":
+    case "measure":
+      return effect.kind
+    default:
+      return unreachable(effect)
+  }
+}

@@ -1,0 +1,168 @@
+import { type JudgeState, observe, sourceBroken, startJudge, verdicts } from "../core/judge/judge.ts"
+import type { Measurement, Observation } from "../core/model/measurement.ts"
+import type { MetricPolicy } from "../core/model/policy.ts"
+import type { Instant } from "../core/model/time.ts"
+import type { Application } from "../core/pipeline/application.ts"
+import type { Cohort, MeasureSpec } from "../core/pipeline/effects.ts"
+import { type Fact, poolNumber } from "../core/pipeline/input.ts"
+import type { RouterCounters } from "../ports/counters.ts"
+import type { Interval } from "../ports/evidence.ts"
+import { type Delta, deltaOf, histogram, proportion } from "./deltas.ts"
+import { type Parts, sentence } from "./parts.ts"
+
+/** Asking an outside system more often than this tells nothing new. */
+const askEvery = 5_000
+
+type Reading = { readonly at: Instant; readonly counters: RouterCounters | { readonly blind: string }; readonly crashes: Crashes }
+type Crashes = Readonly<Record<number, number>>
+
+/**
+ * Measures one rollout in one stage: closed intervals go to the evidence first, then to the judge, so that a
+ * restart folds the same intervals into the same verdicts.
+ */
+export class Watch {
+  readonly #parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">
+  readonly #app: string
+  readonly #spec: MeasureSpec
+  #judge: JudgeState
+  #intervals: { readonly step: number; readonly observed: number }[] = []
+  #last: Reading | undefined
+  #askedAt: Instant = 0
+
+  private constructor(app: string, spec: MeasureSpec, parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">) {
+    this.#app = app
+    this.#spec = spec
+    this.#parts = parts
+    this.#judge = startJudge(spec.metrics, { minSamples: spec.minSamples, solo: spec.control === undefined })
+  }
+
+  /** Goes on where the stored evidence ends. */
+  static async open(
+    app: string,
+    spec: MeasureSpec,
+    parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">,
+  ): Promise<Watch> {
+    const watch = new Watch(app, spec, parts)
+    for (const interval of await parts.evidence.intervals(app, spec.rollout, spec.stage)) watch.#hear(interval)
+    return watch
+  }
+
+  /** Takes one reading; the fact is undefined until there is an interval to speak of. */
+  async look(
+    state: Application,
+    spec: MeasureSpec,
+    read: RouterCounters | { readonly blind: string },
+    signal: AbortSignal,
+  ): Promise<Fact | undefined> {
+    const now: Reading = { at: this.#parts.clock.now(), counters: read, crashes: crashesOf(state, spec) }
+    const last = this.#last
+    this.#last = now
+    if (!last || now.at <= last.at) return undefined
+    const interval: Interval = {
+      stage: spec.stage,
+      step: spec.step,
+      from: last.at,
+      to: now.at,
+      judged: last.at >= spec.judgeFrom,
+      measurements: await this.#measure(spec, last, now, signal),
+    }
+    await this.#parts.evidence.addInterval(this.#app, spec.rollout, interval)
+    this.#hear(interval)
+    if (!interval.judged) return undefined
+    const found = verdicts(this.#judge)
+    const observed = this.#intervals.reduce((sum, known) => (known.step === spec.step ? sum + known.observed : sum), 0)
+    const evidence = await this.#parts.evidence.put({
+      app: this.#app,
+      rollout: spec.rollout,
+      region: spec.region,
+      stage: spec.stage,
+      step: spec.step,
+      until: interval.to,
+      intervals: this.#intervals.length,
+      observed,
+      verdicts: found,
+    })
+    return {
+      type: "looked",
+      rollout: spec.rollout,
+      stage: spec.stage,
+      verdicts: found,
+      sourceBroken: sourceBroken(this.#judge),
+      observed,
+      evidence,
+    }
+  }
+
+  #hear(interval: Interval): void {
+    if (!interval.judged) return
+    const seen = interval.measurements.every((m) => m.canary !== undefined && m.blind === undefined)
+    this.#intervals.push({ step: interval.step, observed: seen ? interval.to - interval.from : 0 })
+    for (const measurement of interval.measurements) this.#judge = observe(this.#judge, measurement)
+  }
+
+  async #measure(spec: MeasureSpec, last: Reading, now: Reading, signal: AbortSignal): Promise<readonly Measurement[]> {
+    const ask = now.at - this.#askedAt >= askEvery
+    if (ask) this.#askedAt = now.at
+    const found = await Promise.all(
+      spec.metrics.map(async (metric): Promise<readonly Measurement[]> => {
+        switch (metric.source.type) {
+          case "router":
+            return [fromRouter(metric, spec, last, now)]
+          case "agent":
+            return [fromAgents(metric, spec, last, now)]
+          default:
+            return ask ? [await this.#fromOutside(metric, spec, now, signal)] : []
+        }
+      }),
+    )
+    return found.flat()
+  }
+
+  async #fromOutside(metric: MetricPolicy, spec: MeasureSpec, now: Reading, signal: AbortSignal): Promise<Measurement> {
+    const source = this.#parts.metrics[metric.source.type]
+    const interval = { metric: metric.name, from: now.at - askEvery, to: now.at }
+    if (!source) return { ...interval, blind: `there is no metrics source of type ${metric.source.type}` }
+    const askFor = (cohort: Cohort | undefined): Promise<Observation | undefined> =>
+      cohort
+        ? source.observe({ metric, cohort, from: interval.from, to: interval.to }, AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call)]))
+        : Promise.resolve(undefined)
+    try {
+      const [canary, control] = await Promise.all([askFor(spec.canary), askFor(spec.control)])
+      return { ...interval, canary, control }
+    } catch (error) {
+      return { ...interval, blind: sentence(error) }
+    }
+  }
+}
+
+function fromRouter(metric: MetricPolicy, spec: MeasureSpec, last: Reading, now: Reading): Measurement {
+  const interval = { metric: metric.name, from: last.at, to: now.at }
+  const { counters: before } = last
+  const { counters: after } = now
+  if ("blind" in after) return { ...interval, blind: after.blind }
+  if ("blind" in before) return { ...interval, blind: before.blind }
+  const shape = metric.kind === "latency-quantile" ? histogram : proportion
+  const side = (cohort: Cohort | undefined, which: "canary" | "control"): Delta | undefined =>
+    cohort && deltaOf(cohort, which, before, after)
+  const canary = side(spec.canary, "canary")
+  const control = side(spec.control, "control")
+  const blind = canary ? undefined : "the router began to count anew"
+  return { ...interval, canary: canary && shape(canary), control: control && shape(control), blind }
+}
+
+/** Crashes that agents saw; an instance-second of exposure is one instance running for one second. */
+function fromAgents(metric: MetricPolicy, spec: MeasureSpec, last: Reading, now: Reading): Measurement {
+  const seconds = (now.at - last.at) / 1_000
+  const side = (cohort: Cohort | undefined): Observation | undefined => {
+    if (!cohort) return undefined
+    const pool = poolNumber(cohort.pool)
+    const events = Math.max(0, (now.crashes[pool] ?? 0) - (last.crashes[pool] ?? 0))
+    return { kind: "events", events, exposure: Math.max(1, cohort.instances.length) * seconds }
+  }
+  return { metric: metric.name, from: last.at, to: now.at, canary: side(spec.canary), control: side(spec.control) }
+}
+
+function crashesOf(state: Application, spec: MeasureSpec): Crashes {
+  const pools = [spec.canary, spec.control].flatMap((cohort) => (cohort ? [poolNumber(cohort.pool)] : []))
+  return Object.fromEntries(pools.map((pool) => [pool, state.rollouts[pool]?.crashes ?? 0]))
+}

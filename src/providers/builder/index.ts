@@ -1,0 +1,2 @@
+/** Every builder: one file, one line. */
+export { processBuilder } from "./process.ts"

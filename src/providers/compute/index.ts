@@ -1,0 +1,2 @@
+/** Every compute driver: one file, one line. */
+export { processCompute } from "./process.ts"

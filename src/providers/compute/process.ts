@@ -1,0 +1,235 @@
+import { spawn } from "node:child_process"
+import { closeSync, openSync } from "node:fs"
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import type { InstanceSpec } from "../../core/pipeline/effects.ts"
+import type { Difference, Exit } from "../../core/pipeline/events.ts"
+import type { Artifacts } from "../../ports/artifacts.ts"
+import type { Clock } from "../../ports/clock.ts"
+import type { Compute, RunningInstance } from "../../ports/compute.ts"
+import { Drift } from "./drift.ts"
+import { residentBytes, startOf } from "./proc.ts"
+
+/** What is remembered of an instance on disk: enough to find it again after anything. */
+type Record = {
+  readonly spec: InstanceSpec
+  readonly port: number
+  readonly pid: number
+  readonly start: string | undefined
+  readonly startedAt: number
+  readonly exit: Exit | undefined
+}
+
+const firstPort = 20_000
+const ports = 10_000
+const driftEvery = 1_000
+
+export type ProcessComputeParts = {
+  /** Holds `run/<instance>/` and `logs/<instance>.log`. */
+  readonly dir: string
+  readonly artifacts: Artifacts
+  readonly clock: Clock
+  /** The PATH that instances get. */
+  readonly path: string
+}
+
+/** Instances as plain processes, each in its own copy of the artifact; they outlive whoever started them. */
+export function processCompute(parts: ProcessComputeParts): Compute {
+  return new ProcessCompute(parts)
+}
+
+class ProcessCompute implements Compute {
+  readonly #parts: ProcessComputeParts
+  readonly #known = new Map<string, Record>()
+  readonly #drift = new Map<string, { readonly drift: Drift; at: number; found: readonly Difference[] }>()
+  #loaded: Promise<void> | undefined
+  #nextPort = firstPort + Math.floor((process.pid * 37) % ports)
+
+  constructor(parts: ProcessComputeParts) {
+    this.#parts = parts
+  }
+
+  async start(spec: InstanceSpec): Promise<void> {
+    await this.#load()
+    if (this.#known.has(spec.id)) return
+    const home = this.#home(spec.id)
+    await discard(home)
+    await mkdir(join(home, "tmp"), { recursive: true })
+    await mkdir(join(this.#parts.dir, "logs"), { recursive: true })
+    await this.#parts.artifacts.copy(spec.digest, join(home, "app"))
+    const port = await this.#freePort()
+    const log = openSync(join(this.#parts.dir, "logs", `${spec.id}.log`), "a", 0o600)
+    try {
+      const child = spawn("sh", ["-c", `exec ${spec.run.start}`], {
+        cwd: join(home, "app"),
+        detached: true,
+        stdio: ["ignore", log, log],
+        env: {
+          ...spec.run.env,
+          PATH: this.#parts.path,
+          HOME: join(home, "tmp"),
+          TMPDIR: join(home, "tmp"),
+          PORT: String(port),
+          IMMUNITY_RELEASE: spec.release,
+          IMMUNITY_REGION: spec.region,
+          IMMUNITY_INSTANCE: spec.id,
+        },
+      })
+      const pid = await new Promise<number>((resolve, reject) => {
+        child.once("error", reject)
+        child.once("spawn", () => resolve(child.pid ?? 0))
+      })
+      await this.#remember({ spec, port, pid, start: startOf(pid), startedAt: this.#parts.clock.now(), exit: undefined })
+      child.once("exit", (code, signal) => {
+        const ended = signal ? `ended by ${signal}` : `ended with exit code ${code}`
+        this.#ended(spec.id, { code: code ?? undefined, signal: signal ?? undefined, because: ended })
+      })
+      child.unref()
+    } finally {
+      closeSync(log)
+    }
+  }
+
+  async stop(id: string, grace: number, signal: AbortSignal): Promise<void> {
+    await this.#load()
+    const record = this.#known.get(id)
+    if (!record) return
+    if (alive(record)) {
+      send(record.pid, "SIGTERM")
+      const deadline = this.#parts.clock.mono() + grace
+      while (alive(record) && this.#parts.clock.mono() < deadline && !signal.aborted) await this.#parts.clock.sleep(50)
+      send(record.pid, "SIGKILL")
+      while (alive(record)) await this.#parts.clock.sleep(20)
+    } else {
+      // Whatever it forked and left behind goes with it.
+      send(record.pid, "SIGKILL")
+    }
+    this.#ended(id, { code: undefined, signal: "SIGTERM", because: "ended as ordered" })
+  }
+
+  async list(): Promise<readonly RunningInstance[]> {
+    await this.#load()
+    return Promise.all([...this.#known.values()].map((record) => this.#describe(record)))
+  }
+
+  async forget(id: string): Promise<void> {
+    this.#known.delete(id)
+    this.#drift.delete(id)
+    await discard(this.#home(id))
+  }
+
+  async #describe(record: Record): Promise<RunningInstance> {
+    const { spec } = record
+    const running = record.exit === undefined && alive(record)
+    if (!running && !record.exit) {
+      // Seen by nobody: it ended while its agent was away.
+      this.#ended(spec.id, { code: undefined, signal: undefined, because: "ended while its agent was away" })
+    }
+    return {
+      id: spec.id,
+      state: running ? "running" : "ended",
+      address: `127.0.0.1:${record.port}`,
+      startedAt: record.startedAt,
+      exit: this.#known.get(spec.id)?.exit,
+      memory: running ? residentBytes(record.pid) : undefined,
+      differences: running ? await this.#differences(record) : [],
+    }
+  }
+
+  async #differences(record: Record): Promise<readonly Difference[]> {
+    const { id, digest } = record.spec
+    const known = this.#drift.get(id) ?? {
+      drift: new Drift(join(this.#home(id), "app"), await this.#parts.artifacts.manifest(digest)),
+      at: Number.NEGATIVE_INFINITY,
+      found: [],
+    }
+    this.#drift.set(id, known)
+    if (this.#parts.clock.mono() - known.at >= driftEvery) {
+      known.at = this.#parts.clock.mono()
+      known.found = await known.drift.differences().catch(() => known.found)
+    }
+    return known.found
+  }
+
+  #ended(id: string, exit: Exit): void {
+    const record = this.#known.get(id)
+    if (!record || record.exit) return
+    void this.#remember({ ...record, exit })
+  }
+
+  async #remember(record: Record): Promise<void> {
+    this.#known.set(record.spec.id, record)
+    const file = join(this.#home(record.spec.id), "instance.json")
+    const temporary = `${file}.new`
+    const handle = await open(temporary, "w", 0o600)
+    try {
+      await handle.writeFile(JSON.stringify(record))
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, file)
+  }
+
+  #load(): Promise<void> {
+    this.#loaded ??= this.#findAgain()
+    return this.#loaded
+  }
+
+  async #findAgain(): Promise<void> {
+    const names = await readdir(join(this.#parts.dir, "run")).catch(() => [])
+    for (const name of names) {
+      const text = await readFile(join(this.#home(name), "instance.json"), "utf8").catch(() => undefined)
+      // A folder without a record was never started: the crash came before, and it is wanted again.
+      if (text === undefined) await discard(this.#home(name))
+      else this.#known.set(name, JSON.parse(text) as Record)
+    }
+  }
+
+  async #freePort(): Promise<number> {
+    const taken = new Set([...this.#known.values()].filter((record) => !record.exit).map((record) => record.port))
+    for (let tries = 0; tries < ports; tries++) {
+      const port = firstPort + ((this.#nextPort++ - firstPort) % ports)
+      if (!taken.has(port) && (await isFree(port))) return port
+    }
+    throw new Error(`no free port between ${firstPort} and ${firstPort + ports - 1}`)
+  }
+
+  #home(id: string): string {
+    if (!/^[a-z0-9][a-z0-9-]{0,150}$/.test(id)) throw new Error(`${id} is not an instance id`)
+    return join(this.#parts.dir, "run", id)
+  }
+}
+
+/** The pid alone may belong to somebody else by now. */
+const alive = (record: Record): boolean => record.start !== undefined && startOf(record.pid) === record.start
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  if (pid <= 1) return
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // Gone already.
+  }
+}
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer()
+    server.once("error", () => resolve(false))
+    server.listen({ port, host: "127.0.0.1" }, () => server.close(() => resolve(true)))
+  })
+
+/** Removes a tree whose folders are read-only. */
+async function discard(folder: string): Promise<void> {
+  const open = async (path: string): Promise<void> => {
+    const found = await lstat(path).catch(() => undefined)
+    if (!found?.isDirectory()) return
+    await chmod(path, 0o700)
+    for (const name of await readdir(path)) await open(join(path, name))
+  }
+  await open(folder).catch(() => undefined)
+  await rm(folder, { recursive: true, force: true })
+}
+

@@ -1,0 +1,37 @@
+import { DatabaseSync } from "node:sqlite"
+import { StoreInUse } from "./errors.ts"
+import { codeOf } from "./sqlite.ts"
+
+/**
+ * Makes this process the only writer of a store, until it releases or ends in any way: the kernel drops the
+ * lock with the process. Node has no flock, so it is SQLite's own lock on a file beside the store. Throws
+ * StoreInUse, naming the holder's process.
+ */
+export function becomeWriter(path: string): { readonly release: () => void } {
+  const file = new DatabaseSync(`${path}.lock`)
+  try {
+    file.exec("pragma busy_timeout = 0; pragma synchronous = off")
+    file.exec("begin immediate; create table if not exists holder (pid integer); delete from holder")
+    file.prepare("insert into holder values (?)").run(process.pid)
+    // Committed, so that a second process can read who holds it; then locked again and kept.
+    file.exec("commit; begin immediate")
+  } catch (error) {
+    const holder = codeOf(error) === busy ? holderOf(file) : undefined
+    file.close()
+    if (codeOf(error) === busy) throw new StoreInUse(path, holder)
+    throw error
+  }
+  return { release: () => file.close() }
+}
+
+const busy = 5
+
+function holderOf(file: DatabaseSync): number | undefined {
+  try {
+    if (file.isTransaction) file.exec("rollback")
+    const pid = file.prepare("select pid from holder").get()?.pid
+    return typeof pid === "number" ? pid : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -20,7 +20,10 @@ export type AgentParts = JobParts & {
 export const killSwitchFile = "kill-switch"
 
 /** The fencing point of one server: few verbs, checked against what it must never forget. */
-export type LocalAgent = Agent & { readonly close: () => void; readonly instanceIds: () => Promise<readonly string[]> }
+export type LocalAgent = Agent & {
+  readonly close: () => void
+  readonly instanceIds: () => Promise<readonly string[]>
+}
 
 export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const { compute, router, dir, clock } = parts
@@ -58,13 +61,24 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     probes.set(running.id, probe)
     watchMemory(running, known.spec)
     const { ready, everReady, said } = probe.health
-    return { ...base, state: ready ? "ready" : everReady ? "unready" : "starting", exit: undefined, probe: said }
+    return {
+      ...base,
+      state: ready ? "ready" : everReady ? "unready" : "starting",
+      exit: undefined,
+      probe: said,
+    }
   }
 
   /** A leak ends the instance, not its neighbours. */
   const watchMemory = (running: RunningInstance, spec: InstanceSpec): void => {
     const limit = spec.run.memory
-    if (limit === undefined || running.memory === undefined || running.memory <= limit || overMemory.has(running.id)) return
+    if (
+      limit === undefined ||
+      running.memory === undefined ||
+      running.memory <= limit ||
+      overMemory.has(running.id)
+    )
+      return
     const mb = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MB`
     overMemory.set(running.id, `out of memory: it used ${mb(running.memory)}, its limit is ${mb(limit)}`)
     void compute.stop(running.id, 0, AbortSignal.timeout(10_000))
@@ -95,8 +109,14 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       const [running, seen] = await Promise.all([
         compute.list(signal),
         router.state(signal).then(
-          (state): { state: RouterState | undefined; problem: string | undefined } => ({ state, problem: state.degraded }),
-          (error: unknown) => ({ state: undefined, problem: error instanceof Error ? error.message : String(error) }),
+          (state): { state: RouterState | undefined; problem: string | undefined } => ({
+            state,
+            problem: state.degraded,
+          }),
+          (error: unknown) => ({
+            state: undefined,
+            problem: error instanceof Error ? error.message : String(error),
+          }),
         ),
       ])
       const disk = statfsSync(dir)
@@ -125,7 +145,9 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
         if (memory.wasReleased(spec.id)) return refused(`${spec.id} was released; its id is never used again`)
         if (memory.wasStarted(spec.id)) {
           const known = (await compute.list(signal)).some((running) => running.id === spec.id)
-          return known ? { kind: "done" } : refused(`${spec.id} ran before and ended; its id is never used again`)
+          return known
+            ? { kind: "done" }
+            : refused(`${spec.id} ran before and ended; its id is never used again`)
         }
         await compute.start(spec, signal)
         await memory.started(fence.app, spec)
@@ -133,8 +155,10 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       }),
     stopInstance: (fence, id, grace, signal) =>
       guarded(fence, async () => {
-        if (memory.spec(id) && memory.spec(id)?.app !== fence.app) return refused(`${id} belongs to another application`)
-        if (!(await releasedThere(id, signal))) return refused(`${id} is not released by the router; users may still be on it`)
+        if (memory.spec(id) && memory.spec(id)?.app !== fence.app)
+          return refused(`${id} belongs to another application`)
+        if (!(await releasedThere(id, signal)))
+          return refused(`${id} is not released by the router; users may still be on it`)
         probes.get(id)?.stop()
         probes.delete(id)
         await compute.stop(id, grace, AbortSignal.timeout(grace + 10_000))
@@ -160,7 +184,9 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     async log(of, from, limit) {
       const id = "job" in of ? of.job : of.instance
       const ended =
-        "job" in of ? jobs.list().find((job) => job.id === id)?.state !== "running" : memory.spec(id) === undefined
+        "job" in of
+          ? jobs.list().find((job) => job.id === id)?.state !== "running"
+          : memory.spec(id) === undefined
       return readLog(logPath(dir, id), from, Math.min(limit, 256 * 1024), ended)
     },
     close() {
@@ -172,7 +198,12 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   }
 }
 
-const refused = (because: string): { readonly kind: "refused"; readonly because: string } => ({ kind: "refused", because })
+const refused = (because: string): { readonly kind: "refused"; readonly because: string } => ({
+  kind: "refused",
+  because,
+})
 
 const forbidden = (dir: string): string | undefined =>
-  existsSync(join(dir, killSwitchFile)) ? `the kill switch is set on this server (${killSwitchFile}); nothing is changed here` : undefined
+  existsSync(join(dir, killSwitchFile))
+    ? `the kill switch is set on this server (${killSwitchFile}); nothing is changed here`
+    : undefined

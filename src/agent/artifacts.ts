@@ -1,6 +1,17 @@
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { chmod, copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises"
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+} from "node:fs/promises"
 import { dirname, join, normalize, relative, resolve, sep } from "node:path"
 import type { Digest } from "../core/model/ids.ts"
 import type { Artifacts, ManifestEntry } from "../ports/artifacts.ts"
@@ -58,11 +69,13 @@ export async function describe(root: string): Promise<readonly ManifestEntry[]> 
     if (stat.isSymbolicLink()) {
       const target = await readlink(full)
       const points = relative(root, resolve(dirname(full), target))
-      if (points === ".." || points.startsWith(`..${sep}`)) throw new Error(`${path} links to ${target}, outside of the artifact`)
+      if (points === ".." || points.startsWith(`..${sep}`))
+        throw new Error(`${path} links to ${target}, outside of the artifact`)
       entries.push({ path, kind: "link", target })
       continue
     }
-    if (!stat.isFile()) throw new Error(`${path} is neither a file nor a folder; it cannot be part of an artifact`)
+    if (!stat.isFile())
+      throw new Error(`${path} is neither a file nor a folder; it cannot be part of an artifact`)
     bytes += stat.size
     if (entries.length >= mostFiles) throw new Error(`more than ${mostFiles} files; build only what runs`)
     if (bytes > mostBytes) throw new Error("larger than 2 GiB; build only what runs")

@@ -37,8 +37,18 @@ export function connectAgent(options: { readonly server: string; readonly socket
     counters: (signal) => call<RouterCounters>("GET", "/v1/counters", undefined, signal),
     async log(of, from, limit, signal) {
       const [kind, id] = "job" in of ? ["job", of.job] : ["instance", of.instance]
-      const query = new URLSearchParams({ of: kind ?? "", id: id ?? "", from: String(from), limit: String(limit) })
-      const { chunk } = await call<{ readonly chunk: LogChunk | null }>("GET", `/v1/log?${query}`, undefined, signal)
+      const query = new URLSearchParams({
+        of: kind ?? "",
+        id: id ?? "",
+        from: String(from),
+        limit: String(limit),
+      })
+      const { chunk } = await call<{ readonly chunk: LogChunk | null }>(
+        "GET",
+        `/v1/log?${query}`,
+        undefined,
+        signal,
+      )
       return chunk ?? undefined
     },
   }
@@ -75,7 +85,11 @@ function send<T>(
       },
     )
     asked.on("error", (error: NodeJS.ErrnoException) =>
-      reject(error.code === "ENOENT" || error.code === "ECONNREFUSED" ? new Error(`no agent answers at ${socketPath}`) : error),
+      reject(
+        error.code === "ENOENT" || error.code === "ECONNREFUSED"
+          ? new Error(`no agent answers at ${socketPath}`)
+          : error,
+      ),
     )
     if (body === undefined || typeof body === "string") asked.end(body)
     else {

@@ -2,7 +2,11 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import type { Sandbox, SandboxOutcome } from "../ports/sandbox.ts"
 
 /** How strongly this machine lets us confine, strongest first; the first that works is taken. */
-type Confinement = { readonly name: string; readonly argv: readonly string[]; readonly uid: number | undefined }
+type Confinement = {
+  readonly name: string
+  readonly argv: readonly string[]
+  readonly uid: number | undefined
+}
 
 const nobodyElse = 60_123
 const limits = ["prlimit", "--nofile=4096", "--fsize=4294967296", "--core=0"]
@@ -24,7 +28,11 @@ const confinements: readonly Confinement[] = [
     ],
     uid: nobodyElse,
   },
-  { name: "own processes", argv: ["unshare", "--user", "--map-root-user", ...namespace, ...limits], uid: undefined },
+  {
+    name: "own processes",
+    argv: ["unshare", "--user", "--map-root-user", ...namespace, ...limits],
+    uid: undefined,
+  },
   { name: "limits only", argv: limits, uid: undefined },
   { name: "process group only", argv: [], uid: undefined },
 ]

@@ -70,7 +70,13 @@ export class Jobs {
   /** Starts a job that is not known yet; a known name is a no-op. */
   async run(app: string, spec: JobSpec, url: string | undefined): Promise<void> {
     if (this.#jobs.has(spec.id)) return
-    const job: AgentJob = { id: spec.id, app, state: "running", startedAt: this.#parts.clock.now(), outcome: undefined }
+    const job: AgentJob = {
+      id: spec.id,
+      app,
+      state: "running",
+      startedAt: this.#parts.clock.now(),
+      outcome: undefined,
+    }
     this.#jobs.set(spec.id, job)
     await this.#save(job)
     this.#queue.push(() => this.#work(job, spec, url))
@@ -94,10 +100,16 @@ export class Jobs {
     const workspace = join(this.#parts.dir, "work", job.id)
     try {
       await mkdir(workspace, { recursive: true })
-      const outcome = spec.kind === "build" ? await this.#build(spec, workspace, log) : await this.#test(spec, workspace, url, log)
+      const outcome =
+        spec.kind === "build"
+          ? await this.#build(spec, workspace, log)
+          : await this.#test(spec, workspace, url, log)
       await this.#end(job, outcome)
     } catch (error) {
-      await this.#end(job, { kind: "failed", because: error instanceof Error ? error.message : String(error) })
+      await this.#end(job, {
+        kind: "failed",
+        because: error instanceof Error ? error.message : String(error),
+      })
     } finally {
       log.close()
       await discard(workspace)
@@ -105,10 +117,21 @@ export class Jobs {
     }
   }
 
-  async #build(spec: Extract<JobSpec, { kind: "build" }>, workspace: string, log: LogFile): Promise<JobOutcome> {
+  async #build(
+    spec: Extract<JobSpec, { kind: "build" }>,
+    workspace: string,
+    log: LogFile,
+  ): Promise<JobOutcome> {
     await untar(this.#source(spec.commit), workspace)
     await own(workspace)
-    const order = { job: spec.id, commit: spec.commit, workspace, command: spec.command, output: spec.output, timeout: spec.timeout }
+    const order = {
+      job: spec.id,
+      commit: spec.commit,
+      workspace,
+      command: spec.command,
+      output: spec.output,
+      timeout: spec.timeout,
+    }
     const built = await this.#parts.builder.build(order, log.write, this.#stop.signal)
     if (built.kind === "built") return built
     return { kind: "failed", because: await withLastLine(built.because, logPath(this.#parts.dir, spec.id)) }
@@ -134,7 +157,11 @@ export class Jobs {
       IMMUNITY_RELEASE: spec.release,
       IMMUNITY_REGION: spec.region,
     }
-    const outcome = await this.#parts.sandbox.run({ command: spec.command, cwd: tree, env, timeout: spec.timeout }, log.write, this.#stop.signal)
+    const outcome = await this.#parts.sandbox.run(
+      { command: spec.command, cwd: tree, env, timeout: spec.timeout },
+      log.write,
+      this.#stop.signal,
+    )
     if (outcome.kind === "exited" && outcome.code === 0) return { kind: "passed" }
     const because =
       outcome.kind === "timed-out"
@@ -165,21 +192,27 @@ export class Jobs {
 export const logPath = (dir: string, id: string): string => join(dir, "logs", `${checked(id)}.log`)
 
 function checked(id: string): string {
-  if (!/^[a-z0-9][a-zA-Z0-9._-]{0,150}$/.test(id)) throw new Error(`${id} is not a name of a job or an instance`)
+  if (!/^[a-z0-9][a-zA-Z0-9._-]{0,150}$/.test(id))
+    throw new Error(`${id} is not a name of a job or an instance`)
   return id
 }
 
-const withLastLine = async (because: string, log: string): Promise<string> => `${because}: ${await lastLine(log)}`
+const withLastLine = async (because: string, log: string): Promise<string> =>
+  `${because}: ${await lastLine(log)}`
 
 function untar(file: string, into: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const tar = spawn("tar", ["-x", "--no-same-owner", "-f", file, "-C", into], { stdio: ["ignore", "ignore", "pipe"] })
+    const tar = spawn("tar", ["-x", "--no-same-owner", "-f", file, "-C", into], {
+      stdio: ["ignore", "ignore", "pipe"],
+    })
     let said = ""
     tar.stderr.on("data", (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-500)
     })
     tar.on("error", reject)
-    tar.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`the source could not be unpacked: ${said.trim()}`))))
+    tar.on("close", (code) =>
+      code === 0 ? resolve() : reject(new Error(`the source could not be unpacked: ${said.trim()}`)),
+    )
   })
 }
 

@@ -32,7 +32,12 @@ export class LogFile {
 }
 
 /** Reads a log from a byte on, also while it is written. Undefined when there is none. */
-export async function readLog(path: string, from: number, limit: number, ended: boolean): Promise<LogChunk | undefined> {
+export async function readLog(
+  path: string,
+  from: number,
+  limit: number,
+  ended: boolean,
+): Promise<LogChunk | undefined> {
   const size = await stat(path).then(
     (found) => found.size,
     () => undefined,

@@ -80,7 +80,9 @@ export class Memory {
   }
 
   #save(): Promise<void> {
-    this.#writing = this.#writing.catch(() => undefined).then(() => writeAtomically(this.#file, JSON.stringify(this.#now)))
+    this.#writing = this.#writing
+      .catch(() => undefined)
+      .then(() => writeAtomically(this.#file, JSON.stringify(this.#now)))
     return this.#writing
   }
 }

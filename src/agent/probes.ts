@@ -2,7 +2,11 @@ import { request } from "node:http"
 import type { HealthPolicy } from "../core/model/policy.ts"
 import type { Clock } from "../ports/clock.ts"
 
-export type Health = { readonly ready: boolean; readonly everReady: boolean; readonly said: string | undefined }
+export type Health = {
+  readonly ready: boolean
+  readonly everReady: boolean
+  readonly said: string | undefined
+}
 
 /** Asks one instance for its health, again and again, with patience both ways. */
 export class Probe {
@@ -38,15 +42,27 @@ function ask(address: string, policy: HealthPolicy, signal: AbortSignal): Promis
   return new Promise((resolve) => {
     const [host, port] = address.split(":")
     const asked = request(
-      { host, port, path: policy.path, timeout: policy.timeout, signal, agent: false, headers: { "user-agent": "immunity-probe" } },
+      {
+        host,
+        port,
+        path: policy.path,
+        timeout: policy.timeout,
+        signal,
+        agent: false,
+        headers: { "user-agent": "immunity-probe" },
+      },
       (answer) => {
         answer.resume()
         const status = answer.statusCode ?? 0
-        answer.on("end", () => resolve(status >= 200 && status < 400 ? undefined : `${policy.path} answers ${status}`))
+        answer.on("end", () =>
+          resolve(status >= 200 && status < 400 ? undefined : `${policy.path} answers ${status}`),
+        )
         answer.on("error", (error) => resolve(error.message))
       },
     )
-    asked.on("timeout", () => asked.destroy(new Error(`${policy.path} does not answer within ${policy.timeout} ms`)))
+    asked.on("timeout", () =>
+      asked.destroy(new Error(`${policy.path} does not answer within ${policy.timeout} ms`)),
+    )
     asked.on("error", (error) => resolve(error.message))
     asked.end()
   })

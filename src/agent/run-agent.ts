@@ -16,14 +16,20 @@ export async function runAgent(parts: RunAgent): Promise<void> {
   const agent = await createAgent(parts)
   const ended = new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve()))
   const shutdown = async () => {
-    for (const id of await agent.instanceIds()) await parts.compute.stop(id, 2_000, AbortSignal.timeout(10_000))
+    for (const id of await agent.instanceIds())
+      await parts.compute.stop(id, 2_000, AbortSignal.timeout(10_000))
     const router = await parts.router.state(AbortSignal.timeout(2_000)).catch(() => undefined)
     ending.abort()
     if (router?.pid) process.kill(router.pid, "SIGKILL")
   }
   const server = await serveAgent(agent, parts.dir, shutdown)
   const watching = supervise(
-    { name: "router", socket: join(parts.routerDir, "control.sock"), argv: parts.routerArgv, logDir: join(parts.dir, "logs") },
+    {
+      name: "router",
+      socket: join(parts.routerDir, "control.sock"),
+      argv: parts.routerArgv,
+      logDir: join(parts.dir, "logs"),
+    },
     parts.clock,
     ending.signal,
   )

@@ -13,7 +13,11 @@ export const socketPath = (dir: string): string => join(dir, "agent.sock")
 export type AgentServer = { readonly close: () => Promise<void> }
 
 /** Offers an agent's verbs on a unix socket that only its owner may open. Refuses when another agent answers there. */
-export async function serveAgent(agent: Agent, dir: string, shutdown: () => Promise<void>): Promise<AgentServer> {
+export async function serveAgent(
+  agent: Agent,
+  dir: string,
+  shutdown: () => Promise<void>,
+): Promise<AgentServer> {
   const path = socketPath(dir)
   if (existsSync(path) && (await answers(path))) {
     throw new Error(`another agent answers at ${path}; stop it first, or give this one a --dir of its own`)
@@ -43,7 +47,11 @@ export async function serveAgent(agent: Agent, dir: string, shutdown: () => Prom
   }
 }
 
-async function handle(agent: Agent, request: IncomingMessage, shutdown: () => Promise<void>): Promise<unknown> {
+async function handle(
+  agent: Agent,
+  request: IncomingMessage,
+  shutdown: () => Promise<void>,
+): Promise<unknown> {
   const url = new URL(request.url ?? "/", "http://agent")
   const signal = AbortSignal.timeout(180_000)
   switch (`${request.method} ${url.pathname}`) {
@@ -54,7 +62,12 @@ async function handle(agent: Agent, request: IncomingMessage, shutdown: () => Pr
     case "GET /v1/log": {
       const id = url.searchParams.get("id") ?? ""
       const of = url.searchParams.get("of") === "job" ? { job: id } : { instance: id }
-      const chunk = await agent.log(of, Number(url.searchParams.get("from") ?? 0), Number(url.searchParams.get("limit") ?? 65_536), signal)
+      const chunk = await agent.log(
+        of,
+        Number(url.searchParams.get("from") ?? 0),
+        Number(url.searchParams.get("limit") ?? 65_536),
+        signal,
+      )
       return { chunk: chunk ?? null }
     }
     case "POST /v1/fence": {
@@ -63,7 +76,11 @@ async function handle(agent: Agent, request: IncomingMessage, shutdown: () => Pr
     }
     case "PUT /v1/source": {
       const whole = (key: string) => Number(url.searchParams.get(key))
-      const fence = { app: url.searchParams.get("app") ?? "", epoch: whole("epoch"), generation: whole("generation") }
+      const fence = {
+        app: url.searchParams.get("app") ?? "",
+        epoch: whole("epoch"),
+        generation: whole("generation"),
+      }
       return agent.putSource(fence, url.searchParams.get("commit") ?? "", request, signal)
     }
     case "POST /v1/run-job": {

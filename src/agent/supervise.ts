@@ -22,7 +22,8 @@ export function supervise(what: Supervised, clock: Clock, signal: AbortSignal): 
       else {
         begin(what)
         const deadline = clock.mono() + 3_000
-        while (!signal.aborted && clock.mono() < deadline && !(await answers(what.socket))) await clock.sleep(30, signal)
+        while (!signal.aborted && clock.mono() < deadline && !(await answers(what.socket)))
+          await clock.sleep(30, signal)
         pause = Math.min(pause * 2, 5_000)
       }
       await clock.sleep(Math.max(pause, 200), signal)

@@ -17,7 +17,13 @@ const text = Type.String({ maxLength: 20_000 })
 const digest = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" })
 const commit = Type.String({ pattern: "^[0-9a-f]{40,64}$" })
 
-const Health = Type.Object({ path: text, every: whole(), timeout: whole(), healthy: whole(), unhealthy: whole() })
+const Health = Type.Object({
+  path: text,
+  every: whole(),
+  timeout: whole(),
+  healthy: whole(),
+  unhealthy: whole(),
+})
 const Run = Type.Object({
   start: text,
   health: Health,

@@ -67,7 +67,12 @@ export class ApplicationLoop {
       const term = new AbortController()
       const until = AbortSignal.any([this.#stop.signal, term.signal])
       this.ledger.epoch = lease.epoch
-      await Promise.all([this.#renew(lease, term), this.#turns(lease, until), this.#watch(until), this.#poll(until)])
+      await Promise.all([
+        this.#renew(lease, term),
+        this.#turns(lease, until),
+        this.#watch(until),
+        this.#poll(until),
+      ])
       await this.#parts.leases.release(lease, this.#parts.owner).catch(() => undefined)
     }
   }
@@ -126,8 +131,10 @@ export class ApplicationLoop {
   async #turn(performer: Performer, until: AbortSignal): Promise<boolean> {
     const { clock } = this.#parts
     this.world = await observeAll(this.#parts, until)
-    for (const [server, problem] of Object.entries(this.world.problems)) this.#problem(`server ${server}`, problem)
-    for (const server of this.world.servers.keys()) if (!this.world.problems[server]) this.#problem(`server ${server}`, undefined)
+    for (const [server, problem] of Object.entries(this.world.problems))
+      this.#problem(`server ${server}`, problem)
+    for (const server of this.world.servers.keys())
+      if (!this.world.problems[server]) this.#problem(`server ${server}`, undefined)
     for (const fact of factsFor(this.ledger.state, this.world)) {
       if (until.aborted) return false
       await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
@@ -143,7 +150,8 @@ export class ApplicationLoop {
     const ordered = await performer.perform(this.ledger.state, effects, this.world, until)
     for (const [label, problem] of performer.problems) this.#problem(label, problem)
     for (const label of this.problems.keys()) {
-      if (/^(job|start|release|stop|routes|fence) /.test(label) && !performer.problems.has(label)) this.problems.delete(label)
+      if (/^(job|start|release|stop|routes|fence) /.test(label) && !performer.problems.has(label))
+        this.problems.delete(label)
     }
     return ordered || this.#underWay()
   }
@@ -155,7 +163,9 @@ export class ApplicationLoop {
       state.regions.some(
         (region) =>
           region.active !== undefined ||
-          Object.values(region.instances).some((instance) => instance.retired || instance.state === "starting"),
+          Object.values(region.instances).some(
+            (instance) => instance.retired || instance.state === "starting",
+          ),
       )
     )
   }
@@ -185,7 +195,8 @@ export class ApplicationLoop {
           const watch = watches.get(key) ?? (await Watch.open(this.ledger.app, spec, this.#parts))
           watches.set(key, watch)
           const fact = await watch.look(this.ledger.state, spec, read, until)
-          if (fact && !until.aborted) await this.ledger.apply({ ...fact, at: this.#parts.clock.now(), by: "immunity" })
+          if (fact && !until.aborted)
+            await this.ledger.apply({ ...fact, at: this.#parts.clock.now(), by: "immunity" })
           this.#problem(`watch ${spec.rollout}`, undefined)
         } catch (error) {
           if (!until.aborted) this.#problem(`watch ${spec.rollout}`, sentence(error))
@@ -194,11 +205,18 @@ export class ApplicationLoop {
     }
   }
 
-  async #read(until: AbortSignal): Promise<Awaited<ReturnType<NonNullable<ReturnType<Parts["agents"]["get"]>>["counters"]>> | { readonly blind: string }> {
+  async #read(
+    until: AbortSignal,
+  ): Promise<
+    | Awaited<ReturnType<NonNullable<ReturnType<Parts["agents"]["get"]>>["counters"]>>
+    | { readonly blind: string }
+  > {
     const agent = this.#parts.agents.values().next().value
     if (!agent) return { blind: "there is no agent to ask" }
     try {
-      const counters = await agent.counters(AbortSignal.any([until, AbortSignal.timeout(this.#parts.pace.call)]))
+      const counters = await agent.counters(
+        AbortSignal.any([until, AbortSignal.timeout(this.#parts.pace.call)]),
+      )
       this.#problem("metrics", undefined)
       return counters
     } catch (error) {
@@ -212,7 +230,8 @@ export class ApplicationLoop {
     while (!until.aborted) {
       this.#look = new AbortController()
       try {
-        for (const input of await newCommits(this.#parts, this.ledger.state, until)) await this.ledger.apply(input)
+        for (const input of await newCommits(this.#parts, this.ledger.state, until))
+          await this.ledger.apply(input)
         this.#problem("source", undefined)
       } catch (error) {
         if (until.aborted) return

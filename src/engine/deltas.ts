@@ -6,7 +6,12 @@ import type { Counters, RouterCounters } from "../ports/counters.ts"
 export type Delta = { readonly requests: number; readonly bad: number; readonly latency: Histogram }
 
 /** Subtracts two readings. Another `boot` means the counters began anew: this interval is lost, not zero. */
-export function deltaOf(cohort: Cohort, side: "canary" | "control", before: RouterCounters, after: RouterCounters): Delta | undefined {
+export function deltaOf(
+  cohort: Cohort,
+  side: "canary" | "control",
+  before: RouterCounters,
+  after: RouterCounters,
+): Delta | undefined {
   if (before.boot !== after.boot) return undefined
   if (cohort.mirrored) {
     const [a, b] = [before.routes[cohort.route]?.mirror, after.routes[cohort.route]?.mirror]
@@ -45,5 +50,9 @@ function plus(a: Delta, b: Delta): Delta {
   }
 }
 
-export const proportion = (delta: Delta): Observation => ({ kind: "proportion", total: delta.requests, bad: Math.min(delta.bad, delta.requests) })
+export const proportion = (delta: Delta): Observation => ({
+  kind: "proportion",
+  total: delta.requests,
+  bad: Math.min(delta.bad, delta.requests),
+})
 export const histogram = (delta: Delta): Observation => ({ kind: "histogram", buckets: delta.latency })

@@ -14,6 +14,8 @@ export interface Engine {
   stop(): Promise<void>
   apps(): readonly AppName[]
   state(app: AppName): Application | undefined
+  /** Of its journal stream, as of `state`; 0 when there is none. */
+  version(app: AppName): number
   /** What one application's servers said last. */
   world(app: AppName): World | undefined
   /** What keeps an application's engine from its work, by part, in plain words. */
@@ -62,6 +64,7 @@ export function createEngine(parts: Parts): Engine {
     },
     apps: () => [...loops.keys()].sort(),
     state: (app) => loops.get(app)?.ledger.state,
+    version: (app) => loops.get(app)?.ledger.version ?? 0,
     world: (app) => loops.get(app)?.world,
     problems: (app) => loops.get(app)?.problems ?? new Map(),
     async submit(app, command, by, commandId) {
@@ -95,7 +98,10 @@ async function deliver(parts: Parts, signal: AbortSignal): Promise<void> {
     try {
       for (const row of await parts.journal.outbox(parts.clock.now(), 10)) {
         try {
-          await parts.notifier.send(row.notice, AbortSignal.any([signal, AbortSignal.timeout(parts.pace.call)]))
+          await parts.notifier.send(
+            row.notice,
+            AbortSignal.any([signal, AbortSignal.timeout(parts.pace.call)]),
+          )
           await parts.journal.outboxDone(row.id)
         } catch (error) {
           const pause = Math.min(longestPause, 1_000 * 2 ** row.attempts)

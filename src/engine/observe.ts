@@ -41,7 +41,13 @@ export function factsFor(app: Application, world: World): readonly Fact[] {
       server: seen.server,
       instances: seen.instances
         .filter((instance) => instance.app === app.app)
-        .map(({ id, state, address, exit, differences }) => ({ instance: id, state, address, exit, differences })),
+        .map(({ id, state, address, exit, differences }) => ({
+          instance: id,
+          state,
+          address,
+          exit,
+          differences,
+        })),
       routes,
       released: seen.router?.released ?? [],
     }

@@ -56,7 +56,14 @@ export type Pace = {
   readonly call: Duration
 }
 
-export const defaultPace: Pace = { busy: 200, idle: 1_000, measure: 500, poll: 5_000, push: 5_000, call: 5_000 }
+export const defaultPace: Pace = {
+  busy: 200,
+  idle: 1_000,
+  measure: 500,
+  poll: 5_000,
+  push: 5_000,
+  call: 5_000,
+}
 
 /** Structured log: a sentence and its fields. */
 export interface Log {

@@ -39,12 +39,18 @@ export class Performer {
   }
 
   /** Performs what is wanted and not yet so; returns whether anything was ordered. */
-  async perform(state: Application, effects: readonly Effect[], world: World, signal: AbortSignal): Promise<boolean> {
+  async perform(
+    state: Application,
+    effects: readonly Effect[],
+    world: World,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     await this.fence(state.app, signal)
     let ordered = false
     // Traffic first: users are moved before anything is started, ended or tested.
     for (const effect of effects) {
-      if (effect.kind === "set-routes") ordered = (await this.#setRoutes(state.app, effect.routes, world, signal)) || ordered
+      if (effect.kind === "set-routes")
+        ordered = (await this.#setRoutes(state.app, effect.routes, world, signal)) || ordered
     }
     const others = effects.filter((effect) => effect.kind !== "set-routes" && effect.kind !== "measure")
     const quick = others.filter((effect) => !isSlow(effect))
@@ -75,7 +81,12 @@ export class Performer {
   }
 
   /** Undefined: nothing to do. Empty: done. Otherwise: why it was refused. */
-  async #one(state: Application, effect: Effect, world: World, signal: AbortSignal): Promise<string | undefined> {
+  async #one(
+    state: Application,
+    effect: Effect,
+    world: World,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     switch (effect.kind) {
       case "set-routes":
       case "measure":
@@ -84,13 +95,19 @@ export class Performer {
         return this.#runJob(state, effect.job, world, signal)
       case "start-instance": {
         const { agent, seen } = this.#at(effect.instance.server, world)
-        if (!agent || !seen || seen.instances.some((instance) => instance.id === effect.instance.id)) return undefined
+        if (!agent || !seen || seen.instances.some((instance) => instance.id === effect.instance.id))
+          return undefined
         return because(await agent.startInstance(this.#next(state.app), effect.instance, this.#timed(signal)))
       }
       case "release-instance": {
         const { agent, seen } = this.#at(effect.server, world)
         if (!agent || !seen?.router || seen.router.released.includes(effect.instance)) return undefined
-        const answer = await agent.releaseInstance(this.#next(state.app), effect.instance, effect.drain, this.#timed(signal))
+        const answer = await agent.releaseInstance(
+          this.#next(state.app),
+          effect.instance,
+          effect.drain,
+          this.#timed(signal),
+        )
         return answer.kind === "refused" ? answer.because : ""
       }
       case "stop-instance": {
@@ -104,14 +121,23 @@ export class Performer {
     }
   }
 
-  async #runJob(state: Application, job: JobSpec, world: World, signal: AbortSignal): Promise<string | undefined> {
+  async #runJob(
+    state: Application,
+    job: JobSpec,
+    world: World,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     const { agent, seen } = this.#at(job.server, world)
     if (!agent || !seen || seen.jobs.some((known) => known.id === job.id)) return undefined
     if (job.kind === "test") {
       const listener = seen.router?.listeners[job.route]
-      const serves = seen.router?.apps[state.app]?.routes.some((route) => route.route === job.route && route.pools.length > 0)
+      const serves = seen.router?.apps[state.app]?.routes.some(
+        (route) => route.route === job.route && route.pools.length > 0,
+      )
       if (!listener || !serves) return undefined
-      return because(await agent.runJob(this.#next(state.app), job, `http://${listener}`, this.#timed(signal)))
+      return because(
+        await agent.runJob(this.#next(state.app), job, `http://${listener}`, this.#timed(signal)),
+      )
     }
     const upload = AbortSignal.any([signal, AbortSignal.timeout(120_000)])
     const tar = await this.#parts.source.archive(state.source, job.commit, upload)
@@ -120,7 +146,12 @@ export class Performer {
     return because(await agent.runJob(this.#next(state.app), job, undefined, this.#timed(signal)))
   }
 
-  async #setRoutes(app: string, routes: readonly RouteSpec[], world: World, signal: AbortSignal): Promise<boolean> {
+  async #setRoutes(
+    app: string,
+    routes: readonly RouteSpec[],
+    world: World,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const table = JSON.stringify(routes)
     let ordered = false
     for (const agent of this.#parts.agents.values()) {
@@ -175,8 +206,9 @@ export class Performer {
 
 const isSlow = (effect: Effect): boolean => effect.kind === "stop-instance" || effect.kind === "run-job"
 
-const because = (ordered: { readonly kind: "done" } | { readonly kind: "refused"; readonly because: string }): string =>
-  ordered.kind === "refused" ? ordered.because : ""
+const because = (
+  ordered: { readonly kind: "done" } | { readonly kind: "refused"; readonly because: string },
+): string => (ordered.kind === "refused" ? ordered.because : "")
 
 function labelOf(effect: Effect): string {
   switch (effect.kind) {

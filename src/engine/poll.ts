@@ -6,7 +6,11 @@ import type { Parts } from "./parts.ts"
 const mostAtOnce = 20
 
 /** Looks at the repository; what is new there becomes inputs, oldest first. Throws when it cannot be read. */
-export async function newCommits(parts: Parts, app: Application, signal: AbortSignal): Promise<readonly Input[]> {
+export async function newCommits(
+  parts: Parts,
+  app: Application,
+  signal: AbortSignal,
+): Promise<readonly Input[]> {
   const head = await parts.source.head(app.source, signal)
   if (app.commits.some((known) => known.id === head)) return []
   const since = app.commits.at(-1)?.id

@@ -13,7 +13,11 @@ import { type Parts, sentence } from "./parts.ts"
 /** Asking an outside system more often than this tells nothing new. */
 const askEvery = 5_000
 
-type Reading = { readonly at: Instant; readonly counters: RouterCounters | { readonly blind: string }; readonly crashes: Crashes }
+type Reading = {
+  readonly at: Instant
+  readonly counters: RouterCounters | { readonly blind: string }
+  readonly crashes: Crashes
+}
 type Crashes = Readonly<Record<number, number>>
 
 /**
@@ -29,7 +33,11 @@ export class Watch {
   #last: Reading | undefined
   #askedAt: Instant = 0
 
-  private constructor(app: string, spec: MeasureSpec, parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">) {
+  private constructor(
+    app: string,
+    spec: MeasureSpec,
+    parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">,
+  ) {
     this.#app = app
     this.#spec = spec
     this.#parts = parts
@@ -43,7 +51,8 @@ export class Watch {
     parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">,
   ): Promise<Watch> {
     const watch = new Watch(app, spec, parts)
-    for (const interval of await parts.evidence.intervals(app, spec.rollout, spec.stage)) watch.#hear(interval)
+    for (const interval of await parts.evidence.intervals(app, spec.rollout, spec.stage))
+      watch.#hear(interval)
     return watch
   }
 
@@ -70,7 +79,10 @@ export class Watch {
     this.#hear(interval)
     if (!interval.judged) return undefined
     const found = verdicts(this.#judge)
-    const observed = this.#intervals.reduce((sum, known) => (known.step === spec.step ? sum + known.observed : sum), 0)
+    const observed = this.#intervals.reduce(
+      (sum, known) => (known.step === spec.step ? sum + known.observed : sum),
+      0,
+    )
     const evidence = await this.#parts.evidence.put({
       app: this.#app,
       rollout: spec.rollout,
@@ -100,7 +112,12 @@ export class Watch {
     for (const measurement of interval.measurements) this.#judge = observe(this.#judge, measurement)
   }
 
-  async #measure(spec: MeasureSpec, last: Reading, now: Reading, signal: AbortSignal): Promise<readonly Measurement[]> {
+  async #measure(
+    spec: MeasureSpec,
+    last: Reading,
+    now: Reading,
+    signal: AbortSignal,
+  ): Promise<readonly Measurement[]> {
     const ask = now.at - this.#askedAt >= askEvery
     if (ask) this.#askedAt = now.at
     const found = await Promise.all(
@@ -118,13 +135,21 @@ export class Watch {
     return found.flat()
   }
 
-  async #fromOutside(metric: MetricPolicy, spec: MeasureSpec, now: Reading, signal: AbortSignal): Promise<Measurement> {
+  async #fromOutside(
+    metric: MetricPolicy,
+    spec: MeasureSpec,
+    now: Reading,
+    signal: AbortSignal,
+  ): Promise<Measurement> {
     const source = this.#parts.metrics[metric.source.type]
     const interval = { metric: metric.name, from: now.at - askEvery, to: now.at }
     if (!source) return { ...interval, blind: `there is no metrics source of type ${metric.source.type}` }
     const askFor = (cohort: Cohort | undefined): Promise<Observation | undefined> =>
       cohort
-        ? source.observe({ metric, cohort, from: interval.from, to: interval.to }, AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call)]))
+        ? source.observe(
+            { metric, cohort, from: interval.from, to: interval.to },
+            AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call)]),
+          )
         : Promise.resolve(undefined)
     try {
       const [canary, control] = await Promise.all([askFor(spec.canary), askFor(spec.control)])
@@ -159,7 +184,13 @@ function fromAgents(metric: MetricPolicy, spec: MeasureSpec, last: Reading, now:
     const events = Math.max(0, (now.crashes[pool] ?? 0) - (last.crashes[pool] ?? 0))
     return { kind: "events", events, exposure: Math.max(1, cohort.instances.length) * seconds }
   }
-  return { metric: metric.name, from: last.at, to: now.at, canary: side(spec.canary), control: side(spec.control) }
+  return {
+    metric: metric.name,
+    from: last.at,
+    to: now.at,
+    canary: side(spec.canary),
+    control: side(spec.control),
+  }
 }
 
 function crashesOf(state: Application, spec: MeasureSpec): Crashes {

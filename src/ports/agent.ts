@@ -2,8 +2,8 @@ import type { Readable } from "node:stream"
 import type { AppName, CommitId, InstanceId, JobId, ServerName } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { InstanceSpec, JobSpec, RouteSpec } from "../core/pipeline/effects.ts"
-import type { JobOutcome } from "../core/pipeline/input.ts"
 import type { Difference, Exit } from "../core/pipeline/events.ts"
+import type { JobOutcome } from "../core/pipeline/input.ts"
 import type { RouterCounters } from "./counters.ts"
 import type { Applied, Fence, Released, RouterState } from "./router.ts"
 
@@ -61,10 +61,20 @@ export interface Agent {
   /** Refused unless the router released the id. */
   stopInstance(fence: Fence, instance: InstanceId, grace: Duration, signal: AbortSignal): Promise<Ordered>
   setRoutes(fence: Fence, routes: readonly RouteSpec[], signal: AbortSignal): Promise<Applied>
-  releaseInstance(fence: Fence, instance: InstanceId, drain: Duration, signal: AbortSignal): Promise<Released | { readonly kind: "refused"; readonly because: string }>
+  releaseInstance(
+    fence: Fence,
+    instance: InstanceId,
+    drain: Duration,
+    signal: AbortSignal,
+  ): Promise<Released | { readonly kind: "refused"; readonly because: string }>
   counters(signal: AbortSignal): Promise<RouterCounters>
   /** The log of a job or an instance from a byte on; `next` is where to go on, `ended` when no more will come. */
-  log(of: { readonly job: JobId } | { readonly instance: InstanceId }, from: number, limit: number, signal: AbortSignal): Promise<LogChunk | undefined>
+  log(
+    of: { readonly job: JobId } | { readonly instance: InstanceId },
+    from: number,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<LogChunk | undefined>
 }
 
 export type LogChunk = { readonly text: string; readonly next: number; readonly ended: boolean }

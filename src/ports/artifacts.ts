@@ -1,7 +1,13 @@
 import type { Digest } from "../core/model/ids.ts"
 
 export type ManifestEntry =
-  | { readonly path: string; readonly kind: "file"; readonly mode: number; readonly size: number; readonly sha256: string }
+  | {
+      readonly path: string
+      readonly kind: "file"
+      readonly mode: number
+      readonly size: number
+      readonly sha256: string
+    }
   | { readonly path: string; readonly kind: "link"; readonly target: string }
 
 /** What was built, by content: equal trees have equal digests, and nothing in it ever changes. */

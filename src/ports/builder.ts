@@ -11,7 +11,9 @@ export type BuildOrder = {
   readonly timeout: Duration
 }
 
-export type Built = { readonly kind: "built"; readonly digest: Digest; readonly bytes: number } | { readonly kind: "failed"; readonly because: string }
+export type Built =
+  | { readonly kind: "built"; readonly digest: Digest; readonly bytes: number }
+  | { readonly kind: "failed"; readonly because: string }
 
 /** Makes an immutable artifact from a tree, confined. */
 export interface Builder {

@@ -1,6 +1,6 @@
-import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import type { InstanceId } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
+import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import type { Difference, Exit } from "../core/pipeline/events.ts"
 
 export type RunningInstance = {

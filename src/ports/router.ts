@@ -10,7 +10,12 @@ export type RouterState = {
   /** Of its process, where it is one of ours. */
   readonly pid: number | undefined
   /** Per application: the last table that was applied. */
-  readonly apps: Readonly<Record<AppName, { readonly epoch: number; readonly generation: number; readonly routes: readonly RouteSpec[] }>>
+  readonly apps: Readonly<
+    Record<
+      AppName,
+      { readonly epoch: number; readonly generation: number; readonly routes: readonly RouteSpec[] }
+    >
+  >
   /** Where each route really listens: `127.0.0.1:8103`. */
   readonly listeners: Readonly<Record<string, string>>
   readonly inFlight: Readonly<Record<InstanceId, number>>
@@ -20,9 +25,17 @@ export type RouterState = {
   readonly degraded: string | undefined
 }
 
-export type Applied = { readonly kind: "applied" } | { readonly kind: "refused"; readonly code: "stale" | "invalid" | "address-in-use"; readonly because: string }
+export type Applied =
+  | { readonly kind: "applied" }
+  | {
+      readonly kind: "refused"
+      readonly code: "stale" | "invalid" | "address-in-use"
+      readonly because: string
+    }
 
-export type Released = { readonly kind: "released" } | { readonly kind: "busy"; readonly weight: number; readonly inFlight: number }
+export type Released =
+  | { readonly kind: "released" }
+  | { readonly kind: "busy"; readonly weight: number; readonly inFlight: number }
 
 /** Splits traffic. It serves from its own file with everything else dead. */
 export interface Router {

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream"
 import type { CommitId } from "../core/model/ids.ts"
-import type { Source } from "../core/pipeline/application.ts"
 import type { Instant } from "../core/model/time.ts"
+import type { Source } from "../core/pipeline/application.ts"
 
 export type SeenCommit = {
   readonly commit: CommitId
@@ -19,7 +19,13 @@ export interface CommitSource {
   /** The newest commit of the branch. Throws, with a sentence, when the repository cannot be read. */
   head(source: Source, signal: AbortSignal): Promise<CommitId>
   /** Commits after `since` up to `head` on the branch, oldest first, at most `limit` newest ones; only the head when `since` is unknown. */
-  commits(source: Source, since: CommitId | undefined, head: CommitId, limit: number, signal: AbortSignal): Promise<readonly SeenCommit[]>
+  commits(
+    source: Source,
+    since: CommitId | undefined,
+    head: CommitId,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<readonly SeenCommit[]>
   /** A tar of the tree at exactly this commit (`git archive`). */
   archive(source: Source, commit: CommitId, signal: AbortSignal): Promise<Readable>
 }

@@ -3,7 +3,11 @@ import type { Verdict, VerdictKind } from "../model/verdict.ts"
 
 /** What the table looks at. */
 export type Situation = {
-  readonly metrics: readonly { readonly name: string; readonly kind: VerdictKind; readonly critical: boolean }[]
+  readonly metrics: readonly {
+    readonly name: string
+    readonly kind: VerdictKind
+    readonly critical: boolean
+  }[]
   readonly monitoring: "ok" | "broken"
   /** `bad`: the control breaks the same target; the world is sick, not the release. */
   readonly control: "ok" | "bad"
@@ -11,7 +15,11 @@ export type Situation = {
   readonly reversible: boolean
 }
 
-export type Facts = { readonly sourceBroken: boolean; readonly probesFailing: boolean; readonly reversible: boolean }
+export type Facts = {
+  readonly sourceBroken: boolean
+  readonly probesFailing: boolean
+  readonly reversible: boolean
+}
 
 export function situation(verdicts: readonly Verdict[], facts: Facts): Situation {
   return {
@@ -36,7 +44,9 @@ export function decideAction(table: DecisionTable, now: Situation): Chosen {
     if (chosen && caution(chosen.action) >= caution(rule.then)) continue
     chosen = { action: rule.then, rule: rule.id, because: rule.because ?? inWords(rule.when) }
   }
-  return chosen ?? { action: table.fallback, rule: "default", because: "no row of the decision table matches" }
+  return (
+    chosen ?? { action: table.fallback, rule: "default", because: "no row of the decision table matches" }
+  )
 }
 
 const caution = (action: Action): number => actionsByCaution.indexOf(action)
@@ -67,7 +77,9 @@ export function inWords(when: Condition): string {
   for (const [name, kind] of Object.entries(when.metric ?? {})) parts.push(`${name} is ${kind}`)
   if (when.monitoring) parts.push(`monitoring is ${when.monitoring}`)
   if (when.control) parts.push(when.control === "bad" ? "the control is bad as well" : "the control is well")
-  if (when.probes) parts.push(when.probes === "failing" ? "instances crash or fail their probes" : "probes pass")
-  if (when.reversible !== undefined) parts.push(when.reversible ? "it can be taken back" : "it cannot be taken back")
+  if (when.probes)
+    parts.push(when.probes === "failing" ? "instances crash or fail their probes" : "probes pass")
+  if (when.reversible !== undefined)
+    parts.push(when.reversible ? "it can be taken back" : "it cannot be taken back")
   return parts.length > 0 ? parts.join(", ") : "always"
 }

@@ -10,7 +10,12 @@ export const defaultTable: DecisionTable = {
     { id: "D1", when: { critical: "worse", control: "ok", reversible: true }, then: "rollback" },
     { id: "D2", when: { any: "worse", count: 2, control: "ok", reversible: true }, then: "rollback" },
     { id: "D3", when: { any: "worse", control: "ok" }, then: "halt" },
-    { id: "D4", when: { any: "worse", control: "bad" }, then: "hold", because: "the world is sick, not the release" },
+    {
+      id: "D4",
+      when: { any: "worse", control: "bad" },
+      then: "hold",
+      because: "the world is sick, not the release",
+    },
     {
       id: "D5",
       when: { monitoring: "broken" },

@@ -191,7 +191,10 @@ export type AutonomyPolicy = {
   readonly halt: Autonomy
   readonly rollback: Autonomy
   readonly regions: Readonly<
-    Record<RegionName, { readonly advance?: Autonomy; readonly halt?: Autonomy; readonly rollback?: Autonomy }>
+    Record<
+      RegionName,
+      { readonly advance?: Autonomy; readonly halt?: Autonomy; readonly rollback?: Autonomy }
+    >
   >
 }
 

@@ -53,9 +53,21 @@ export type Commit = {
 
 export type CommitState =
   | { readonly name: "waiting"; readonly policy: Policy }
-  | { readonly name: "building"; readonly policy: Policy; readonly job: JobId; readonly attempt: number; readonly since: Instant }
+  | {
+      readonly name: "building"
+      readonly policy: Policy
+      readonly job: JobId
+      readonly attempt: number
+      readonly since: Instant
+    }
   | { readonly name: "built" }
-  | { readonly name: "failed"; readonly policy: Policy; readonly because: string; readonly job: JobId; readonly attempt: number }
+  | {
+      readonly name: "failed"
+      readonly policy: Policy
+      readonly because: string
+      readonly job: JobId
+      readonly attempt: number
+    }
   /** Its immunity.yaml is not valid; what runs stays as it is. */
   | { readonly name: "refused"; readonly problems: readonly string[] }
   | { readonly name: "superseded"; readonly policy: Policy; readonly by: CommitId }
@@ -118,4 +130,8 @@ export type Lock = {
   readonly evidence: string | undefined
 }
 
-export type Quarantine = { readonly at: Instant; readonly because: string; readonly rollout: RolloutNumber | undefined }
+export type Quarantine = {
+  readonly at: Instant
+  readonly because: string
+  readonly rollout: RolloutNumber | undefined
+}

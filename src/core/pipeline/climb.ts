@@ -1,5 +1,5 @@
-import type { JobId } from "../model/ids.ts"
 import { autonomyFor } from "../decision/autonomy.ts"
+import type { JobId } from "../model/ids.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { scheduleFor } from "../rollout/schedule.ts"
 import type { Application, Region, Release } from "./application.ts"
@@ -24,7 +24,8 @@ export function chooseCommit(draft: Draft): void {
   )
 }
 
-const buildJob = (app: string, commit: string, attempt: number): JobId => `${app}-build-${commit.slice(0, 12)}-${attempt}`
+const buildJob = (app: string, commit: string, attempt: number): JobId =>
+  `${app}-build-${commit.slice(0, 12)}-${attempt}`
 
 /** Releases climb: what succeeded below is a candidate here, and the newest candidate wins. */
 export function queueRollouts(draft: Draft): void {

@@ -15,13 +15,16 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
   }
   switch (command.type) {
     case "add-app":
-      if (draft.state.source.url !== "") return refuse("wrong-phase", `${draft.state.app} was added already, from ${draft.state.source.url}`)
+      if (draft.state.source.url !== "")
+        return refuse("wrong-phase", `${draft.state.app} was added already, from ${draft.state.source.url}`)
       draft.add({ type: "app-added", source: command.source }, "added")
       return undefined
     case "deploy":
       return deploy(draft, command.commit)
     case "approve":
-      return withRollout(draft, command.rollout, (rollout) => approve(draft, rollout, command.reason, command.bound, by))
+      return withRollout(draft, command.rollout, (rollout) =>
+        approve(draft, rollout, command.reason, command.bound, by),
+      )
     case "reject":
       return withRollout(draft, command.rollout, (rollout) => reject(draft, rollout, command.reason))
     case "halt":
@@ -60,12 +63,18 @@ function withRollout(
 
 function deploy(draft: Draft, wanted: string | undefined): Refusal | undefined {
   const { state } = draft
-  const commit = wanted === undefined ? state.commits.at(-1) : state.commits.find((known) => known.id.startsWith(wanted))
-  if (!commit) return refuse("unknown", `${wanted ?? "no commit"} is not known on ${state.source.branch}; push it first`)
+  const commit =
+    wanted === undefined ? state.commits.at(-1) : state.commits.find((known) => known.id.startsWith(wanted))
+  if (!commit)
+    return refuse("unknown", `${wanted ?? "no commit"} is not known on ${state.source.branch}; push it first`)
   if (state.quarantine[commit.id]) {
-    return refuse("quarantined", `${commit.id.slice(0, 7)} is quarantined: ${state.quarantine[commit.id]?.because}. Use retry with a reason`)
+    return refuse(
+      "quarantined",
+      `${commit.id.slice(0, 7)} is quarantined: ${state.quarantine[commit.id]?.because}. Use retry with a reason`,
+    )
   }
-  if (commit.state.name === "refused") return refuse("wrong-phase", `its immunity.yaml is not valid: ${commit.state.problems[0] ?? ""}`)
+  if (commit.state.name === "refused")
+    return refuse("wrong-phase", `its immunity.yaml is not valid: ${commit.state.problems[0] ?? ""}`)
   if (commit.state.name === "building") return refuse("wrong-phase", "it is being built now")
   if (commit.state.name !== "built") {
     draft.add({ type: "commit-chosen", commit: commit.id }, "chosen by a person")
@@ -76,24 +85,34 @@ function deploy(draft: Draft, wanted: string | undefined): Refusal | undefined {
   if (!release || !first) return refuse("unknown", "nothing of that commit was built")
   const blocked = blocker(state, first.name, release.policy.freeze, draft.at)
   if (blocked) return refuse(blocked.why, blocked.because)
-  if (first.active !== undefined) return refuse("wrong-phase", `${first.name} is busy with rollout ${first.active}`)
+  if (first.active !== undefined)
+    return refuse("wrong-phase", `${first.name} is busy with rollout ${first.active}`)
   queue(draft, first, release, 0)
   return undefined
 }
 
-function approve(draft: Draft, rollout: Rollout, reason: string, bound: Bound, by: string): Refusal | undefined {
+function approve(
+  draft: Draft,
+  rollout: Rollout,
+  reason: string,
+  bound: Bound,
+  by: string,
+): Refusal | undefined {
   const { phase } = rollout
   const release = draft.state.releases[rollout.release]
-  if (bound.digest && bound.digest !== release?.digest) return refuse("stale", "the artifact is not the one that you saw; look again")
+  if (bound.digest && bound.digest !== release?.digest)
+    return refuse("stale", "the artifact is not the one that you saw; look again")
   if (phase.name === "holding") {
     if (bound.evidence && bound.evidence !== rollout.lastLook?.evidence) {
       return refuse("stale", "there is newer evidence than what you saw; look again")
     }
     return applyProposal(draft, rollout, reason)
   }
-  if (phase.name !== "queued" || !phase.gate) return refuse("wrong-phase", `rollout ${rollout.number} waits for no approval; it is ${phase.name}`)
+  if (phase.name !== "queued" || !phase.gate)
+    return refuse("wrong-phase", `rollout ${rollout.number} waits for no approval; it is ${phase.name}`)
   if (rollout.approval) return refuse("wrong-phase", `approved already by ${rollout.approval.by}`)
-  if (bound.evidence && bound.evidence !== phase.gate.evidence) return refuse("stale", "the evidence changed since you looked; look again")
+  if (bound.evidence && bound.evidence !== phase.gate.evidence)
+    return refuse("stale", "the evidence changed since you looked; look again")
   if (phase.gate.notAuthor && release && (by === release.author || by === release.email)) {
     return refuse("not-allowed", "who wrote a commit may not approve it here; ask somebody else")
   }
@@ -141,7 +160,8 @@ function haltIt(draft: Draft, rollout: Rollout, reason: string, by: string): Ref
     draft.add({ type: "rollout-cancelled", rollout: rollout.number, because: reason }, reason)
     return undefined
   }
-  if (phase.name === "aborting" || phase.name === "rolling-back") return refuse("wrong-phase", "it is going back already, and that wins")
+  if (phase.name === "aborting" || phase.name === "rolling-back")
+    return refuse("wrong-phase", "it is going back already, and that wins")
   if (terminal(phase)) return refuse("wrong-phase", `rollout ${rollout.number} is over: ${phase.name}`)
   halt(draft, rollout, `halted by ${by}: ${reason}`, rollout.lastLook?.evidence)
   return undefined
@@ -153,15 +173,26 @@ function rollback(draft: Draft, rollout: Rollout, reason: string): Refusal | und
   if (phase.name === "aborting" || phase.name === "rolling-back") return undefined
   const serving = draft.region(rollout.region)?.stable === rollout.number
   if (terminal(phase) && !(phase.name === "succeeded" && serving)) {
-    return refuse("wrong-phase", `rollout ${rollout.number} is over (${phase.name}) and serves no users; there is nothing to take back`)
+    return refuse(
+      "wrong-phase",
+      `rollout ${rollout.number} is over (${phase.name}) and serves no users; there is nothing to take back`,
+    )
   }
   if (terminal(phase) && draft.region(rollout.region)?.active !== undefined) {
-    return refuse("wrong-phase", `${rollout.region} is busy with rollout ${draft.region(rollout.region)?.active}; halt or roll that back first`)
+    return refuse(
+      "wrong-phase",
+      `${rollout.region} is busy with rollout ${draft.region(rollout.region)?.active}; halt or roll that back first`,
+    )
   }
   if (rollout.hadTraffic && placeToGo(draft.state, rollout) === undefined) {
     return refuse("not-allowed", "there is no older release kept here to go back to")
   }
-  retreat(draft, rollout, { because: reason, automatic: false, judged: rollout.hadTraffic, evidence: rollout.lastLook?.evidence })
+  retreat(draft, rollout, {
+    because: reason,
+    automatic: false,
+    judged: rollout.hadTraffic,
+    evidence: rollout.lastLook?.evidence,
+  })
   return undefined
 }
 
@@ -172,7 +203,8 @@ function resume(draft: Draft, number: number | undefined, reason: string): Refus
     return undefined
   }
   return withRollout(draft, number, (rollout) => {
-    if (rollout.phase.name !== "holding") return refuse("wrong-phase", `rollout ${number} does not hold; it is ${rollout.phase.name}`)
+    if (rollout.phase.name !== "holding")
+      return refuse("wrong-phase", `rollout ${number} does not hold; it is ${rollout.phase.name}`)
     const blocked = blockerOf(draft.state, rollout, draft.at)
     if (blocked) return refuse(blocked.why, `${blocked.because}. Release that first`)
     draft.add({ type: "hold-ended", rollout: number, because: reason }, reason)
@@ -183,15 +215,20 @@ function resume(draft: Draft, number: number | undefined, reason: string): Refus
 function retry(draft: Draft, rollout: Rollout, reason: string): Refusal | undefined {
   const { state } = draft
   if (!terminal(rollout.phase) || rollout.phase.name === "succeeded") {
-    return refuse("wrong-phase", `rollout ${rollout.number} is ${rollout.phase.name}; only one that ended badly is retried`)
+    return refuse(
+      "wrong-phase",
+      `rollout ${rollout.number} is ${rollout.phase.name}; only one that ended badly is retried`,
+    )
   }
   const region = draft.region(rollout.region)
   const release = state.releases[rollout.release]
   if (!region || !release) return refuse("unknown", "its region or its artifact is gone")
-  if (region.active !== undefined) return refuse("wrong-phase", `${region.name} is busy with rollout ${region.active}`)
+  if (region.active !== undefined)
+    return refuse("wrong-phase", `${region.name} is busy with rollout ${region.active}`)
   const blocked = blockerOf(state, rollout, draft.at)
   if (blocked) return refuse(blocked.why, blocked.because)
-  if (state.quarantine[release.id]) draft.add({ type: "quarantine-lifted", release: release.id, reason }, reason)
+  if (state.quarantine[release.id])
+    draft.add({ type: "quarantine-lifted", release: release.id, reason }, reason)
   const index = state.regions.findIndex((known) => known.name === region.name)
   queue(draft, region, release, index)
   return undefined
@@ -199,7 +236,10 @@ function retry(draft: Draft, rollout: Rollout, reason: string): Refusal | undefi
 
 function lockIt(draft: Draft, region: string | undefined, reason: string): Refusal | undefined {
   if (region !== undefined && !draft.region(region)) {
-    return refuse("unknown", `${draft.state.app} has no region ${region}; it has ${draft.state.regions.map((known) => known.name).join(", ")}`)
+    return refuse(
+      "unknown",
+      `${draft.state.app} has no region ${region}; it has ${draft.state.regions.map((known) => known.name).join(", ")}`,
+    )
   }
   draft.add(
     {
@@ -217,7 +257,12 @@ function lockIt(draft: Draft, region: string | undefined, reason: string): Refus
   return undefined
 }
 
-function unlock(draft: Draft, id: number, reason: string, preventive: string | undefined): Refusal | undefined {
+function unlock(
+  draft: Draft,
+  id: number,
+  reason: string,
+  preventive: string | undefined,
+): Refusal | undefined {
   const held = draft.state.locks.find((lock) => lock.id === id)
   if (!held) return refuse("unknown", `${draft.state.app} has no lock ${id}`)
   const rollout = held.rollout === undefined ? undefined : draft.rollout(held.rollout)
@@ -232,10 +277,10 @@ function replaceInstance(draft: Draft, id: string, reason: string): Refusal | un
   for (const region of draft.state.regions) {
     const instance = region.instances[id]
     if (!instance) continue
-    if (instance.retired) return refuse("wrong-phase", `${id} is on its way out already: ${instance.retired.because}`)
+    if (instance.retired)
+      return refuse("wrong-phase", `${id} is on its way out already: ${instance.retired.because}`)
     draft.add({ type: "instance-condemned", region: region.name, instance: id, because: reason }, reason)
     return undefined
   }
   return refuse("unknown", `${draft.state.app} runs no instance ${id}`)
 }
-

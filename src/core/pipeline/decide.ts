@@ -1,5 +1,5 @@
-import { obey } from "./commands.ts"
 import type { Application } from "./application.ts"
+import { obey } from "./commands.ts"
 import { Draft, type Refusal } from "./draft.ts"
 import type { Recorded } from "./events.ts"
 import { learn } from "./facts.ts"
@@ -21,6 +21,12 @@ export function decide(state: Application, input: Input): Decided {
   return { events: draft.events }
 }
 
-const facts: ReadonlySet<string> = new Set<Fact["type"]>(["commit-seen", "job-ended", "observed", "looked", "tick"])
+const facts: ReadonlySet<string> = new Set<Fact["type"]>([
+  "commit-seen",
+  "job-ended",
+  "observed",
+  "looked",
+  "tick",
+])
 
 const isFact = (input: Command | Fact): input is Fact => facts.has(input.type)

@@ -1,4 +1,13 @@
-import type { CommitId, Digest, InstanceId, JobId, RegionName, ReleaseId, RolloutNumber, ServerName } from "../model/ids.ts"
+import type {
+  CommitId,
+  Digest,
+  InstanceId,
+  JobId,
+  RegionName,
+  ReleaseId,
+  RolloutNumber,
+  ServerName,
+} from "../model/ids.ts"
 import type { MetricPolicy, RunPolicy, StickyPolicy } from "../model/policy.ts"
 import type { Duration, Instant } from "../model/time.ts"
 import type { Stage } from "../rollout/rollout.ts"
@@ -10,8 +19,18 @@ export type Wanted = { readonly effects: readonly Effect[]; readonly wakeAt: Ins
 export type Effect =
   | { readonly kind: "run-job"; readonly job: JobSpec }
   | { readonly kind: "start-instance"; readonly instance: InstanceSpec }
-  | { readonly kind: "release-instance"; readonly server: ServerName; readonly instance: InstanceId; readonly drain: Duration }
-  | { readonly kind: "stop-instance"; readonly server: ServerName; readonly instance: InstanceId; readonly grace: Duration }
+  | {
+      readonly kind: "release-instance"
+      readonly server: ServerName
+      readonly instance: InstanceId
+      readonly drain: Duration
+    }
+  | {
+      readonly kind: "stop-instance"
+      readonly server: ServerName
+      readonly instance: InstanceId
+      readonly grace: Duration
+    }
   | { readonly kind: "set-routes"; readonly routes: readonly RouteSpec[] }
   | { readonly kind: "measure"; readonly measure: MeasureSpec }
 
@@ -20,8 +39,20 @@ export type JobSpec = {
   readonly server: ServerName
   readonly timeout: Duration
 } & (
-  | { readonly kind: "build"; readonly commit: CommitId; readonly command: string | undefined; readonly output: string }
-  | { readonly kind: "test"; readonly digest: Digest; readonly command: string; readonly route: string; readonly release: ReleaseId; readonly region: RegionName }
+  | {
+      readonly kind: "build"
+      readonly commit: CommitId
+      readonly command: string | undefined
+      readonly output: string
+    }
+  | {
+      readonly kind: "test"
+      readonly digest: Digest
+      readonly command: string
+      readonly route: string
+      readonly release: ReleaseId
+      readonly region: RegionName
+    }
 )
 
 export type InstanceSpec = {

@@ -1,4 +1,13 @@
-import type { Digest, InstanceId, JobId, RegionName, ReleaseId, RolloutNumber, CommitId, ServerName } from "../model/ids.ts"
+import type {
+  CommitId,
+  Digest,
+  InstanceId,
+  JobId,
+  RegionName,
+  ReleaseId,
+  RolloutNumber,
+  ServerName,
+} from "../model/ids.ts"
 import type { Policy, Strategy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
 import type { Gate, Hold, Look, Step, TestRun } from "../rollout/rollout.ts"
@@ -8,7 +17,11 @@ import type { Lock, Source } from "./application.ts"
 export type Difference = { readonly path: string; readonly what: "changed" | "added" | "removed" }
 
 /** How a process ended. */
-export type Exit = { readonly code: number | undefined; readonly signal: string | undefined; readonly because: string }
+export type Exit = {
+  readonly code: number | undefined
+  readonly signal: string | undefined
+  readonly because: string
+}
 
 /** What happened to one application, past tense. The journal holds these and nothing else. */
 export type Event =
@@ -38,9 +51,25 @@ export type Event =
     }
   | { readonly type: "commit-superseded"; readonly commit: CommitId; readonly supersededBy: CommitId }
   | { readonly type: "commit-chosen"; readonly commit: CommitId }
-  | { readonly type: "build-started"; readonly commit: CommitId; readonly job: JobId; readonly attempt: number }
-  | { readonly type: "build-succeeded"; readonly commit: CommitId; readonly digest: Digest; readonly bytes: number; readonly order: number }
-  | { readonly type: "build-failed"; readonly commit: CommitId; readonly job: JobId; readonly because: string }
+  | {
+      readonly type: "build-started"
+      readonly commit: CommitId
+      readonly job: JobId
+      readonly attempt: number
+    }
+  | {
+      readonly type: "build-succeeded"
+      readonly commit: CommitId
+      readonly digest: Digest
+      readonly bytes: number
+      readonly order: number
+    }
+  | {
+      readonly type: "build-failed"
+      readonly commit: CommitId
+      readonly job: JobId
+      readonly because: string
+    }
   // a rollout's way up
   | {
       readonly type: "rollout-queued"
@@ -57,15 +86,40 @@ export type Event =
   | { readonly type: "gate-expired"; readonly rollout: RolloutNumber }
   | { readonly type: "rollout-superseded"; readonly rollout: RolloutNumber; readonly supersededBy: ReleaseId }
   | { readonly type: "rollout-started"; readonly rollout: RolloutNumber }
-  | { readonly type: "provisioning-started"; readonly rollout: RolloutNumber; readonly step: number; readonly deadline: Instant }
-  | { readonly type: "verifying-started"; readonly rollout: RolloutNumber; readonly step: number; readonly tests: readonly TestRun[] }
+  | {
+      readonly type: "provisioning-started"
+      readonly rollout: RolloutNumber
+      readonly step: number
+      readonly deadline: Instant
+    }
+  | {
+      readonly type: "verifying-started"
+      readonly rollout: RolloutNumber
+      readonly step: number
+      readonly tests: readonly TestRun[]
+    }
   | { readonly type: "test-passed"; readonly rollout: RolloutNumber; readonly job: JobId }
-  | { readonly type: "test-failed"; readonly rollout: RolloutNumber; readonly job: JobId; readonly because: string }
+  | {
+      readonly type: "test-failed"
+      readonly rollout: RolloutNumber
+      readonly job: JobId
+      readonly because: string
+    }
   | { readonly type: "mirroring-started"; readonly rollout: RolloutNumber; readonly from: RegionName }
   | { readonly type: "mirroring-skipped"; readonly rollout: RolloutNumber; readonly because: string }
-  | { readonly type: "step-started"; readonly rollout: RolloutNumber; readonly step: number; readonly weight: number }
+  | {
+      readonly type: "step-started"
+      readonly rollout: RolloutNumber
+      readonly step: number
+      readonly weight: number
+    }
   | { readonly type: "step-reached"; readonly rollout: RolloutNumber; readonly step: number }
-  | { readonly type: "looked"; readonly rollout: RolloutNumber; readonly look: Look; readonly observed: number }
+  | {
+      readonly type: "looked"
+      readonly rollout: RolloutNumber
+      readonly look: Look
+      readonly observed: number
+    }
   | { readonly type: "window-extended"; readonly rollout: RolloutNumber; readonly extensions: number }
   | { readonly type: "held"; readonly rollout: RolloutNumber; readonly hold: Hold }
   | { readonly type: "hold-ended"; readonly rollout: RolloutNumber; readonly because: string }
@@ -88,8 +142,18 @@ export type Event =
   | { readonly type: "rollback-failed"; readonly rollout: RolloutNumber; readonly because: string }
   // guards
   | { readonly type: "locked"; readonly lock: Omit<Lock, "at" | "by"> }
-  | { readonly type: "unlocked"; readonly lock: number; readonly reason: string; readonly preventive: string | undefined }
-  | { readonly type: "quarantined"; readonly release: ReleaseId; readonly rollout: RolloutNumber | undefined; readonly because: string }
+  | {
+      readonly type: "unlocked"
+      readonly lock: number
+      readonly reason: string
+      readonly preventive: string | undefined
+    }
+  | {
+      readonly type: "quarantined"
+      readonly release: ReleaseId
+      readonly rollout: RolloutNumber | undefined
+      readonly because: string
+    }
   | { readonly type: "quarantine-lifted"; readonly release: ReleaseId; readonly reason: string }
   // instances and routes
   | {
@@ -101,15 +165,49 @@ export type Event =
       readonly step: number
       readonly replaces: InstanceId | undefined
     }
-  | { readonly type: "instance-ready"; readonly region: RegionName; readonly instance: InstanceId; readonly address: string }
-  | { readonly type: "instance-unready"; readonly region: RegionName; readonly instance: InstanceId; readonly because: string }
-  | { readonly type: "instance-crashed"; readonly region: RegionName; readonly instance: InstanceId; readonly exit: Exit }
-  | { readonly type: "instance-modified"; readonly region: RegionName; readonly instance: InstanceId; readonly differences: readonly Difference[] }
-  | { readonly type: "instance-condemned"; readonly region: RegionName; readonly instance: InstanceId; readonly because: string }
-  | { readonly type: "instance-retired"; readonly region: RegionName; readonly instance: InstanceId; readonly because: string }
+  | {
+      readonly type: "instance-ready"
+      readonly region: RegionName
+      readonly instance: InstanceId
+      readonly address: string
+    }
+  | {
+      readonly type: "instance-unready"
+      readonly region: RegionName
+      readonly instance: InstanceId
+      readonly because: string
+    }
+  | {
+      readonly type: "instance-crashed"
+      readonly region: RegionName
+      readonly instance: InstanceId
+      readonly exit: Exit
+    }
+  | {
+      readonly type: "instance-modified"
+      readonly region: RegionName
+      readonly instance: InstanceId
+      readonly differences: readonly Difference[]
+    }
+  | {
+      readonly type: "instance-condemned"
+      readonly region: RegionName
+      readonly instance: InstanceId
+      readonly because: string
+    }
+  | {
+      readonly type: "instance-retired"
+      readonly region: RegionName
+      readonly instance: InstanceId
+      readonly because: string
+    }
   | { readonly type: "instance-released"; readonly region: RegionName; readonly instance: InstanceId }
   | { readonly type: "instance-stopped"; readonly region: RegionName; readonly instance: InstanceId }
-  | { readonly type: "weights-observed"; readonly region: RegionName; readonly weights: Readonly<Record<RolloutNumber, number>> }
+  | {
+      readonly type: "weights-observed"
+      readonly region: RegionName
+      readonly weights: Readonly<Record<RolloutNumber, number>>
+    }
 
 /** An event as it is stored: who caused it, why, and when. */
 export type Recorded = {

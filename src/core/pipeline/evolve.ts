@@ -65,7 +65,13 @@ export function evolve(app: Application, recorded: Recorded): Application {
     case "build-failed":
       return inState(app, event.commit, (state) =>
         state.name === "building"
-          ? { name: "failed", policy: state.policy, because: event.because, job: event.job, attempt: state.attempt }
+          ? {
+              name: "failed",
+              policy: state.policy,
+              because: event.because,
+              job: event.job,
+              attempt: state.attempt,
+            }
           : state,
       )
     case "build-succeeded":
@@ -83,7 +89,10 @@ export function evolve(app: Application, recorded: Recorded): Application {
     case "quarantined":
       return {
         ...app,
-        quarantine: { ...app.quarantine, [event.release]: { at, because: event.because, rollout: event.rollout } },
+        quarantine: {
+          ...app.quarantine,
+          [event.release]: { at, because: event.because, rollout: event.rollout },
+        },
       }
     case "quarantine-lifted": {
       const { [event.release]: _, ...quarantine } = app.quarantine
@@ -197,7 +206,9 @@ const withCommit = (app: Application, commit: Commit): Application => ({
 
 const inState = (app: Application, id: string, change: (state: CommitState) => CommitState): Application => ({
   ...app,
-  commits: app.commits.map((commit) => (commit.id === id ? { ...commit, state: change(commit.state) } : commit)),
+  commits: app.commits.map((commit) =>
+    commit.id === id ? { ...commit, state: change(commit.state) } : commit,
+  ),
 })
 
 function built(
@@ -249,7 +260,9 @@ function followPolicy(regions: readonly Region[], policy: Policy): readonly Regi
   const dropped = regions.filter(
     (region) =>
       !policy.regions.some((wanted) => wanted.name === region.name) &&
-      (region.stable !== undefined || region.active !== undefined || Object.keys(region.instances).length > 0),
+      (region.stable !== undefined ||
+        region.active !== undefined ||
+        Object.keys(region.instances).length > 0),
   )
   return [...listed, ...dropped]
 }
@@ -326,7 +339,9 @@ function abortStarted(
 ): Application {
   const rollout = app.rollouts[event.rollout]
   if (!rollout) return app
-  const counted = event.automatic ? { ...app, automaticRollbacks: [...app.automaticRollbacks, at].slice(-50) } : app
+  const counted = event.automatic
+    ? { ...app, automaticRollbacks: [...app.automaticRollbacks, at].slice(-50) }
+    : app
   return inRegion(counted, rollout.region, (region) =>
     region.stable === event.rollout
       ? {

@@ -1,10 +1,10 @@
 import { unreachable } from "../model/unreachable.ts"
-import { looked } from "../rollout/looked.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
+import { looked } from "../rollout/looked.ts"
+import type { Instance, Region } from "./application.ts"
 import type { Draft } from "./draft.ts"
 import { matchesAny } from "./glob.ts"
 import { type Fact, type InstanceFacts, poolNumber, routeName, type ServerFacts } from "./input.ts"
-import type { Instance, Region } from "./application.ts"
 
 /** Takes in what the world reports. What is known already, or no longer matters, adds nothing. */
 export function learn(draft: Draft, fact: Fact): undefined {
@@ -54,7 +54,9 @@ function commitSeen(draft: Draft, fact: Extract<Fact, { type: "commit-seen" }>):
 }
 
 function jobEnded(draft: Draft, fact: Extract<Fact, { type: "job-ended" }>): undefined {
-  const commit = draft.state.commits.find((known) => known.state.name === "building" && known.state.job === fact.job)
+  const commit = draft.state.commits.find(
+    (known) => known.state.name === "building" && known.state.job === fact.job,
+  )
   const { outcome } = fact
   if (commit) {
     if (outcome.kind === "built") {
@@ -75,11 +77,19 @@ function jobEnded(draft: Draft, fact: Extract<Fact, { type: "job-ended" }>): und
     const test = now.tests.find((run) => run.job === fact.job && run.passed === undefined)
     if (!test) continue
     if (outcome.kind === "passed") {
-      draft.conclude({ type: "test-passed", rollout: rollout.number, job: fact.job }, `test ${test.name} passed`)
+      draft.conclude(
+        { type: "test-passed", rollout: rollout.number, job: fact.job },
+        `test ${test.name} passed`,
+      )
     } else {
       const because = outcome.kind === "failed" ? outcome.because : "it ended without a result"
       draft.conclude(
-        { type: "test-failed", rollout: rollout.number, job: fact.job, because: `test ${test.name}: ${because}` },
+        {
+          type: "test-failed",
+          rollout: rollout.number,
+          job: fact.job,
+          because: `test ${test.name}: ${because}`,
+        },
         because,
       )
     }
@@ -142,7 +152,10 @@ function instanceSeen(draft: Draft, region: Region, instance: Instance, found: I
     draft.conclude({ type: "instance-ready", ...at, address: found.address }, "its health probe passes")
   }
   if (found.state === "unready" && instance.state === "ready") {
-    draft.conclude({ type: "instance-unready", ...at, because: "its health probe fails" }, "its health probe fails")
+    draft.conclude(
+      { type: "instance-unready", ...at, because: "its health probe fails" },
+      "its health probe fails",
+    )
   }
 }
 

@@ -5,16 +5,31 @@ import type { Rollout } from "../rollout/rollout.ts"
 import type { Application } from "./application.ts"
 
 /** What keeps anything new from starting or advancing. Going back is always allowed. */
-export type Blocker = { readonly why: "locked" | "paused" | "frozen"; readonly because: string; readonly until: Instant | undefined }
+export type Blocker = {
+  readonly why: "locked" | "paused" | "frozen"
+  readonly because: string
+  readonly until: Instant | undefined
+}
 
 /** The first thing that stands in the way of a step forward in this region. */
-export function blocker(app: Application, region: RegionName, freeze: readonly FreezeWindow[], at: Instant): Blocker | undefined {
+export function blocker(
+  app: Application,
+  region: RegionName,
+  freeze: readonly FreezeWindow[],
+  at: Instant,
+): Blocker | undefined {
   const lock = app.locks.find((held) => held.scope.kind === "app" || held.scope.region === region)
   if (lock) return { why: "locked", because: `locked by ${lock.by}: ${lock.because}`, until: undefined }
-  if (app.paused) return { why: "paused", because: `paused by ${app.paused.by}: ${app.paused.reason}`, until: undefined }
+  if (app.paused)
+    return { why: "paused", because: `paused by ${app.paused.by}: ${app.paused.reason}`, until: undefined }
   for (const window of freeze) {
     const span = window.spans.find(({ from, until }) => from <= at && at < until)
-    if (span) return { why: "frozen", because: `frozen: ${window.name} (${window.when}, ${window.zone})`, until: span.until }
+    if (span)
+      return {
+        why: "frozen",
+        because: `frozen: ${window.name} (${window.when}, ${window.zone})`,
+        until: span.until,
+      }
   }
   return undefined
 }

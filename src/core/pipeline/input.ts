@@ -1,4 +1,12 @@
-import type { CommitId, Digest, InstanceId, JobId, RegionName, RolloutNumber, ServerName } from "../model/ids.ts"
+import type {
+  CommitId,
+  Digest,
+  InstanceId,
+  JobId,
+  RegionName,
+  RolloutNumber,
+  ServerName,
+} from "../model/ids.ts"
 import type { Policy } from "../model/policy.ts"
 import type { Duration, Instant } from "../model/time.ts"
 import type { Verdict } from "../model/verdict.ts"
@@ -13,7 +21,12 @@ export type Actor = string
 export type Command =
   | { readonly type: "add-app"; readonly source: Source }
   | { readonly type: "deploy"; readonly commit: CommitId | undefined; readonly reason: string }
-  | { readonly type: "approve"; readonly rollout: RolloutNumber; readonly reason: string; readonly bound: Bound }
+  | {
+      readonly type: "approve"
+      readonly rollout: RolloutNumber
+      readonly reason: string
+      readonly bound: Bound
+    }
   | { readonly type: "reject"; readonly rollout: RolloutNumber; readonly reason: string }
   | { readonly type: "halt"; readonly rollout: RolloutNumber; readonly reason: string }
   | { readonly type: "rollback"; readonly rollout: RolloutNumber; readonly reason: string }
@@ -22,7 +35,12 @@ export type Command =
   | { readonly type: "pause"; readonly reason: string }
   | { readonly type: "retry"; readonly rollout: RolloutNumber; readonly reason: string }
   | { readonly type: "lock"; readonly region: RegionName | undefined; readonly reason: string }
-  | { readonly type: "unlock"; readonly lock: number; readonly reason: string; readonly preventive: string | undefined }
+  | {
+      readonly type: "unlock"
+      readonly lock: number
+      readonly reason: string
+      readonly preventive: string | undefined
+    }
   | { readonly type: "replace-instance"; readonly instance: InstanceId; readonly reason: string }
 
 /** What an approver saw. Anything that is given must still be true. */

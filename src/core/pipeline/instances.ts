@@ -1,7 +1,7 @@
 import type { RolloutNumber } from "../model/ids.ts"
 import type { Duration } from "../model/time.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
-import { regionPolicy, type Rollout } from "../rollout/rollout.ts"
+import { type Rollout, regionPolicy } from "../rollout/rollout.ts"
 import { instancesFor } from "../rollout/schedule.ts"
 import { trafficStep } from "../rollout/traffic.ts"
 import type { Instance, Region } from "./application.ts"
@@ -32,7 +32,8 @@ function keepPool(draft: Draft, region: Region, pool: RolloutNumber): void {
   const replacing = instances.some((instance) => instance.retired || instance.condemned)
   const newest = Math.max(0, ...instances.map((instance) => instance.requestedAt))
   const paused = replacing && draft.at < newest + replacementPause
-  for (let missing = wanted - good.length; missing > 0 && !paused; missing--) request(draft, region.name, rollout, step)
+  for (let missing = wanted - good.length; missing > 0 && !paused; missing--)
+    request(draft, region.name, rollout, step)
   releaseCondemned(draft, region, live)
 }
 
@@ -71,14 +72,23 @@ function request(draft: Draft, name: Region["name"], rollout: Rollout, step: num
   const instance = `${draft.state.app}-${name}-r${rollout.number}-${region.nextSerial}`
   const server = leastUsed(region, servers)
   draft.conclude(
-    { type: "instance-requested", region: name, instance, pool: rollout.number, server, step, replaces: undefined },
+    {
+      type: "instance-requested",
+      region: name,
+      instance,
+      pool: rollout.number,
+      server,
+      step,
+      replaces: undefined,
+    },
     "its pool needs one more",
   )
 }
 
 function leastUsed(region: Region, servers: readonly string[]): string {
   const used = (server: string) =>
-    Object.values(region.instances).filter((instance) => instance.server === server && !instance.retired).length
+    Object.values(region.instances).filter((instance) => instance.server === server && !instance.retired)
+      .length
   return servers.reduce((best, server) => (used(server) < used(best) ? server : best), servers[0] ?? "local")
 }
 

@@ -38,7 +38,10 @@ function gates(draft: Draft, name: Region["name"]): void {
   const { gate } = rollout.phase
   if (gate && !rollout.approval) {
     if (draft.at >= gate.expiresAt) {
-      draft.conclude({ type: "gate-expired", rollout: rollout.number }, "nobody approved it in time; nothing is deployed")
+      draft.conclude(
+        { type: "gate-expired", rollout: rollout.number },
+        "nobody approved it in time; nothing is deployed",
+      )
     }
     return
   }
@@ -52,7 +55,9 @@ function gates(draft: Draft, name: Region["name"]): void {
   }
   draft.conclude(
     { type: "rollout-started", rollout: rollout.number },
-    rollout.approval ? `approved by ${rollout.approval.by}: ${rollout.approval.reason}` : `${regionPolicy(rollout).name} has no gate`,
+    rollout.approval
+      ? `approved by ${rollout.approval.by}: ${rollout.approval.reason}`
+      : `${regionPolicy(rollout).name} has no gate`,
   )
   startProvisioning(draft, rollout, 0)
 }

@@ -1,18 +1,20 @@
 import type { Instant } from "../model/time.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
 import { stageOf } from "../rollout/looked.ts"
-import { regionPolicy, type Rollout, terminal } from "../rollout/rollout.ts"
+import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
 import { servingInstances, targetWeights, trafficStep } from "../rollout/traffic.ts"
 import type { Application, Instance, Region } from "./application.ts"
 import type { Effect, MeasureSpec, PoolSpec, RouteSpec, Wanted } from "./effects.ts"
-import { replacementPause } from "./instances.ts"
 import { poolName, previewName, routeName } from "./input.ts"
+import { replacementPause } from "./instances.ts"
 
 /** What the world should look like, from the state alone. Forgetting an effect is impossible: it is wanted again. */
 export function wanted(app: Application, now: Instant): Wanted {
   const effects: Effect[] = [
     ...builds(app),
-    ...app.regions.flatMap((region) => Object.values(region.instances).flatMap((instance) => instanceEffects(app, instance))),
+    ...app.regions.flatMap((region) =>
+      Object.values(region.instances).flatMap((instance) => instanceEffects(app, instance)),
+    ),
     { kind: "set-routes", routes: routes(app) },
     ...active(app).flatMap((rollout) => [...tests(app, rollout), ...measurements(app, rollout)]),
   ]
@@ -32,7 +34,12 @@ const builds = (app: Application): readonly Effect[] =>
     const { job, policy } = commit.state
     const server = policy.regions[0]?.servers[0] ?? "local"
     const { command, output, timeout } = policy.build
-    return [{ kind: "run-job", job: { kind: "build", id: job, server, timeout, commit: commit.id, command, output } }]
+    return [
+      {
+        kind: "run-job",
+        job: { kind: "build", id: job, server, timeout, commit: commit.id, command, output },
+      },
+    ]
   })
 
 function instanceEffects(app: Application, instance: Instance): readonly Effect[] {
@@ -64,7 +71,9 @@ function regionRoute(app: Application, region: Region): RouteSpec | undefined {
   if (!rollout) return undefined
   const policy = regionPolicy(rollout)
   const weights = targetWeights(app, region)
-  const pools = Object.entries(weights).map(([pool, weight]): PoolSpec => poolSpec(app, region, Number(pool), weight))
+  const pools = Object.entries(weights).map(
+    ([pool, weight]): PoolSpec => poolSpec(app, region, Number(pool), weight),
+  )
   return {
     route: routeName(app.app, region.name),
     listen: policy.listen,
@@ -79,7 +88,9 @@ function regionRoute(app: Application, region: Region): RouteSpec | undefined {
 const poolSpec = (app: Application, region: Region, pool: number, weight: number): PoolSpec => ({
   pool: poolName(pool),
   weight,
-  instances: servingInstances(app, region, pool).flatMap(({ id, address }) => (address ? [{ id, address }] : [])),
+  instances: servingInstances(app, region, pool).flatMap(({ id, address }) =>
+    address ? [{ id, address }] : [],
+  ),
 })
 
 /** A region copies its reads to whoever compares itself with it right now. */
@@ -195,7 +206,15 @@ function cohorts(
   }
   const canary = { route: own, pool: poolName(pool), mirrored: false, instances: ids(region, pool) }
   if (stage === "baking" || rollout.from === undefined) return { canary, control: undefined }
-  return { canary, control: { route: own, pool: poolName(rollout.from), mirrored: false, instances: ids(region, rollout.from) } }
+  return {
+    canary,
+    control: {
+      route: own,
+      pool: poolName(rollout.from),
+      mirrored: false,
+      instances: ids(region, rollout.from),
+    },
+  }
 }
 
 function wakeTimes(app: Application): readonly Instant[] {
@@ -207,8 +226,10 @@ function wakeTimes(app: Application): readonly Instant[] {
     if (phase.name === "provisioning") times.push(phase.deadline)
     if (phase.name === "holding" && phase.hold.until !== undefined) times.push(phase.hold.until)
     if (phase.name === "aborting") times.push(phase.since + regionPolicy(rollout).deadline)
-    if (phase.name === "shifting" && phase.reachedAt !== undefined) times.push(phase.reachedAt + regionPolicy(rollout).pause)
-    for (const window of rollout.policy.freeze) for (const span of window.spans) times.push(span.from, span.until)
+    if (phase.name === "shifting" && phase.reachedAt !== undefined)
+      times.push(phase.reachedAt + regionPolicy(rollout).pause)
+    for (const window of rollout.policy.freeze)
+      for (const span of window.spans) times.push(span.from, span.until)
   }
   for (const region of app.regions) {
     for (const instance of Object.values(region.instances)) {

@@ -1,11 +1,11 @@
+import { unreachable } from "../model/unreachable.ts"
 import type { Region } from "../pipeline/application.ts"
 import type { Draft } from "../pipeline/draft.ts"
 import { blockerOf } from "../pipeline/guards.ts"
-import { unreachable } from "../model/unreachable.ts"
-import { targetWeights } from "./traffic.ts"
 import { retreat } from "./retreat.ts"
-import { regionPolicy, type Rollout, type TestRun, type Underway } from "./rollout.ts"
+import { type Rollout, regionPolicy, type TestRun, type Underway } from "./rollout.ts"
 import { instancesFor } from "./schedule.ts"
+import { targetWeights } from "./traffic.ts"
 
 /** Crashes before any health that make an attempt hopeless. */
 const crashesBeforeHealthy = 3
@@ -21,7 +21,11 @@ export function progress(draft: Draft, rollout: Rollout, region: Region): void {
     case "shifting":
       return shift(draft, rollout, region, phase)
     case "baking":
-      if (phase.window.needed === 0) draft.conclude({ type: "rollout-succeeded", rollout: rollout.number }, "all traffic, nothing to wait for")
+      if (phase.window.needed === 0)
+        draft.conclude(
+          { type: "rollout-succeeded", rollout: rollout.number },
+          "all traffic, nothing to wait for",
+        )
       return
     case "holding":
       return standing(draft, rollout, phase.hold.until)
@@ -149,12 +153,18 @@ function shift(
     const target = targetWeights(draft.state, region)[rollout.number] ?? 0
     const enough = full >= instancesFor(step, regionPolicy(rollout).size)
     if (enough && target > 0 && Math.abs((region.weights[rollout.number] ?? 0) - target) < 0.01) {
-      draft.conclude({ type: "step-reached", rollout: rollout.number, step: phase.step }, "the router acknowledged the weight")
+      draft.conclude(
+        { type: "step-reached", rollout: rollout.number, step: phase.step },
+        "the router acknowledged the weight",
+      )
     }
     return
   }
   if (phase.step === rollout.schedule.length - 1) {
-    draft.conclude({ type: "bake-started", rollout: rollout.number }, "100 % observed; still watched, the old pool kept")
+    draft.conclude(
+      { type: "bake-started", rollout: rollout.number },
+      "100 % observed; still watched, the old pool kept",
+    )
     return
   }
   const policy = regionPolicy(rollout)
@@ -168,17 +178,24 @@ function standing(draft: Draft, rollout: Rollout, until: number | undefined): vo
   if (rollout.phase.name !== "holding" || until === undefined || draft.at < until) return
   const { hold } = rollout.phase
   if (hold.why !== "blind") {
-    draft.conclude({ type: "hold-ended", rollout: rollout.number, because: "its time is over" }, "its time is over")
+    draft.conclude(
+      { type: "hold-ended", rollout: rollout.number, because: "its time is over" },
+      "its time is over",
+    )
     return
   }
-  draft.conclude({ type: "hold-ended", rollout: rollout.number, because: "blind for too long" }, "blind for too long")
+  draft.conclude(
+    { type: "hold-ended", rollout: rollout.number, because: "blind for too long" },
+    "blind for too long",
+  )
   draft.conclude(
     {
       type: "held",
       rollout: rollout.number,
       hold: {
         ...hold,
-        because: "blind for too long: its traffic went back to the old pool; nothing is locked, nothing is blamed",
+        because:
+          "blind for too long: its traffic went back to the old pool; nothing is locked, nothing is blamed",
         until: undefined,
         then: "a person resumes it when the monitoring is back",
         weight: rollout.from === undefined ? "frozen" : "zero",
@@ -195,7 +212,8 @@ function comeBack(draft: Draft, rollout: Rollout, region: Region): void {
     return
   }
   if (draft.at < rollout.phase.since + regionPolicy(rollout).deadline) return
-  const because = "the old pool could not take the traffic back before the deadline; the weights stay where they are"
+  const because =
+    "the old pool could not take the traffic back before the deadline; the weights stay where they are"
   draft.conclude({ type: "rollback-failed", rollout: rollout.number, because }, because)
 }
 
@@ -205,7 +223,10 @@ function finishReturn(draft: Draft, rollout: Rollout, region: Region): void {
   const left = Object.values(region.instances).filter((instance) => instance.pool === rollout.number)
   for (const instance of left) {
     if (instance.retired) continue
-    draft.conclude({ type: "instance-retired", region: region.name, instance: instance.id, because: phase.because }, phase.because)
+    draft.conclude(
+      { type: "instance-retired", region: region.name, instance: instance.id, because: phase.because },
+      phase.because,
+    )
   }
   if (left.length > 0) return
   switch (phase.then) {
@@ -216,7 +237,10 @@ function finishReturn(draft: Draft, rollout: Rollout, region: Region): void {
       draft.conclude({ type: "rollout-failed", rollout: rollout.number }, phase.because)
       return
     case "cancelled":
-      draft.conclude({ type: "rollout-cancelled", rollout: rollout.number, because: phase.because }, phase.because)
+      draft.conclude(
+        { type: "rollout-cancelled", rollout: rollout.number, because: phase.because },
+        phase.because,
+      )
       return
     default:
       return unreachable(phase.then)

@@ -26,7 +26,11 @@ export function evolveRollout(rollout: Rollout, recorded: Recorded): Rollout {
     case "test-failed":
       return during(rollout, (now) => tested(now, event.job, false))
     case "mirroring-started":
-      return phase({ name: "mirroring", since: at, window: windowOf(regionPolicy(rollout).compare?.for ?? 0) })
+      return phase({
+        name: "mirroring",
+        since: at,
+        window: windowOf(regionPolicy(rollout).compare?.for ?? 0),
+      })
     case "step-started":
       return {
         ...phase({

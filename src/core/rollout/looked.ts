@@ -1,14 +1,22 @@
 import { autonomyFor } from "../decision/autonomy.ts"
 import { decideAction, situation } from "../decision/decide-action.ts"
-import type { Verdict } from "../model/verdict.ts"
 import { unreachable } from "../model/unreachable.ts"
+import type { Verdict } from "../model/verdict.ts"
 import type { Draft } from "../pipeline/draft.ts"
 import { blockerOf } from "../pipeline/guards.ts"
 import type { Fact } from "../pipeline/input.ts"
 import { goOn } from "./advance.ts"
 import { underway } from "./evolve-rollout.ts"
 import { lock, retreat } from "./retreat.ts"
-import { type Decision, type Hold, regionPolicy, type Rollout, type Stage, type Underway, type Window } from "./rollout.ts"
+import {
+  type Decision,
+  type Hold,
+  type Rollout,
+  regionPolicy,
+  type Stage,
+  type Underway,
+  type Window,
+} from "./rollout.ts"
 
 type Looked = Extract<Fact, { type: "looked" }>
 
@@ -17,7 +25,8 @@ export function looked(draft: Draft, fact: Looked): void {
   const rollout = draft.rollout(fact.rollout)
   const now = rollout && underway(rollout.phase)
   if (!rollout || !now || stageOf(now) !== fact.stage) return
-  const verdicts = fact.stage === "baking" && !fact.sourceBroken ? fact.verdicts.filter(saysSomething) : fact.verdicts
+  const verdicts =
+    fact.stage === "baking" && !fact.sourceBroken ? fact.verdicts.filter(saysSomething) : fact.verdicts
   const decision = decisionFor(draft, rollout, verdicts, fact)
   const window: Window | undefined = "window" in now ? now.window : undefined
   const due = window !== undefined && fact.observed >= window.needed * (1 + window.extensions)
@@ -52,9 +61,15 @@ function decisionFor(draft: Draft, rollout: Rollout, verdicts: readonly Verdict[
       ? { action: "advance" as const, rule: "none", because: "nothing is measured here and nothing fails" }
       : decideAction(
           rollout.policy.decisions,
-          situation(verdicts, { sourceBroken: fact.sourceBroken, probesFailing: failing(draft, rollout), reversible }),
+          situation(verdicts, {
+            sourceBroken: fact.sourceBroken,
+            probesFailing: failing(draft, rollout),
+            reversible,
+          }),
         )
-  const worst = verdicts.find((verdict) => verdict.kind === "worse" && verdict.critical) ?? verdicts.find((v) => v.kind === "worse")
+  const worst =
+    verdicts.find((verdict) => verdict.kind === "worse" && verdict.critical) ??
+    verdicts.find((v) => v.kind === "worse")
   const because = worst ? `${worst.metric}: ${worst.because}` : chosen.because
   return { ...chosen, because, autonomy: autonomyFor(rollout.policy, rollout.region, chosen.action) }
 }
@@ -105,7 +120,13 @@ function record(
   )
 }
 
-function act(draft: Draft, rollout: Rollout, decision: Decision, window: Window | undefined, due: boolean): void {
+function act(
+  draft: Draft,
+  rollout: Rollout,
+  decision: Decision,
+  window: Window | undefined,
+  due: boolean,
+): void {
   const evidence = rollout.lastLook?.evidence
   switch (decision.action) {
     case "rollback":
@@ -163,7 +184,9 @@ export function halt(draft: Draft, rollout: Rollout, because: string, evidence: 
         why: "halted",
         because,
         until: undefined,
-        then: irreversible ? "it waits for a fix forward" : "a person rolls it back, or unlocks and resumes it",
+        then: irreversible
+          ? "it waits for a fix forward"
+          : "a person rolls it back, or unlocks and resumes it",
         proposal: undefined,
         weight: canReturn ? "zero" : "frozen",
       },
@@ -180,7 +203,9 @@ function hold(draft: Draft, rollout: Rollout, decision: Decision): void {
     why: blind ? "blind" : "sick-world",
     because: decision.because,
     until: blind && limit !== undefined ? draft.at + limit : undefined,
-    then: blind ? "its traffic goes back to the old pool; nothing is locked" : "it goes on when the control is well again",
+    then: blind
+      ? "its traffic goes back to the old pool; nothing is locked"
+      : "it goes on when the control is well again",
     proposal: undefined,
     weight: "frozen",
   })
@@ -212,7 +237,9 @@ function proposeOrWait(draft: Draft, rollout: Rollout, decision: Decision): void
     why: "proposal",
     because: decision.because,
     until: undefined,
-    then: manual ? `a person applies it: ${decision.action}` : `dry run: it would ${decision.action}; a person decides`,
+    then: manual
+      ? `a person applies it: ${decision.action}`
+      : `dry run: it would ${decision.action}; a person decides`,
     proposal: decision.action,
     weight: "frozen",
   })
@@ -224,7 +251,10 @@ function stand(draft: Draft, rollout: Rollout, hold: Hold): void {
     const held = rollout.phase.hold
     if (held.why === "halted" || (held.why === hold.why && held.proposal === hold.proposal)) return
     if (held.why === "blind" && held.weight === "zero") return
-    draft.conclude({ type: "hold-ended", rollout: rollout.number, because: "another reason now" }, "another reason now")
+    draft.conclude(
+      { type: "hold-ended", rollout: rollout.number, because: "another reason now" },
+      "another reason now",
+    )
   }
   draft.conclude({ type: "held", rollout: rollout.number, hold }, hold.because)
 }
@@ -234,6 +264,10 @@ function endPassingHold(draft: Draft, rollout: Rollout): void {
   if (rollout.phase.name !== "holding") return
   const { why, weight } = rollout.phase.hold
   if (why === "halted" || why === "proposal" || why === "unsure" || weight === "zero") return
-  if ((why === "locked" || why === "paused" || why === "frozen") && blockerOf(draft.state, rollout, draft.at)) return
-  draft.conclude({ type: "hold-ended", rollout: rollout.number, because: "it can be judged again" }, `no longer ${why}`)
+  if ((why === "locked" || why === "paused" || why === "frozen") && blockerOf(draft.state, rollout, draft.at))
+    return
+  draft.conclude(
+    { type: "hold-ended", rollout: rollout.number, because: "it can be judged again" },
+    `no longer ${why}`,
+  )
 }

@@ -1,6 +1,6 @@
 import type { Application, Region } from "../pipeline/application.ts"
 import type { Draft } from "../pipeline/draft.ts"
-import { regionPolicy, type Rollout } from "./rollout.ts"
+import { type Rollout, regionPolicy } from "./rollout.ts"
 
 export type Retreat = {
   readonly because: string
@@ -54,7 +54,14 @@ function others(draft: Draft, rollout: Rollout, why: Retreat): void {
     if (to === undefined || region.active !== undefined) continue
     const because = `${rollout.region}: ${why.because}`
     draft.add(
-      { type: "abort-started", rollout: there.number, because, to, then: "rolled-back", automatic: why.automatic },
+      {
+        type: "abort-started",
+        rollout: there.number,
+        because,
+        to,
+        then: "rolled-back",
+        automatic: why.automatic,
+      },
       because,
     )
   }
@@ -82,7 +89,12 @@ function stopWithoutTarget(draft: Draft, rollout: Rollout, why: Retreat): void {
 }
 
 /** Locks once for one cause; what is locked already stays locked by whoever did it first. */
-export function lock(draft: Draft, rollout: Rollout, on: "halt" | "rollback", why: Pick<Retreat, "because" | "evidence">): void {
+export function lock(
+  draft: Draft,
+  rollout: Rollout,
+  on: "halt" | "rollback",
+  why: Pick<Retreat, "because" | "evidence">,
+): void {
   const policy = rollout.policy.lock
   if (!policy.on.includes(on)) return
   if (draft.state.locks.some((held) => held.rollout === rollout.number)) return

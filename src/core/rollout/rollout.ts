@@ -42,9 +42,21 @@ export type Phase =
   | Underway
   | { readonly name: "holding"; readonly since: Instant; readonly during: Underway; readonly hold: Hold }
   /** The weight is on its way back to the old pool. */
-  | { readonly name: "aborting"; readonly since: Instant; readonly because: string; readonly to: RolloutNumber | undefined; readonly then: "rolled-back" | "failed" | "cancelled" }
+  | {
+      readonly name: "aborting"
+      readonly since: Instant
+      readonly because: string
+      readonly to: RolloutNumber | undefined
+      readonly then: "rolled-back" | "failed" | "cancelled"
+    }
   /** Weight 0 was observed; the new instances are drained, released and ended. */
-  | { readonly name: "rolling-back"; readonly since: Instant; readonly because: string; readonly to: RolloutNumber | undefined; readonly then: "rolled-back" | "failed" | "cancelled" }
+  | {
+      readonly name: "rolling-back"
+      readonly since: Instant
+      readonly because: string
+      readonly to: RolloutNumber | undefined
+      readonly then: "rolled-back" | "failed" | "cancelled"
+    }
   | { readonly name: "succeeded"; readonly at: Instant }
   | { readonly name: "rolled-back"; readonly at: Instant; readonly because: string }
   /** Stopped before any user met it: nothing was rolled back, nothing is locked. */
@@ -55,10 +67,26 @@ export type Phase =
 
 /** The phases that make progress by themselves. */
 export type Underway =
-  | { readonly name: "provisioning"; readonly step: number; readonly since: Instant; readonly deadline: Instant }
-  | { readonly name: "verifying"; readonly step: number; readonly since: Instant; readonly tests: readonly TestRun[] }
+  | {
+      readonly name: "provisioning"
+      readonly step: number
+      readonly since: Instant
+      readonly deadline: Instant
+    }
+  | {
+      readonly name: "verifying"
+      readonly step: number
+      readonly since: Instant
+      readonly tests: readonly TestRun[]
+    }
   | { readonly name: "mirroring"; readonly since: Instant; readonly window: Window }
-  | { readonly name: "shifting"; readonly step: number; readonly since: Instant; readonly reachedAt: Instant | undefined; readonly window: Window }
+  | {
+      readonly name: "shifting"
+      readonly step: number
+      readonly since: Instant
+      readonly reachedAt: Instant | undefined
+      readonly window: Window
+    }
   /** 100 % was observed; still watched, the old pool kept. */
   | { readonly name: "baking"; readonly since: Instant; readonly window: Window }
 
@@ -71,7 +99,16 @@ export type Window = { readonly needed: Duration; readonly observed: Duration; r
 
 /** Why a rollout stands still, and what happens when nobody comes. */
 export type Hold = {
-  readonly why: "blind" | "sick-world" | "unsure" | "halted" | "paused" | "locked" | "frozen" | "proposal" | "capacity"
+  readonly why:
+    | "blind"
+    | "sick-world"
+    | "unsure"
+    | "halted"
+    | "paused"
+    | "locked"
+    | "frozen"
+    | "proposal"
+    | "capacity"
   readonly because: string
   /** When `then` happens; absent: it waits for a person or for the cause to go away. */
   readonly until: Instant | undefined
@@ -134,4 +171,3 @@ export function regionPolicy(rollout: Rollout): RegionPolicy {
   if (!region) throw new Error(`rollout ${rollout.number}: region ${rollout.region} is not in its own policy`)
   return region
 }
-

@@ -1,7 +1,7 @@
 import type { RolloutNumber } from "../model/ids.ts"
 import type { Application, Instance, Region } from "../pipeline/application.ts"
 import { underway } from "./evolve-rollout.ts"
-import { regionPolicy, type Rollout } from "./rollout.ts"
+import { type Rollout, regionPolicy } from "./rollout.ts"
 
 /** The instances of a pool that may meet traffic now: healthy, wanted, and their step has come. */
 export function servingInstances(app: Application, region: Region, pool: RolloutNumber): readonly Instance[] {
@@ -60,7 +60,8 @@ export function targetWeights(app: Application, region: Region): Readonly<Record
   const rollout = active === undefined ? undefined : app.rollouts[active]
   const old = stable === undefined ? 0 : servingInstances(app, region, stable).length
   const fresh = active === undefined ? 0 : servingInstances(app, region, active).length
-  if (stable === undefined) return active !== undefined && rollout && askedShare(rollout) > 0 && fresh > 0 ? { [active]: 100 } : {}
+  if (stable === undefined)
+    return active !== undefined && rollout && askedShare(rollout) > 0 && fresh > 0 ? { [active]: 100 } : {}
   if (active === undefined || !rollout) return old > 0 ? { [stable]: 100 } : {}
   const leaving = rollout.phase.name === "aborting" || rollout.phase.name === "rolling-back"
   if (leaving) return leavingWeights(region, rollout, stable, active, old, fresh)

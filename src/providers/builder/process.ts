@@ -4,7 +4,11 @@ import type { Builder, Built } from "../../ports/builder.ts"
 import type { Sandbox } from "../../ports/sandbox.ts"
 
 /** Builds by a command in the tree at the commit; the output folder becomes the artifact. */
-export function processBuilder(parts: { readonly sandbox: Sandbox; readonly artifacts: Artifacts; readonly path: string }): Builder {
+export function processBuilder(parts: {
+  readonly sandbox: Sandbox
+  readonly artifacts: Artifacts
+  readonly path: string
+}): Builder {
   return {
     async build(order, log, signal): Promise<Built> {
       if (order.command !== undefined) {
@@ -12,13 +16,20 @@ export function processBuilder(parts: { readonly sandbox: Sandbox; readonly arti
           {
             command: order.command,
             cwd: order.workspace,
-            env: { PATH: parts.path, HOME: order.workspace, TMPDIR: "/tmp", CI: "true", IMMUNITY_COMMIT: order.commit },
+            env: {
+              PATH: parts.path,
+              HOME: order.workspace,
+              TMPDIR: "/tmp",
+              CI: "true",
+              IMMUNITY_COMMIT: order.commit,
+            },
             timeout: order.timeout,
           },
           log,
           signal,
         )
-        if (outcome.kind === "timed-out") return failed(`the build timed out after ${order.timeout / 1_000} s and was ended`)
+        if (outcome.kind === "timed-out")
+          return failed(`the build timed out after ${order.timeout / 1_000} s and was ended`)
         if (outcome.kind === "killed") return failed(`the build was ended by ${outcome.signal}`)
         if (outcome.code !== 0) return failed(`the build ended with exit code ${outcome.code}`)
       }
@@ -29,7 +40,8 @@ export function processBuilder(parts: { readonly sandbox: Sandbox; readonly arti
       try {
         return { kind: "built", ...(await parts.artifacts.add(output)) }
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return failed(`the build left no folder ${order.output}`)
+        if ((error as NodeJS.ErrnoException).code === "ENOENT")
+          return failed(`the build left no folder ${order.output}`)
         return failed(error instanceof Error ? error.message : String(error))
       }
     },

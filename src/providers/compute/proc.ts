@@ -19,7 +19,11 @@ export function startOf(pid: number): string | undefined {
 
 function startByPs(pid: number): string | undefined {
   try {
-    const [state, ...start] = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { encoding: "utf8" }).trim().split(/\s+/)
+    const [state, ...start] = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
+      encoding: "utf8",
+    })
+      .trim()
+      .split(/\s+/)
     return state?.startsWith("Z") ? undefined : start.join(" ") || undefined
   } catch {
     return undefined

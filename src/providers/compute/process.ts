@@ -80,7 +80,14 @@ class ProcessCompute implements Compute {
         child.once("error", reject)
         child.once("spawn", () => resolve(child.pid ?? 0))
       })
-      await this.#remember({ spec, port, pid, start: startOf(pid), startedAt: this.#parts.clock.now(), exit: undefined })
+      await this.#remember({
+        spec,
+        port,
+        pid,
+        start: startOf(pid),
+        startedAt: this.#parts.clock.now(),
+        exit: undefined,
+      })
       child.once("exit", (code, signal) => {
         const ended = signal ? `ended by ${signal}` : `ended with exit code ${code}`
         this.#ended(spec.id, { code: code ?? undefined, signal: signal ?? undefined, because: ended })
@@ -98,7 +105,8 @@ class ProcessCompute implements Compute {
     if (alive(record)) {
       send(record.pid, "SIGTERM")
       const deadline = this.#parts.clock.mono() + grace
-      while (alive(record) && this.#parts.clock.mono() < deadline && !signal.aborted) await this.#parts.clock.sleep(50)
+      while (alive(record) && this.#parts.clock.mono() < deadline && !signal.aborted)
+        await this.#parts.clock.sleep(50)
       send(record.pid, "SIGKILL")
       while (alive(record)) await this.#parts.clock.sleep(20)
     } else {
@@ -188,7 +196,9 @@ class ProcessCompute implements Compute {
   }
 
   async #freePort(): Promise<number> {
-    const taken = new Set([...this.#known.values()].filter((record) => !record.exit).map((record) => record.port))
+    const taken = new Set(
+      [...this.#known.values()].filter((record) => !record.exit).map((record) => record.port),
+    )
     for (let tries = 0; tries < ports; tries++) {
       const port = firstPort + ((this.#nextPort++ - firstPort) % ports)
       if (!taken.has(port) && (await isFree(port))) return port
@@ -232,4 +242,3 @@ async function discard(folder: string): Promise<void> {
   await open(folder).catch(() => undefined)
   await rm(folder, { recursive: true, force: true })
 }
-

@@ -1,0 +1,49 @@
+import { createHash, timingSafeEqual } from "node:crypto"
+import type { FastifyRequest } from "fastify"
+import { ApiError } from "./parts.ts"
+
+/** Another site's page must not act with what this browser knows. */
+export function sameOrigin(request: FastifyRequest): void {
+  const site = request.headers["sec-fetch-site"]
+  const { origin, host } = request.headers
+  const foreign =
+    (site !== undefined && site !== "same-origin" && site !== "none") ||
+    (origin !== undefined && origin !== "null" && new URL(origin).host !== host)
+  if (foreign) throw new ApiError(403, "cross-origin", "changes are accepted from Immunity's own pages only")
+}
+
+export function authorise(request: FastifyRequest, token: string): void {
+  const header = request.headers.authorization
+  const given = header?.startsWith("Bearer ") ? header.slice("Bearer ".length) : cookieOf(request)
+  if (given === undefined) {
+    throw new ApiError(
+      401,
+      "no-token",
+      "a token is needed to change anything: it stands in the file `token` of the server's data folder",
+    )
+  }
+  if (!sameText(given, token))
+    throw new ApiError(
+      401,
+      "wrong-token",
+      "this token is not valid; it may belong to another server or an earlier start",
+    )
+}
+
+/** The token that a browser got by signing in. */
+export function cookieOf(request: FastifyRequest): string | undefined {
+  const found = /(?:^|;\s*)immunity=([A-Za-z0-9_-]+)/.exec(request.headers.cookie ?? "")
+  return found?.[1]
+}
+
+/** Compares without telling, by its time, how much was right. */
+export function sameText(a: string, b: string): boolean {
+  const hash = (text: string) => createHash("sha256").update(text).digest()
+  return timingSafeEqual(hash(a), hash(b))
+}
+
+/** Whose name stands in the journal for a request. */
+export function actorOf(request: FastifyRequest): string {
+  const name = request.headers["x-immunity-actor"]
+  return typeof name === "string" && /^[\w .@-]{1,80}$/.test(name) ? name : "operator"
+}

@@ -1,0 +1,32 @@
+import { type Static, Type } from "typebox"
+
+const reason = Type.String({ minLength: 1, maxLength: 2_000 })
+const strict = { additionalProperties: false }
+
+/** The bodies of everything that changes something. */
+export const AddApp = Type.Object(
+  {
+    app: Type.Optional(Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" })),
+    url: Type.String({ minLength: 1, maxLength: 2_000 }),
+    branch: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$" })),
+  },
+  strict,
+)
+export const Deploy = Type.Object(
+  { commit: Type.Optional(Type.String({ pattern: "^[0-9a-f]{4,64}$" })), reason: Type.Optional(reason) },
+  strict,
+)
+/** What the approver saw; anything given must still be true. */
+export const Approve = Type.Object(
+  { reason, digest: Type.Optional(Type.String()), evidence: Type.Optional(Type.String()) },
+  strict,
+)
+export const Reason = Type.Object({ reason }, strict)
+export const Lock = Type.Object({ reason, region: Type.Optional(Type.String()) }, strict)
+export const Unlock = Type.Object(
+  { reason, preventive: Type.Optional(Type.String({ maxLength: 2_000 })) },
+  strict,
+)
+export const Policy = Type.Object({ yaml: Type.String({ maxLength: 262_144 }) }, strict)
+export const Done = Type.Object({ ok: Type.Literal(true), version: Type.Number() })
+export type Done = Static<typeof Done>

@@ -1,0 +1,201 @@
+import { type Static, Type } from "typebox"
+
+/** What every page, command and client sees: one vocabulary, one shape. Instants are milliseconds since the epoch. */
+const maybe = <T extends Parameters<typeof Type.Optional>[0]>(type: T) => Type.Optional(type)
+
+export const VerdictView = Type.Object({
+  metric: Type.String(),
+  kind: Type.Union([
+    Type.Literal("ok"),
+    Type.Literal("worse"),
+    Type.Literal("unsure"),
+    Type.Literal("nodata"),
+  ]),
+  critical: Type.Boolean(),
+  because: Type.String(),
+  unit: Type.String(),
+  canary: maybe(Type.Object({ value: Type.Number(), samples: Type.Number() })),
+  control: maybe(Type.Object({ value: Type.Number(), samples: Type.Number() })),
+  difference: maybe(Type.Object({ estimate: Type.Number(), low: Type.Number(), high: Type.Number() })),
+  limit: maybe(Type.Number()),
+})
+export type VerdictView = Static<typeof VerdictView>
+
+export const DecisionView = Type.Object({
+  action: Type.String(),
+  rule: Type.String(),
+  because: Type.String(),
+  autonomy: Type.String(),
+})
+
+export const LookView = Type.Object({
+  number: Type.Number(),
+  at: Type.Number(),
+  stage: Type.String(),
+  verdicts: Type.Array(VerdictView),
+  decision: DecisionView,
+  evidence: Type.String(),
+})
+export type LookView = Static<typeof LookView>
+
+export const WaitView = Type.Object({
+  /** What it waits for, in words. */
+  for: Type.String(),
+  since: Type.Number(),
+  until: maybe(Type.Number()),
+  /** What happens then. */
+  then: Type.String(),
+})
+
+export const Tone = Type.Union([
+  Type.Literal("ok"),
+  Type.Literal("bad"),
+  Type.Literal("busy"),
+  Type.Literal("wait"),
+  Type.Literal("none"),
+])
+export type Tone = Static<typeof Tone>
+
+export const RolloutSummary = Type.Object({
+  number: Type.Number(),
+  region: Type.String(),
+  commit: Type.String(),
+  subject: Type.String(),
+  author: Type.String(),
+  attempt: Type.Number(),
+  strategy: Type.String(),
+  phase: Type.String(),
+  tone: Tone,
+  /** One plain sentence: where it is, with the number, the limit and the time. */
+  sentence: Type.String(),
+  queuedAt: Type.Number(),
+  startedAt: maybe(Type.Number()),
+  endedAt: maybe(Type.Number()),
+  weight: Type.Number(),
+  wait: maybe(WaitView),
+  /** Whether a person may or must act. */
+  asks: Type.Boolean(),
+})
+export type RolloutSummary = Static<typeof RolloutSummary>
+
+export const TimelineEntry = Type.Object({
+  sequence: Type.Number(),
+  version: Type.Number(),
+  at: Type.Number(),
+  by: Type.String(),
+  type: Type.String(),
+  title: Type.String(),
+  because: Type.String(),
+  rollout: maybe(Type.Number()),
+  region: maybe(Type.String()),
+  evidence: maybe(Type.String()),
+})
+export type TimelineEntry = Static<typeof TimelineEntry>
+
+export const RolloutView = Type.Object({
+  app: Type.String(),
+  summary: RolloutSummary,
+  digest: maybe(Type.String()),
+  evidence: Type.String(),
+  from: maybe(Type.Object({ number: Type.Number(), commit: Type.String() })),
+  steps: Type.Array(Type.Object({ capacity: Type.Number(), weight: Type.Number(), state: Type.String() })),
+  window: maybe(Type.Object({ needed: Type.Number(), observed: Type.Number(), extensions: Type.Number() })),
+  tests: Type.Array(Type.Object({ name: Type.String(), job: Type.String(), passed: maybe(Type.Boolean()) })),
+  look: maybe(LookView),
+  actions: Type.Array(Type.String()),
+  /** Who was hurt: requests that the release answered badly while it had users, and for how long. */
+  harm: Type.Object({ requests: Type.Number(), bad: Type.Number(), milliseconds: Type.Number() }),
+  timeline: Type.Array(TimelineEntry),
+})
+export type RolloutView = Static<typeof RolloutView>
+
+export const InstanceView = Type.Object({
+  id: Type.String(),
+  region: Type.String(),
+  server: Type.String(),
+  commit: Type.String(),
+  rollout: Type.Number(),
+  state: Type.String(),
+  address: maybe(Type.String()),
+  weight: Type.Number(),
+  since: Type.Number(),
+  memory: maybe(Type.Number()),
+  modified: Type.Array(Type.String()),
+  leaving: maybe(Type.String()),
+})
+export type InstanceView = Static<typeof InstanceView>
+
+export const LockView = Type.Object({
+  id: Type.Number(),
+  scope: Type.String(),
+  at: Type.Number(),
+  by: Type.String(),
+  because: Type.String(),
+  rollout: maybe(Type.Number()),
+  evidence: maybe(Type.String()),
+})
+export type LockView = Static<typeof LockView>
+
+export const RegionView = Type.Object({
+  name: Type.String(),
+  production: Type.Boolean(),
+  listen: Type.String(),
+  serving: maybe(Type.Object({ commit: Type.String(), subject: Type.String(), rollout: Type.Number() })),
+  ready: Type.Number(),
+  size: Type.Number(),
+  gate: Type.Boolean(),
+  mirror: maybe(Type.String()),
+  active: maybe(RolloutSummary),
+  last: maybe(RolloutSummary),
+})
+export type RegionView = Static<typeof RegionView>
+
+export const CommitView = Type.Object({
+  commit: Type.String(),
+  subject: Type.String(),
+  author: Type.String(),
+  at: Type.Number(),
+  state: Type.String(),
+  tone: Tone,
+  detail: Type.String(),
+  job: maybe(Type.String()),
+})
+export type CommitView = Static<typeof CommitView>
+
+export const AppView = Type.Object({
+  app: Type.String(),
+  version: Type.Number(),
+  source: Type.String(),
+  branch: Type.String(),
+  /** The answer before the data: one sentence. */
+  sentence: Type.String(),
+  tone: Tone,
+  /** The one thing to do, or that there is nothing to do. */
+  todo: Type.String(),
+  paused: maybe(Type.String()),
+  locks: Type.Array(LockView),
+  regions: Type.Array(RegionView),
+  commits: Type.Array(CommitView),
+  rollouts: Type.Array(RolloutSummary),
+  quarantined: Type.Array(Type.Object({ commit: Type.String(), because: Type.String() })),
+  problems: Type.Array(Type.Object({ part: Type.String(), problem: Type.String() })),
+})
+export type AppView = Static<typeof AppView>
+
+export const AppSummary = Type.Object({
+  app: Type.String(),
+  sentence: Type.String(),
+  tone: Tone,
+  todo: Type.String(),
+})
+export type AppSummary = Static<typeof AppSummary>
+
+/** RFC 9457. */
+export const Problem = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Number(),
+  detail: Type.String(),
+  code: Type.String(),
+})
+export type Problem = Static<typeof Problem>

@@ -1,0 +1,42 @@
+import type { Engine } from "../engine/engine.ts"
+import type { Agent } from "../ports/agent.ts"
+import type { Clock } from "../ports/clock.ts"
+import type { Evidence } from "../ports/evidence.ts"
+import type { Journal } from "../ports/journal.ts"
+import type { Policies } from "../ports/policies.ts"
+
+export type ApiParts = {
+  readonly engine: Engine
+  readonly journal: Journal
+  readonly evidence: Evidence
+  readonly policies: Policies
+  readonly agents: ReadonlyMap<string, Agent>
+  readonly clock: Clock
+  /** Required for everything that changes something. */
+  readonly token: string
+  /** Checks a policy's text before it is stored; a sentence when it is wrong. */
+  readonly checkPins: (yaml: string) => string | undefined
+  readonly pages: Pages
+  /** Prometheus text. */
+  readonly metrics: () => Promise<string>
+  readonly health: () => Promise<{ readonly ok: boolean; readonly detail: string }>
+  readonly log: { warn(fields: object, message: string): void }
+}
+
+/** Renders pages from the same views that the API answers with. */
+export type Pages = {
+  readonly render: (page: string, data: unknown) => string
+  readonly asset: (name: string) => { readonly type: string; readonly body: string } | undefined
+}
+
+/** An answer that is not a success, in RFC 9457's words. */
+export class ApiError extends Error {
+  readonly status: number
+  readonly code: string
+
+  constructor(status: number, code: string, message: string) {
+    super(message)
+    this.status = status
+    this.code = code
+  }
+}

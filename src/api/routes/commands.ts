@@ -1,0 +1,161 @@
+import { randomUUID } from "node:crypto"
+import type { FastifyInstance, FastifyRequest } from "fastify"
+import type { Static, TSchema } from "typebox"
+import { Value } from "typebox/value"
+import type { Command } from "../../core/pipeline/input.ts"
+import { actorOf } from "../access.ts"
+import { AddApp, Approve, Deploy, type Done, Lock, Policy, Reason, Unlock } from "../contract/commands.ts"
+import { ApiError, type ApiParts } from "../parts.ts"
+import { stateOf } from "./reads.ts"
+
+type InApp = { Params: { app: string } }
+type InRollout = { Params: { app: string; n: string } }
+
+/** Everything that changes something; each is one command to the engine, made once per Idempotency-Key. */
+export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
+  const order = (request: FastifyRequest, app: string, command: Command): Promise<Done> =>
+    submit(parts, request, app, command)
+
+  api.post("/v1/apps", async (request) => {
+    const body = check(AddApp, request.body)
+    const app = body.app ?? nameFrom(body.url)
+    return {
+      ...(await order(request, app, {
+        type: "add-app",
+        source: { url: body.url, branch: body.branch ?? "main" },
+      })),
+      app,
+    }
+  })
+  api.post<InApp>("/v1/apps/:app/deploy", async (request) => {
+    const body = check(Deploy, request.body ?? {})
+    return order(request, request.params.app, {
+      type: "deploy",
+      commit: body.commit,
+      reason: body.reason ?? "",
+    })
+  })
+  api.post<InApp>("/v1/apps/:app/pause", async (request) =>
+    order(request, request.params.app, { type: "pause", reason: check(Reason, request.body).reason }),
+  )
+  api.post<InApp>("/v1/apps/:app/resume", async (request) =>
+    order(request, request.params.app, {
+      type: "resume",
+      rollout: undefined,
+      reason: check(Reason, request.body).reason,
+    }),
+  )
+  api.post<InApp>("/v1/apps/:app/locks", async (request) => {
+    const body = check(Lock, request.body)
+    return order(request, request.params.app, { type: "lock", region: body.region, reason: body.reason })
+  })
+  api.post<{ Params: { app: string; id: string } }>("/v1/apps/:app/locks/:id/release", async (request) => {
+    const body = check(Unlock, request.body)
+    return order(request, request.params.app, {
+      type: "unlock",
+      lock: Number(request.params.id),
+      ...body,
+      preventive: body.preventive,
+    })
+  })
+  api.post<{ Params: { app: string; id: string } }>("/v1/apps/:app/instances/:id/replace", async (request) =>
+    order(request, request.params.app, {
+      type: "replace-instance",
+      instance: request.params.id,
+      reason: check(Reason, request.body).reason,
+    }),
+  )
+  api.post<InRollout>("/v1/apps/:app/rollouts/:n/approve", async (request) => {
+    const { reason, digest, evidence } = check(Approve, request.body)
+    const bound = { digest: digest as `sha256:${string}` | undefined, evidence: evidence || undefined }
+    return order(request, request.params.app, {
+      type: "approve",
+      rollout: Number(request.params.n),
+      reason,
+      bound,
+    })
+  })
+  for (const type of ["reject", "halt", "rollback", "retry", "resume"] as const) {
+    api.post<InRollout>(`/v1/apps/:app/rollouts/:n/${type}`, async (request) =>
+      order(request, request.params.app, {
+        type,
+        rollout: Number(request.params.n),
+        reason: check(Reason, request.body).reason,
+      }),
+    )
+  }
+  api.put<InApp>("/v1/apps/:app/policy", async (request) => {
+    stateOf(parts, request.params.app)
+    const { yaml } = check(Policy, request.body)
+    const wrong = parts.checkPins(yaml)
+    if (wrong !== undefined) throw new ApiError(422, "invalid-policy", wrong)
+    await parts.policies.set(request.params.app, yaml)
+    return { ok: true }
+  })
+  /** A hint, nothing more: the repository itself is asked. */
+  api.post<InApp>("/webhooks/:app", async (request, reply) => {
+    parts.engine.hint(request.params.app)
+    return reply.code(202).send({ ok: true })
+  })
+}
+
+export function check<S extends TSchema>(schema: S, body: unknown): Static<S> {
+  if (Value.Check(schema, body)) return body as Static<S>
+  const [first] = Value.Errors(schema, body)
+  const where = first?.instancePath ? `${first.instancePath.slice(1)}: ` : ""
+  throw new ApiError(
+    400,
+    "bad-request",
+    `${where}${first?.message ?? "the body is not what this order takes"}`,
+  )
+}
+
+export async function submit(
+  parts: ApiParts,
+  request: FastifyRequest,
+  app: string,
+  command: Command,
+): Promise<Done> {
+  if (!/^[a-z][a-z0-9-]{0,39}$/.test(app))
+    throw new ApiError(
+      400,
+      "bad-name",
+      `${app.slice(0, 60)} is not a name: a letter, then letters, digits and -`,
+    )
+  const match = request.headers["if-match"]
+  if (match !== undefined && match !== `"${parts.engine.version(app)}"`) {
+    throw new ApiError(412, "changed", "it has changed since you looked; look again")
+  }
+  const key = request.headers["idempotency-key"]
+  const id = typeof key === "string" && key.length <= 200 ? `${app}/${key}` : randomUUID()
+  const result = await parts.engine.submit(app, command, actorOf(request), id)
+  switch (result.kind) {
+    case "done":
+      return { ok: true, version: result.version }
+    case "refused":
+      throw new ApiError(statusOf(result.refusal.code), result.refusal.code, result.refusal.message)
+    case "not-leader":
+      throw new ApiError(
+        503,
+        "not-leader",
+        "another control plane holds this application; try again in a few seconds",
+      )
+  }
+}
+
+function statusOf(code: string): number {
+  if (code === "unknown") return 404
+  if (code === "reason-missing") return 400
+  if (code === "not-allowed") return 403
+  if (code === "stale") return 412
+  return 409
+}
+
+/** `https://git.example.com/team/papi.git` → `papi`. */
+function nameFrom(url: string): string {
+  const last = url.replace(/\/+$/, "").split(/[/:]/).at(-1) ?? ""
+  return last
+    .replace(/\.git$/, "")
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]/g, "-")
+}

@@ -1,0 +1,141 @@
+import type { FastifyInstance } from "fastify"
+import { shortCommit } from "../../core/model/ids.ts"
+import type { Application } from "../../core/pipeline/application.ts"
+import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } from "../contract/views.ts"
+import { ApiError, type ApiParts } from "../parts.ts"
+import { appSummary, appView } from "../views/app-view.ts"
+import { entryOf, rolloutView } from "../views/rollout-view.ts"
+
+type InApp = { Params: { app: string } }
+type InRollout = { Params: { app: string; n: string } }
+
+export function readRoutes(api: FastifyInstance, parts: ApiParts): void {
+  api.get("/healthz", async (_request, reply) => {
+    const health = await parts.health()
+    return reply.code(health.ok ? 200 : 503).send(health)
+  })
+  api.get("/metrics", async (_request, reply) =>
+    reply.type("text/plain; version=0.0.4").send(await parts.metrics()),
+  )
+  api.get("/v1/apps", async (): Promise<readonly AppSummary[]> => listApps(parts))
+  api.get<InApp>("/v1/apps/:app", async (request, reply) => {
+    const view = readApp(parts, request.params.app)
+    reply.header("etag", `"${view.version}"`)
+    return view
+  })
+  api.get<InApp>(
+    "/v1/apps/:app/servers",
+    async (request): Promise<readonly InstanceView[]> => readServers(parts, request.params.app),
+  )
+  api.get<InApp & { Querystring: { limit?: string } }>("/v1/apps/:app/timeline", async (request) =>
+    readTimeline(parts, request.params.app, Number(request.query.limit ?? 100)),
+  )
+  api.get<InRollout>("/v1/apps/:app/rollouts/:n", async (request) =>
+    readRollout(parts, request.params.app, request.params.n),
+  )
+  api.get<{ Params: { hash: string } }>("/v1/evidence/:hash", async (request) =>
+    readEvidence(parts, request.params.hash),
+  )
+  api.get<{ Querystring: { job?: string; instance?: string; from?: string } }>("/v1/logs", async (request) =>
+    readLogs(parts, request.query),
+  )
+}
+
+export const listApps = (parts: ApiParts): readonly AppSummary[] => {
+  const order = { bad: 0, wait: 1, busy: 2, none: 3, ok: 4 }
+  return parts.engine
+    .apps()
+    .flatMap((app) => {
+      const state = parts.engine.state(app)
+      return state ? [appSummary(state)] : []
+    })
+    .sort((a, b) => order[a.tone] - order[b.tone])
+}
+
+export function stateOf(parts: ApiParts, app: string): Application {
+  const state = parts.engine.state(app)
+  if (!state)
+    throw new ApiError(
+      404,
+      "unknown-app",
+      `there is no application ${app}; add it with: immunity app add URL`,
+    )
+  return state
+}
+
+export function readApp(parts: ApiParts, app: string): AppView {
+  return appView(stateOf(parts, app), parts.engine.version(app), parts.engine.problems(app))
+}
+
+export async function readRollout(parts: ApiParts, app: string, n: string): Promise<RolloutView> {
+  const state = stateOf(parts, app)
+  const rollout = state.rollouts[Number(n)]
+  if (!rollout) throw new ApiError(404, "unknown-rollout", `${app} has no rollout ${n}`)
+  const [events, intervals] = await Promise.all([
+    parts.journal.read(app, 0),
+    parts.evidence.intervals(app, rollout.number),
+  ])
+  return rolloutView(state, rollout, events, intervals)
+}
+
+export async function readTimeline(
+  parts: ApiParts,
+  app: string,
+  limit: number,
+): Promise<readonly TimelineEntry[]> {
+  stateOf(parts, app)
+  const events = await parts.journal.read(app, 0)
+  return events
+    .slice(-Math.min(Math.max(1, limit || 100), 1_000))
+    .map(entryOf)
+    .reverse()
+}
+
+export async function readEvidence(parts: ApiParts, hash: string): Promise<unknown> {
+  const found = /^[0-9a-f]{64}$/.test(hash) ? await parts.evidence.get(hash) : undefined
+  if (found === undefined)
+    throw new ApiError(404, "unknown-evidence", "there is no evidence of that hash here")
+  return found
+}
+
+export function readServers(parts: ApiParts, app: string): readonly InstanceView[] {
+  const state = stateOf(parts, app)
+  const seen = new Map(
+    [...(parts.engine.world(app)?.servers.values() ?? [])].flatMap((server) =>
+      server.instances.map((instance) => [instance.id, instance] as const),
+    ),
+  )
+  return state.regions.flatMap((region) =>
+    Object.values(region.instances).map(
+      (instance): InstanceView => ({
+        id: instance.id,
+        region: region.name,
+        server: instance.server,
+        commit: shortCommit(instance.release),
+        rollout: instance.pool,
+        state: instance.state,
+        address: instance.address,
+        weight: region.weights[instance.pool] ?? 0,
+        since: instance.requestedAt,
+        memory: seen.get(instance.id)?.memory,
+        modified: (seen.get(instance.id)?.differences ?? []).map(({ path, what }) => `${path} ${what}`),
+        leaving: instance.retired?.because ?? instance.condemned,
+      }),
+    ),
+  )
+}
+
+async function readLogs(
+  parts: ApiParts,
+  query: { job?: string; instance?: string; from?: string },
+): Promise<unknown> {
+  const of = query.job ? { job: query.job } : query.instance ? { instance: query.instance } : undefined
+  if (!of) throw new ApiError(400, "bad-request", "say which log: ?job=… or ?instance=…")
+  for (const agent of parts.agents.values()) {
+    const chunk = await agent
+      .log(of, Number(query.from ?? 0), 65_536, AbortSignal.timeout(5_000))
+      .catch(() => undefined)
+    if (chunk) return chunk
+  }
+  throw new ApiError(404, "unknown-log", "no server has a log of that name")
+}

@@ -1,0 +1,78 @@
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify"
+import { authorise, sameOrigin } from "./access.ts"
+import type { Problem } from "./contract/views.ts"
+import { ApiError, type ApiParts } from "./parts.ts"
+import { commandRoutes } from "./routes/commands.ts"
+import { eventRoutes } from "./routes/events.ts"
+import { loginRoute } from "./routes/login.ts"
+import { openapiRoute } from "./routes/openapi.ts"
+import { pageRoutes } from "./routes/pages.ts"
+import { readRoutes } from "./routes/reads.ts"
+
+export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
+  const api = Fastify({ bodyLimit: 1024 * 1024, trustProxy: false, forceCloseConnections: true })
+  api.setErrorHandler((error: Error & { statusCode?: number }, request, reply) =>
+    answerError(parts, error, request, reply),
+  )
+  api.setNotFoundHandler((request, reply) =>
+    problem(reply, 404, "not-found", `there is nothing at ${request.url.slice(0, 200)}`),
+  )
+  api.addContentTypeParser(
+    "application/x-www-form-urlencoded",
+    { parseAs: "string" },
+    (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(String(body)))),
+  )
+  api.addHook("onSend", async (_request, reply) => {
+    reply.header("x-content-type-options", "nosniff")
+    reply.header("referrer-policy", "no-referrer")
+    reply.header("x-frame-options", "DENY")
+    reply.header(
+      "content-security-policy",
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    )
+  })
+  // One guard for every method that changes something; a route cannot forget it.
+  api.addHook("preHandler", async (request) => {
+    if (request.method === "GET" || request.method === "HEAD") return
+    if (request.url.startsWith("/webhooks/")) return
+    sameOrigin(request)
+    if (request.url === "/login") return
+    authorise(request, parts.token)
+  })
+  readRoutes(api, parts)
+  commandRoutes(api, parts)
+  eventRoutes(api, parts)
+  openapiRoute(api)
+  pageRoutes(api, parts)
+  loginRoute(api, parts)
+  await api.ready()
+  return api
+}
+
+function answerError(
+  parts: ApiParts,
+  error: Error & { statusCode?: number },
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  if (error instanceof ApiError) return problem(reply, error.status, error.code, error.message)
+  const status = error.statusCode ?? 500
+  if (status >= 500) parts.log.warn({ url: request.url }, error.message)
+  return problem(
+    reply,
+    status,
+    status >= 500 ? "internal" : "bad-request",
+    status >= 500 ? "Immunity failed here; its log says more" : error.message,
+  )
+}
+
+function problem(reply: FastifyReply, status: number, code: string, detail: string): FastifyReply {
+  const body: Problem = {
+    type: `/docs/problems#${code}`,
+    title: code.replaceAll("-", " "),
+    status,
+    detail,
+    code,
+  }
+  return reply.code(status).type("application/problem+json").send(JSON.stringify(body))
+}

@@ -1,0 +1,123 @@
+import { shortCommit } from "../../core/model/ids.ts"
+import type { Application, Commit, Region } from "../../core/pipeline/application.ts"
+import { terminal } from "../../core/rollout/rollout.ts"
+import type { AppSummary, AppView, CommitView, LockView, RegionView, Tone } from "../contract/views.ts"
+import { summaryOf } from "./rollout-view.ts"
+
+/** One application on one page: the sentence first, then where everything is. */
+export function appView(app: Application, version: number, problems: ReadonlyMap<string, string>): AppView {
+  const summary = appSummary(app)
+  return {
+    ...summary,
+    version,
+    source: app.source.url,
+    branch: app.source.branch,
+    paused: app.paused && `paused by ${app.paused.by}: ${app.paused.reason}`,
+    locks: app.locks.map(lockView),
+    regions: app.regions.map((region) => regionView(app, region)),
+    commits: app.commits.slice(-20).reverse().map(commitView),
+    rollouts: Object.values(app.rollouts)
+      .sort((a, b) => b.number - a.number)
+      .slice(0, 20)
+      .map((rollout) => summaryOf(app, rollout)),
+    quarantined: Object.entries(app.quarantine).map(([commit, { because }]) => ({
+      commit: shortCommit(commit),
+      because,
+    })),
+    problems: [...problems].map(([part, problem]) => ({ part, problem })),
+  }
+}
+
+export function appSummary(app: Application): AppSummary {
+  const lock = app.locks[0]
+  const asking = active(app).find((rollout) => summaryOf(app, rollout).asks)
+  const moving = active(app)[0]
+  const production = app.regions.filter((region) => region.policy.production)
+  const serving = production.find((region) => region.stable !== undefined)
+  const release = serving?.stable === undefined ? undefined : app.rollouts[serving.stable]?.release
+  const runs = release ? `${shortCommit(release)} is in production` : "nothing is in production yet"
+  const tone: Tone = lock ? "bad" : asking ? "wait" : moving ? "busy" : release ? "ok" : "none"
+  return {
+    app: app.app,
+    tone,
+    sentence: lock
+      ? `Locked: ${lock.because}`
+      : asking
+        ? summaryOf(app, asking).sentence
+        : moving
+          ? summaryOf(app, moving).sentence
+          : `Nothing moves; ${runs}.`,
+    todo: lock
+      ? `Users are safe: ${runs}. Look at the change, then unlock with a reason.`
+      : asking
+        ? `A person must decide about rollout ${asking.number} at ${asking.region}.`
+        : "You need to do nothing right now.",
+  }
+}
+
+const active = (app: Application) =>
+  app.regions.flatMap((region) => {
+    const rollout = region.active === undefined ? undefined : app.rollouts[region.active]
+    return rollout && !terminal(rollout.phase) ? [rollout] : []
+  })
+
+function regionView(app: Application, region: Region): RegionView {
+  const stable = region.stable === undefined ? undefined : app.rollouts[region.stable]
+  const running = region.active === undefined ? undefined : app.rollouts[region.active]
+  const last = Object.values(app.rollouts)
+    .filter((rollout) => rollout.region === region.name && terminal(rollout.phase))
+    .sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0))[0]
+  return {
+    name: region.name,
+    production: region.policy.production,
+    listen: region.policy.listen,
+    serving: stable && {
+      commit: shortCommit(stable.release),
+      subject: app.releases[stable.release]?.subject ?? "",
+      rollout: stable.number,
+    },
+    ready: Object.values(region.instances).filter(
+      (instance) => instance.pool === region.stable && instance.state === "ready" && !instance.retired,
+    ).length,
+    size: region.policy.size,
+    gate: region.policy.gate !== undefined,
+    mirror: region.policy.mirror?.from,
+    active: running && summaryOf(app, running),
+    last: last && summaryOf(app, last),
+  }
+}
+
+function commitView(commit: Commit): CommitView {
+  const { state } = commit
+  const bad = state.name === "failed" || state.name === "refused"
+  const tone: Tone = bad ? "bad" : state.name === "built" ? "ok" : state.name === "building" ? "busy" : "none"
+  return {
+    commit: shortCommit(commit.id),
+    subject: commit.subject,
+    author: commit.author,
+    at: commit.at,
+    state: state.name,
+    tone,
+    detail:
+      state.name === "failed"
+        ? state.because
+        : state.name === "refused"
+          ? state.problems.join("\n")
+          : state.name === "superseded"
+            ? `a newer commit was waiting: ${shortCommit(state.by)}`
+            : "",
+    job: state.name === "building" || state.name === "failed" ? state.job : undefined,
+  }
+}
+
+function lockView(lock: Application["locks"][number]): LockView {
+  return {
+    id: lock.id,
+    scope: lock.scope.kind === "app" ? "application" : `region ${lock.scope.region}`,
+    at: lock.at,
+    by: lock.by,
+    because: lock.because,
+    rollout: lock.rollout,
+    evidence: lock.evidence,
+  }
+}

@@ -1,0 +1,205 @@
+import { shortCommit } from "../../core/model/ids.ts"
+import { unreachable } from "../../core/model/unreachable.ts"
+import type { Application } from "../../core/pipeline/application.ts"
+import { underway } from "../../core/rollout/evolve-rollout.ts"
+import type { Rollout } from "../../core/rollout/rollout.ts"
+import type { Interval } from "../../ports/evidence.ts"
+import type { StoredEvent } from "../../ports/journal.ts"
+import type { RolloutSummary, RolloutView, TimelineEntry } from "../contract/views.ts"
+import { percent, spoken, titleOf, toneOf } from "./words.ts"
+
+export function summaryOf(app: Application, rollout: Rollout): RolloutSummary {
+  const release = app.releases[rollout.release]
+  const region = app.regions.find((known) => known.name === rollout.region)
+  const { phase } = rollout
+  return {
+    number: rollout.number,
+    region: rollout.region,
+    commit: shortCommit(rollout.release),
+    subject: release?.subject ?? "",
+    author: release?.author ?? "",
+    attempt: rollout.attempt,
+    strategy: rollout.strategy,
+    phase: phase.name,
+    tone: toneOf(phase),
+    sentence: sentenceOf(rollout),
+    queuedAt: rollout.queuedAt,
+    startedAt: rollout.startedAt,
+    endedAt: rollout.endedAt,
+    weight: region?.weights[rollout.number] ?? 0,
+    wait: waitOf(rollout),
+    asks:
+      (phase.name === "queued" && phase.gate !== undefined && !rollout.approval) ||
+      (phase.name === "holding" && (phase.hold.proposal !== undefined || phase.hold.why === "halted")) ||
+      phase.name === "rollback-failed",
+  }
+}
+
+export function rolloutView(
+  app: Application,
+  rollout: Rollout,
+  events: readonly StoredEvent[],
+  intervals: readonly Interval[],
+): RolloutView {
+  const current = underway(rollout.phase)
+  const from = rollout.from === undefined ? undefined : app.rollouts[rollout.from]
+  return {
+    app: app.app,
+    summary: summaryOf(app, rollout),
+    digest: app.releases[rollout.release]?.digest,
+    evidence: gateEvidence(rollout),
+    from: from && { number: from.number, commit: shortCommit(from.release) },
+    steps: rollout.schedule.map((step, i) => ({
+      capacity: step.capacity,
+      weight: step.weight,
+      state:
+        current?.name === "shifting" && current.step === i ? "now" : reached(rollout, i) ? "done" : "to come",
+    })),
+    window: current && "window" in current ? current.window : undefined,
+    tests: current?.name === "verifying" ? current.tests.map((test) => ({ ...test })) : [],
+    look: rollout.lastLook && {
+      ...rollout.lastLook,
+      verdicts: rollout.lastLook.verdicts.map((v) => ({ ...v })),
+      decision: { ...rollout.lastLook.decision },
+    },
+    actions: actionsFor(app, rollout),
+    harm: harmOf(events, intervals),
+    timeline: events.filter((event) => concerns(event, rollout)).map(entryOf),
+  }
+}
+
+const gateEvidence = (rollout: Rollout): string =>
+  rollout.phase.name === "queued" ? (rollout.phase.gate?.evidence ?? "") : (rollout.lastLook?.evidence ?? "")
+
+function reached(rollout: Rollout, step: number): boolean {
+  const now = underway(rollout.phase)
+  if (rollout.phase.name === "succeeded" || now?.name === "baking") return true
+  return now !== undefined && "step" in now && now.step > step
+}
+
+/** What a person may do now. */
+function actionsFor(app: Application, rollout: Rollout): string[] {
+  const { phase } = rollout
+  if (phase.name === "queued") return phase.gate && !rollout.approval ? ["approve", "reject"] : ["halt"]
+  if (phase.name === "holding") {
+    const asks = phase.hold.proposal !== undefined ? ["approve", "reject"] : ["resume"]
+    return phase.hold.why === "halted" ? [...asks, "rollback"] : [...asks, "halt", "rollback"]
+  }
+  if (underway(phase)) return ["halt", "rollback"]
+  const serving = app.regions.find((region) => region.name === rollout.region)?.stable === rollout.number
+  if (phase.name === "succeeded") return serving && rollout.from !== undefined ? ["rollback"] : []
+  return ["rolled-back", "failed", "cancelled"].includes(phase.name) ? ["retry"] : []
+}
+
+/** Requests that the canary answered badly while users could meet it; mirrored ones hurt nobody. */
+function harmOf(events: readonly StoredEvent[], intervals: readonly Interval[]): RolloutView["harm"] {
+  let requests = 0
+  let bad = 0
+  for (const interval of intervals) {
+    if (interval.stage === "mirroring") continue
+    const first = interval.measurements.find((m) => m.canary?.kind === "proportion")
+    if (first?.canary?.kind !== "proportion") continue
+    requests += first.canary.total
+    bad += first.canary.bad
+  }
+  const began = events.find((stored) => stored.event.type === "step-started")
+  const ended = events.find((stored) => stored.event.type === "weight-returned")
+  return { requests, bad, milliseconds: began && ended ? Math.max(0, ended.at - began.at) : 0 }
+}
+
+export function concerns(stored: StoredEvent, rollout: Rollout): boolean {
+  const { event } = stored
+  if ("rollout" in event) return event.rollout === rollout.number
+  if (event.type === "locked") return event.lock.rollout === rollout.number
+  if (event.type === "instance-requested") return event.pool === rollout.number
+  if ("instance" in event) return event.instance.includes(`-${rollout.region}-r${rollout.number}-`)
+  return false
+}
+
+export function entryOf(stored: StoredEvent): TimelineEntry {
+  const { event } = stored
+  return {
+    sequence: stored.sequence,
+    version: stored.version,
+    at: stored.at,
+    by: stored.by,
+    type: event.type,
+    title: titleOf(event),
+    because: stored.because,
+    rollout: "rollout" in event ? event.rollout : undefined,
+    region: "region" in event ? event.region : undefined,
+    evidence:
+      event.type === "looked"
+        ? event.look.evidence
+        : event.type === "locked"
+          ? event.lock.evidence
+          : undefined,
+  }
+}
+
+function waitOf(rollout: Rollout): RolloutSummary["wait"] {
+  const { phase } = rollout
+  if (phase.name === "queued" && phase.gate && !rollout.approval) {
+    return {
+      for: "a person's approval",
+      since: phase.gate.openedAt,
+      until: phase.gate.expiresAt,
+      then: "it expires and nothing is deployed",
+    }
+  }
+  if (phase.name === "holding") {
+    return { for: phase.hold.because, since: phase.since, until: phase.hold.until, then: phase.hold.then }
+  }
+  if (phase.name === "provisioning") {
+    return { for: "healthy instances", since: phase.since, until: phase.deadline, then: "it is stopped" }
+  }
+  return undefined
+}
+
+function sentenceOf(rollout: Rollout): string {
+  const { phase, region } = rollout
+  const what = shortCommit(rollout.release)
+  switch (phase.name) {
+    case "queued":
+      return phase.gate && !rollout.approval
+        ? `${what} waits for a person before ${region}.`
+        : `${what} waits its turn at ${region}.`
+    case "provisioning":
+      return `${what} gets fresh instances at ${region} (step ${phase.step + 1} of ${rollout.schedule.length}).`
+    case "verifying":
+      return `${what} is tested at ${region}; no user meets it.`
+    case "mirroring":
+      return `${what} is compared at ${region} on copied read-only requests: ${progressOf(phase.window)}.`
+    case "shifting":
+      return `${what} has ${percent(rollout.schedule[phase.step]?.weight ?? 0)} of ${region} and is compared: ${progressOf(phase.window)}.`
+    case "baking":
+      return `${what} has all of ${region} and is still watched: ${progressOf(phase.window)}.`
+    case "holding":
+      return `${what} holds at ${region}: ${phase.hold.because}.`
+    case "aborting":
+      return `${what} is being taken back at ${region}: ${phase.because}.`
+    case "rolling-back":
+      return `${what} is taken back at ${region}; its instances are drained.`
+    case "succeeded":
+      return `${what} succeeded at ${region}${rollout.startedAt === undefined ? "" : ` in ${spoken(phase.at - rollout.startedAt)}`}.`
+    case "rolled-back":
+      return `${what} was rolled back at ${region}: ${phase.because}.`
+    case "failed":
+      return `${what} failed at ${region} before any user met it: ${phase.because}.`
+    case "rollback-failed":
+      return `${what} could not be taken back at ${region}: ${phase.because}.`
+    case "superseded":
+      return `${what} stepped aside at ${region} for ${shortCommit(phase.by)}.`
+    case "cancelled":
+      return `${what} was cancelled at ${region}: ${phase.because}.`
+    default:
+      return unreachable(phase)
+  }
+}
+
+const progressOf = (window: {
+  readonly needed: number
+  readonly observed: number
+  readonly extensions: number
+}): string =>
+  `${spoken(Math.min(window.observed, window.needed * (1 + window.extensions)))} of ${spoken(window.needed * (1 + window.extensions))}`

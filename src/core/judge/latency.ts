@@ -1,0 +1,171 @@
+import type { Histogram, Observation } from "../model/measurement.ts"
+import type { MetricPolicy } from "../model/policy.ts"
+import { logSum, logWealth } from "./bets.ts"
+import { phiOf } from "./dispersion.ts"
+import { differenceOf, quantileInterval } from "./display-interval.ts"
+import type { Bound, Guard } from "./guard.ts"
+import { openGuard, watch } from "./guard.ts"
+import {
+  bucketAtOrAbove,
+  countAbove,
+  mergeHistograms,
+  middleOf,
+  quantileBucket,
+  totalOf,
+  upperEdge,
+} from "./histogram.ts"
+import type { LevelState } from "./latency-level.ts"
+import { boundsAt, foldLevel, openLevel } from "./latency-level.ts"
+import type { Look, Promotion } from "./look.ts"
+import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
+import type { JudgeOptions, Pace } from "./options.ts"
+import { readHistogram } from "./readings.ts"
+import type { TargetLook } from "./targets.ts"
+import { lookAtTargets, targetsOf } from "./targets.ts"
+import { grouped, milliseconds, percent, quantileName } from "./words.ts"
+
+/** The evidence on a latency: everything seen so far, and the bets at each quantile level. */
+export type LatencyState = {
+  readonly kind: "latency"
+  readonly canary: Histogram
+  readonly control: Histogram
+  readonly levels: readonly LevelState[]
+  readonly guards: readonly Guard[]
+}
+
+const usualLevels = [0.5, 0.75, 0.9, 0.95, 0.99]
+/** Half of the weight lies on the metric's own quantile; a slowdown seldom shows at one level alone. */
+const ownShare = 0.5
+
+const ownLevel = (policy: MetricPolicy): number => policy.quantile ?? 0.5
+
+export function openLatency(policy: MetricPolicy, options: JudgeOptions): LatencyState {
+  const levels = [...new Set([...usualLevels, ownLevel(policy)])].sort((a, b) => a - b)
+  return {
+    kind: "latency",
+    canary: [],
+    control: [],
+    levels: levels.map(openLevel),
+    guards: targetsOf(policy, options.solo).map(() => openGuard),
+  }
+}
+
+export function foldLatency(
+  past: LatencyState,
+  policy: MetricPolicy,
+  options: JudgeOptions,
+  pace: Pace,
+  seen: { readonly canary: Observation | undefined; readonly control: Observation | undefined },
+): LatencyState {
+  const canary = readHistogram(seen.canary) ?? []
+  const control = (options.solo ? undefined : readHistogram(seen.control)) ?? []
+  const compared = totalOf(canary) > 0 && totalOf(control) > 0
+  const up = policy.worse === "up"
+  const before = up ? past.control : past.canary
+  const fold = (state: LevelState): LevelState => {
+    const bounds = boundsAt(state.level, before, policy)
+    if (!bounds || !compared) return state
+    return up
+      ? foldLevel(state, bounds, canary, control, pace)
+      : foldLevel(state, bounds, control, canary, pace)
+  }
+  const own = past.levels.find(({ level }) => level === ownLevel(policy))
+  const phi = own ? phiOf(own.dispersion, "trials") : 1
+  return {
+    kind: "latency",
+    canary: mergeHistograms(past.canary, canary),
+    control: mergeHistograms(past.control, control),
+    levels: past.levels.map(fold),
+    guards: targetsOf(policy, options.solo).map(({ value }, i) => {
+      const slow = (h: Histogram) => ({
+        n: totalOf(h),
+        k: countAbove(h, bucketAtOrAbove(Math.max(value, 1e-6))),
+      })
+      const against = options.solo ? "none" : slow(control)
+      return watch(past.guards[i] ?? openGuard, boundOf(policy), slow(canary), against, phi, pace)
+    }),
+  }
+}
+
+/** "p95 at most 500 ms" says that at most 5 % of the requests take longer. */
+const boundOf = (policy: MetricPolicy): Bound => ({ of: "trials", limit: 1 - ownLevel(policy), bad: "above" })
+
+export function lookAtLatency(state: LatencyState, policy: MetricPolicy, options: JudgeOptions): Look {
+  const { canary, control } = state
+  const q = ownLevel(policy)
+  const watched = targetsOf(policy, options.solo).map((target, i) => ({
+    target,
+    bound: boundOf(policy),
+    guard: state.guards[i] ?? openGuard,
+  }))
+  const targets = lookAtTargets(policy, watched, options.promotionAlpha)
+  const canarySays = summaryOf(canary, q)
+  const controlSays = summaryOf(control, q)
+  const tolerated = controlSays && controlSays.value * policy.tolerateRatio + policy.tolerateDelta
+  const up = policy.worse === "up"
+  const told = [
+    canarySays &&
+      `${quantileName(q)} ${milliseconds(canarySays.value)} over ${grouped(canarySays.samples)} requests`,
+    controlSays && `control ${milliseconds(controlSays.value)} over ${grouped(controlSays.samples)}`,
+  ].filter((part) => part !== undefined)
+  const worst =
+    controlSays && tolerated !== undefined ? controlSays.value + (up ? tolerated : -tolerated) : undefined
+  return {
+    unit: "ms",
+    canary: canarySays,
+    control: controlSays,
+    difference:
+      canarySays && controlSays
+        ? differenceOf(quantileInterval(canary, q), quantileInterval(control, q))
+        : undefined,
+    limit: canarySays ? tolerated : undefined,
+    comparison: options.solo ? undefined : evidenceOf(state, q),
+    targets,
+    numbers: `${told.join(", ")}${elsewhere(state, policy, options)}`,
+    tolerated:
+      worst === undefined ? undefined : `at ${up ? "most" : "least"} ${milliseconds(worst)} is tolerated`,
+    promotion: promotionOf(state, policy, options, targets),
+  }
+}
+
+function summaryOf(histogram: Histogram, q: number) {
+  const bucket = quantileBucket(histogram, q)
+  return bucket === undefined ? undefined : { value: middleOf(bucket), samples: totalOf(histogram) }
+}
+
+/** The mean of the levels' e-values: fair without a correction, as each level is judged at the same moment. */
+function evidenceOf({ levels }: LatencyState, own: number): number {
+  const others = (1 - ownShare) / (levels.length - 1)
+  return logSum(
+    levels.map(({ level, worse }) => logWealth(worse) + Math.log(level === own ? ownShare : others)),
+  )
+}
+
+/** When another level than the metric's own carries the evidence, the sentence must show it there. */
+function elsewhere(state: LatencyState, policy: MetricPolicy, options: JudgeOptions): string {
+  const strongest = state.levels.reduce((a, b) => (logWealth(b.worse) > logWealth(a.worse) ? b : a))
+  const proof = -Math.log(options.alpha)
+  if (strongest.level === ownLevel(policy) || logWealth(strongest.worse) < proof) return ""
+  const bucket = quantileBucket(policy.worse === "up" ? state.control : state.canary, strongest.level)
+  if (bucket === undefined) return ""
+  const share = (h: Histogram) => percent(countAbove(h, bucket) / Math.max(1, totalOf(h)))
+  const bound = milliseconds(upperEdge(bucket))
+  return `; ${share(state.canary)} took longer than ${bound}, in the control ${share(state.control)}`
+}
+
+function promotionOf(
+  { canary, control, levels }: LatencyState,
+  policy: MetricPolicy,
+  options: JudgeOptions,
+  targets: TargetLook,
+): Promotion {
+  const few = tooFew(totalOf(canary), options.minSamples)
+  if (few) return few
+  if (options.solo) return promotionByTargets(targets)
+  if (totalOf(control) === 0) return nothingToCompare
+  const own = levels.find(({ level }) => level === ownLevel(policy))
+  const excluded = `that twice as many requests are beyond ${quantileName(ownLevel(policy))} of the control`
+  return own && logWealth(own.fine) >= -Math.log(options.promotionAlpha)
+    ? { enough: true, because: `${excluded} is excluded` }
+    : { enough: false, because: `${excluded} is not excluded yet` }
+}

@@ -1,0 +1,31 @@
+import type { Histogram, Observation } from "../model/measurement.ts"
+import type { Counts } from "./tally.ts"
+
+// What cannot be right is not an observation. It is absent, never zero: a zero would be evidence.
+
+const isCount = (n: number): boolean => Number.isFinite(n) && n >= 0
+
+/** `k` bad of `n`. */
+export function readProportion(seen: Observation | undefined): Counts | undefined {
+  if (seen?.kind !== "proportion" || !isCount(seen.total) || !isCount(seen.bad)) return undefined
+  return seen.bad <= seen.total ? { n: seen.total, k: seen.bad } : undefined
+}
+
+/** `k` events in `n` instance-seconds. */
+export function readEvents(seen: Observation | undefined): Counts | undefined {
+  if (seen?.kind !== "events" || !isCount(seen.events) || !isCount(seen.exposure)) return undefined
+  return { n: seen.exposure, k: seen.events }
+}
+
+export function readHistogram(seen: Observation | undefined): Histogram | undefined {
+  if (seen?.kind !== "histogram") return undefined
+  const sound = seen.buckets.every(([bucket, count]) => Number.isInteger(bucket) && isCount(count))
+  return sound ? seen.buckets : undefined
+}
+
+/** The finite samples; a scrape that only gave NaN is absent. */
+export function readGauge(seen: Observation | undefined): readonly number[] | undefined {
+  if (seen?.kind !== "gauge") return undefined
+  const values = seen.values.filter((value) => Number.isFinite(value))
+  return seen.values.length > 0 && values.length === 0 ? undefined : values
+}

@@ -17,10 +17,15 @@ export type Ballast = {
 /** No ballast: for a store in memory or one that is only read. */
 export const noBallast: Ballast = { state: () => "spent", drop: () => false }
 
-/** Lays the ballast down unless it is there or the disk is too full for it. */
+/**
+ * Lays the ballast down unless it is there or the disk has little room for it; gives it up at once on a disk
+ * that is too full to open a database.
+ */
 export async function keepBallast(storePath: string): Promise<Ballast> {
   const path = `${storePath}.ballast`
-  if (sizeOf(path) !== size && (await freeBytes(path)) > 4 * size) fill(path)
+  const free = await freeBytes(path)
+  if (sizeOf(path) !== size && free > 4 * size) fill(path)
+  if (free < size / 16) rmSync(path, { force: true })
   return {
     state: () => (sizeOf(path) === size ? "kept" : "spent"),
     drop: () => {

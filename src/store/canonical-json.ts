@@ -10,14 +10,16 @@ export function canonicalJson(value: unknown): string {
 const deepest = 200
 
 function write(value: unknown, path: string, depth: number): string {
-  if (depth > deepest) throw new Error(`cannot be stored: ${path.slice(0, 200)}… is nested deeper than ${deepest} levels`)
+  if (depth > deepest)
+    throw new Error(`cannot be stored: ${path.slice(0, 200)}… is nested deeper than ${deepest} levels`)
   if (value === null) return "null"
   switch (typeof value) {
     case "string":
     case "boolean":
       return JSON.stringify(value)
     case "number":
-      if (!Number.isFinite(value)) throw new Error(`cannot be stored: ${path} is ${value}, which JSON has no word for`)
+      if (!Number.isFinite(value))
+        throw new Error(`cannot be stored: ${path} is ${value}, which JSON has no word for`)
       return JSON.stringify(value)
     case "object":
       return Array.isArray(value) ? writeArray(value, path, depth) : writeObject(value, path, depth)
@@ -33,7 +35,9 @@ function writeArray(items: readonly unknown[], path: string, depth: number): str
 function writeObject(object: object, path: string, depth: number): string {
   const prototype = Object.getPrototypeOf(object)
   if (prototype !== Object.prototype && prototype !== null)
-    throw new Error(`cannot be stored: ${path} is a ${object.constructor?.name ?? "special object"}, not plain data`)
+    throw new Error(
+      `cannot be stored: ${path} is a ${object.constructor?.name ?? "special object"}, not plain data`,
+    )
   const fields = Object.entries(object)
     .filter(([, field]) => field !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))

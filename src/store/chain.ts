@@ -54,7 +54,11 @@ type Expected = { readonly stream: string; readonly version: number; readonly pr
 export function checkLink(found: Found, expected: Expected): Damage | undefined {
   const { stream, version } = expected
   if (found.stream !== stream || found.version !== version)
-    return { stream, version, because: `it is missing; version ${found.version} of ${found.stream} stands in its place` }
+    return {
+      stream,
+      version,
+      because: `it is missing; version ${found.version} of ${found.stream} stands in its place`,
+    }
   if (found.previous !== undefined && found.previous !== expected.previous)
     return { stream, version, because: "it does not follow from the event before it" }
   if (chainHash(found, expected.previous) !== found.hash)

@@ -54,7 +54,9 @@ export class StoreFull extends Error {
   override readonly name = "StoreFull"
 
   constructor(path: string) {
-    super(`the disk that holds the store ${path} is full: nothing was written. Free some space and try again.`)
+    super(
+      `the disk that holds the store ${path} is full: nothing was written. Free some space and try again.`,
+    )
   }
 }
 

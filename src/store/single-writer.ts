@@ -10,18 +10,33 @@ import { codeOf } from "./sqlite.ts"
 export function becomeWriter(path: string): { readonly release: () => void } {
   const file = new DatabaseSync(`${path}.lock`)
   try {
-    file.exec("pragma busy_timeout = 0; pragma synchronous = off")
-    file.exec("begin immediate; create table if not exists holder (pid integer); delete from holder")
-    file.prepare("insert into holder values (?)").run(process.pid)
-    // Committed, so that a second process can read who holds it; then locked again and kept.
-    file.exec("commit; begin immediate")
+    file.exec("pragma busy_timeout = 0; pragma synchronous = off; pragma journal_mode = memory")
+    file.exec("begin immediate")
+    tellWho(file)
+    // Told, so that a second process can read who holds it; then locked again and kept.
+    if (!file.isTransaction) file.exec("begin immediate")
   } catch (error) {
     const holder = codeOf(error) === busy ? holderOf(file) : undefined
     file.close()
     if (codeOf(error) === busy) throw new StoreInUse(path, holder)
     throw error
   }
-  return { release: () => file.close() }
+  return {
+    release: () => {
+      if (file.isOpen) file.close()
+    },
+  }
+}
+
+/** A full disk must not keep the writer from starting: then nobody can read who it is, and that is all. */
+function tellWho(file: DatabaseSync): void {
+  try {
+    file.exec("create table if not exists holder (pid integer); delete from holder")
+    file.prepare("insert into holder values (?)").run(process.pid)
+    file.exec("commit")
+  } catch {
+    if (file.isTransaction) file.exec("rollback")
+  }
 }
 
 const busy = 5

@@ -62,7 +62,7 @@ function adapted(path: string, file: DatabaseSync): SqliteDatabase {
     reader: false,
     all: () => [],
     run: () => {
-      if (file.isTransaction) file.exec("rollback")
+      if (file.isTransaction) translated(path, () => file.exec("rollback"))
       return { changes: 0, lastInsertRowid: 0 }
     },
     iterate: () => [].values(),
@@ -85,7 +85,8 @@ function adapted(path: string, file: DatabaseSync): SqliteDatabase {
 
 function values(parameters: readonly unknown[]): SQLInputValue[] {
   return parameters.map((value) => {
-    if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint") return value
+    if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint")
+      return value
     throw new Error(`the store cannot bind a value of type ${typeof value}`)
   })
 }
@@ -121,7 +122,9 @@ function translated<T>(path: string, act: () => T): T {
       case 13: // FULL
         throw new StoreFull(path)
       case 14: // CANTOPEN
-        throw new Error(`the store ${path} cannot be opened: ${said}. Check that it is a file this user may write.`)
+        throw new Error(
+          `the store ${path} cannot be opened: ${said}. Check that it is a file this user may write.`,
+        )
       default:
         throw error
     }

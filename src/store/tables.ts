@@ -25,7 +25,13 @@ export type Tables = {
   /** `owner` is null when it was given back; the epoch never falls. */
   lease: { key: string; owner: string | null; epoch: number; expires_at: number }
   /** Waiting and dead letters; what was delivered is removed. `due_at` is null for a dead letter. */
-  outbox: { id: Generated<number>; attempts: number; due_at: number | null; last_error: string | null; notice: string }
+  outbox: {
+    id: Generated<number>
+    attempts: number
+    due_at: number | null
+    last_error: string | null
+    notice: string
+  }
   interval: {
     id: Generated<number>
     app: string
@@ -113,5 +119,8 @@ export async function createTables(db: Kysely<Tables>, { types, rising }: Dialec
     .addColumn("yaml", text, (c) => c.notNull())
     .addColumn("at", whole, (c) => c.notNull())
     .execute()
-  await db.insertInto("meta").values({ key: "schema", value: String(schemaVersion) }).execute()
+  await db
+    .insertInto("meta")
+    .values({ key: "schema", value: String(schemaVersion) })
+    .execute()
 }

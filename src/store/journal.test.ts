@@ -1,0 +1,16 @@
+import { journalContract } from "../testing/journal-contract.ts"
+import { openStore } from "./store.ts"
+
+journalContract("the SQLite store", async () => {
+  let mono = 0
+  const clock = { now: () => 1_700_000_000_000, mono: () => mono, sleep: async () => {} }
+  const store = await openStore({ path: ":memory:", clock })
+  return {
+    journal: store.journal,
+    leases: store.leases,
+    close: store.close,
+    pass: async (ms) => {
+      mono += ms
+    },
+  }
+})

@@ -1,0 +1,182 @@
+import type { Kysely, Selectable, Transaction } from "kysely"
+import type { Clock } from "../ports/clock.ts"
+import type { Append, AppendOutcome, Journal, StoredEvent } from "../ports/journal.ts"
+import type { Notice } from "../ports/notifier.ts"
+import { canonicalJson } from "./canonical-json.ts"
+import { chainHash, chainStart } from "./chain.ts"
+import type { Dialect } from "./dialect.ts"
+import type { Tables } from "./tables.ts"
+
+/** Called around each commit of an append, so that a test can end the process exactly there. */
+export type OnPersisted = (point: "before-append" | "after-append", version: number) => void
+
+/** The lease that a writer of a stream must hold. */
+export const streamLease = (stream: string): string => `app/${stream}`
+
+export function sqlJournal(dialect: Dialect, clock: Clock, onPersisted: OnPersisted): Journal {
+  const { db } = dialect
+  return {
+    async append(append) {
+      const trx = await db.startTransaction().execute()
+      let decided: { readonly outcome: AppendOutcome; readonly version: number }
+      try {
+        decided = await decide(trx, append, clock)
+        if (decided.outcome.kind === "appended") onPersisted("before-append", decided.version)
+        await trx.commit().execute()
+      } catch (error) {
+        await trx.rollback().execute()
+        // Another writer took the place between our look and our write.
+        if (dialect.isTaken(error)) return { kind: "conflict" }
+        throw error
+      }
+      if (decided.outcome.kind === "appended") onPersisted("after-append", decided.version)
+      return decided.outcome
+    },
+
+    async read(stream, after) {
+      const rows = await db
+        .selectFrom("event")
+        .selectAll()
+        .where("stream", "=", stream)
+        .where("version", ">", after)
+        .orderBy("version")
+        .execute()
+      return rows.map(toStored)
+    },
+
+    async feed(after, limit, stream) {
+      let query = db.selectFrom("event").selectAll().where("sequence", ">", after)
+      if (stream !== undefined) query = query.where("stream", "=", stream)
+      const rows = await query.orderBy("sequence").limit(limit).execute()
+      return rows.map(toStored)
+    },
+
+    async streams() {
+      const rows = await db.selectFrom("event").select("stream").distinct().orderBy("stream").execute()
+      return rows.map((row) => row.stream)
+    },
+
+    commandResult: (id) => resultOf(db, id),
+
+    async outbox(now, limit) {
+      const rows = await db
+        .selectFrom("outbox")
+        .select(["id", "attempts", "notice"])
+        .where("due_at", "<=", now)
+        .orderBy("id")
+        .limit(limit)
+        .execute()
+      return rows.map((row) => ({
+        id: row.id,
+        attempts: row.attempts,
+        notice: JSON.parse(row.notice) as Notice,
+      }))
+    },
+
+    async outboxDone(id) {
+      await db.deleteFrom("outbox").where("id", "=", id).execute()
+    },
+
+    async outboxFailed(id, error, retryAt) {
+      await db
+        .updateTable("outbox")
+        .set((eb) => ({
+          attempts: eb("attempts", "+", 1),
+          due_at: retryAt ?? null,
+          last_error: error.toWellFormed().slice(0, 1_000),
+        }))
+        .where("id", "=", id)
+        .execute()
+    },
+  }
+}
+
+type Db = Kysely<Tables>
+type Decided = { readonly outcome: AppendOutcome; readonly version: number }
+
+/** One append inside its transaction: all of it is written, or nothing. */
+async function decide(trx: Transaction<Tables>, append: Append, clock: Clock): Promise<Decided> {
+  const { stream, expected, epoch, events, command, outbox } = append
+  const refused = (outcome: AppendOutcome): Decided => ({ outcome, version: expected })
+
+  // First of all, because a repeated command has its answer whoever holds the lease by now.
+  if (command) {
+    const result = await resultOf(trx, command.id)
+    if (result !== undefined) return refused({ kind: "duplicate", result })
+  }
+  if (!(await holds(trx, stream, epoch))) return refused({ kind: "fenced" })
+  const last = await trx
+    .selectFrom("event")
+    .select(["version", "hash"])
+    .where("stream", "=", stream)
+    .orderBy("version", "desc")
+    .limit(1)
+    .executeTakeFirst()
+  if ((last?.version ?? 0) !== expected) return refused({ kind: "conflict" })
+
+  let version = expected
+  let previous = last?.hash ?? chainStart
+  const stored: StoredEvent[] = []
+  for (const recorded of events) {
+    version += 1
+    const link = {
+      stream,
+      version,
+      at: recorded.at,
+      by: storable(recorded.by),
+      because: storable(recorded.because),
+      body: canonicalJson(recorded.event),
+    }
+    const hash = chainHash(link, previous)
+    const row = {
+      ...link,
+      epoch,
+      command_id: command?.id ?? null,
+      kind: recorded.event.type,
+      prev_hash: previous,
+      hash,
+    }
+    const { sequence } = await trx
+      .insertInto("event")
+      .values(row)
+      .returning("sequence")
+      .executeTakeFirstOrThrow()
+    stored.push(toStored({ ...row, sequence }))
+    previous = hash
+  }
+  for (const notice of outbox)
+    await trx
+      .insertInto("outbox")
+      .values({ attempts: 0, due_at: 0, last_error: null, notice: canonicalJson(notice) })
+      .execute()
+  if (command)
+    await trx
+      .insertInto("command")
+      .values({ id: command.id, stream, at: clock.now(), result: canonicalJson(command.result ?? null) })
+      .execute()
+  return { outcome: { kind: "appended", stored }, version }
+}
+
+/** Whether this epoch is the newest of the stream's lease, and nobody gave it back. */
+async function holds(trx: Transaction<Tables>, stream: string, epoch: number): Promise<boolean> {
+  const lease = await trx
+    .selectFrom("lease")
+    .select(["epoch", "owner"])
+    .where("key", "=", streamLease(stream))
+    .executeTakeFirst()
+  return lease !== undefined && lease.owner !== null && lease.epoch === epoch
+}
+
+/** Half a surrogate pair and NUL do not come back from every database as they went in, and would look like damage. */
+const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\ufffd")
+
+async function resultOf(db: Db, id: string): Promise<unknown> {
+  const row = await db.selectFrom("command").select("result").where("id", "=", id).executeTakeFirst()
+  return row === undefined ? undefined : JSON.parse(row.result)
+}
+
+function toStored(row: Selectable<Tables["event"]>): StoredEvent {
+  const { stream, version, sequence, hash, at, by, because, body } = row
+  // What was written here went through `append`, and the chain shows that it is unchanged.
+  return { stream, version, sequence, hash, at, by, because, event: JSON.parse(body) as StoredEvent["event"] }
+}

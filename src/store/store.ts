@@ -1,0 +1,177 @@
+import { closeSync, existsSync, mkdirSync, openSync, realpathSync } from "node:fs"
+import { dirname, resolve } from "node:path"
+import type { Instant } from "../core/model/time.ts"
+import type { Clock } from "../ports/clock.ts"
+import type { Evidence } from "../ports/evidence.ts"
+import type { Journal } from "../ports/journal.ts"
+import type { Leases } from "../ports/leases.ts"
+import type { Policies } from "../ports/policies.ts"
+import { type Ballast, freeBytes, keepBallast, noBallast } from "./ballast.ts"
+import { checkStreams } from "./check-streams.ts"
+import type { Dialect } from "./dialect.ts"
+import { type Damage, StoreDamaged, StoreFull, StoreReadOnly, StoreTooNew } from "./errors.ts"
+import { sqlEvidence } from "./evidence.ts"
+import { type OnPersisted, sqlJournal } from "./journal.ts"
+import { freeLeases, sqlLeases } from "./leases.ts"
+import { sqlPolicies } from "./policies.ts"
+import { becomeWriter } from "./single-writer.ts"
+import { sqlite } from "./sqlite.ts"
+import { createTables, schemaVersion } from "./tables.ts"
+
+export type StoreOptions = {
+  /** The database file; `:memory:` for one that is gone when it is closed. Its folder is made when missing. */
+  readonly path: string
+  readonly clock: Clock
+  /** Opens beside a writer, or opens what is damaged; every write is refused. */
+  readonly readOnly?: boolean | undefined
+  readonly onPersisted?: OnPersisted | undefined
+}
+
+export type Store = {
+  readonly journal: Journal
+  readonly leases: Leases
+  readonly evidence: Evidence
+  readonly policies: Policies
+  health(): Promise<StoreHealth>
+  /** Forgets the intervals that ended before a moment; how many. Bundles that decisions rest on are kept. */
+  pruneIntervals(before: Instant): Promise<number>
+  close(): Promise<void>
+}
+
+export type StoreHealth = {
+  readonly readOnly: boolean
+  readonly damage: Damage | undefined
+  readonly schema: number
+  /** Bytes left on its disk; undefined for a store in memory. */
+  readonly diskFree: number | undefined
+  /** `spent`: the reserve for the last decisions on a full disk is used up. Start nothing new until there is room. */
+  readonly ballast: "kept" | "spent"
+  /** Notices that are never tried again. */
+  readonly deadLetters: number
+}
+
+/**
+ * Opens a store and makes sure that it can be trusted: the database's own check, then the hash chain of every
+ * stream. Throws StoreInUse when another process writes to it, StoreTooNew when a newer version wrote it,
+ * StoreDamaged when it was changed or broke (open it with `readOnly` then), StoreFull when there is no room.
+ * Opening for writing frees all leases: whoever held them is dead.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { clock, readOnly = false, onPersisted = () => {} } = options
+  const onDisk = options.path !== ":memory:"
+  const path = onDisk ? prepared(options.path, readOnly) : options.path
+  const lock = onDisk && !readOnly ? becomeWriter(path) : undefined
+  let dialect: Dialect | undefined
+  try {
+    const ballast = lock ? await keepBallast(path) : noBallast
+    dialect = sqlite(path, readOnly, clock)
+    const schema = await openSchema(path, dialect, readOnly)
+    const damage = await checkStreams(dialect)
+    if (damage && !readOnly) throw new StoreDamaged(path, damage)
+    if (!readOnly) await freeLeases(dialect)
+    return storeOver(dialect, { path, clock, readOnly, onDisk, schema, damage, ballast, onPersisted, lock })
+  } catch (error) {
+    await dialect?.db.destroy()
+    lock?.release()
+    throw error
+  }
+}
+
+type Opened = {
+  readonly path: string
+  readonly clock: Clock
+  readonly readOnly: boolean
+  readonly onDisk: boolean
+  readonly schema: number
+  readonly damage: Damage | undefined
+  readonly ballast: Ballast
+  readonly onPersisted: OnPersisted
+  readonly lock: { readonly release: () => void } | undefined
+}
+
+function storeOver(dialect: Dialect, opened: Opened): Store {
+  const { path, clock, readOnly, onDisk, schema, damage, ballast, onPersisted, lock } = opened
+  const journal = sqlJournal(dialect, clock, onPersisted)
+  const leases = sqlLeases(dialect)
+  const evidence = sqlEvidence(dialect, clock)
+
+  /** A decision and what it rests on may use up the ballast; nothing else may. */
+  const withRoom = async <T>(write: () => Promise<T>): Promise<T> => {
+    try {
+      return await write()
+    } catch (error) {
+      if (!(error instanceof StoreFull) || !ballast.drop()) throw error
+      return write()
+    }
+  }
+
+  return {
+    journal: {
+      ...journal,
+      append: async (append) => {
+        // Even one that would be refused anyway: nobody may take the refusal of a closed door for a judgement.
+        if (readOnly) throw new StoreReadOnly(path)
+        return withRoom(() => journal.append(append))
+      },
+    },
+    leases: {
+      ...leases,
+      acquire: (key, owner, ttl) => withRoom(() => leases.acquire(key, owner, ttl)),
+      renew: (lease, owner, ttl) => withRoom(() => leases.renew(lease, owner, ttl)),
+    },
+    evidence: { ...evidence, put: (bundle) => withRoom(() => evidence.put(bundle)) },
+    policies: sqlPolicies(dialect, clock),
+    pruneIntervals: evidence.pruneIntervals,
+    async health() {
+      const dead = await dialect.db
+        .selectFrom("outbox")
+        .select((eb) => eb.fn.countAll<number>().as("count"))
+        .where("due_at", "is", null)
+        .executeTakeFirstOrThrow()
+      return {
+        readOnly,
+        damage,
+        schema,
+        diskFree: onDisk ? await freeBytes(path) : undefined,
+        ballast: onDisk ? ballast.state() : "kept",
+        deadLetters: dead.count,
+      }
+    },
+    async close() {
+      await dialect.db.destroy()
+      lock?.release()
+    },
+  }
+}
+
+/** The real place of the file, so that two names of one file are one store; readable by this user alone. */
+function prepared(path: string, readOnly: boolean): string {
+  const wanted = resolve(path)
+  if (!existsSync(wanted)) {
+    if (readOnly)
+      throw new Error(`there is no store at ${wanted}. Start \`immunity serve\` once, or correct the path.`)
+    mkdirSync(dirname(wanted), { recursive: true, mode: 0o700 })
+    closeSync(openSync(wanted, "a", 0o600))
+  }
+  return realpathSync(wanted)
+}
+
+/** Makes the tables of an empty file, or refuses a file that a newer version wrote. The schema's version. */
+async function openSchema(path: string, dialect: Dialect, readOnly: boolean): Promise<number> {
+  const tables = await dialect.db.introspection.getTables()
+  if (tables.length === 0) {
+    if (readOnly) throw new Error(`the store ${path} is empty: nothing was ever stored in it.`)
+    await dialect.db.transaction().execute((trx) => createTables(trx, dialect))
+    return schemaVersion
+  }
+  const row = tables.some((table) => table.name === "meta")
+    ? await dialect.db.selectFrom("meta").select("value").where("key", "=", "schema").executeTakeFirst()
+    : undefined
+  const found = Number(row?.value)
+  if (!Number.isInteger(found))
+    throw new Error(
+      `${path} is a database, but not a store of Immunity. Correct the path; nothing was changed.`,
+    )
+  if (found > schemaVersion) throw new StoreTooNew(path, found, schemaVersion)
+  return found
+}

@@ -1,0 +1,203 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import type { Recorded } from "../core/pipeline/events.ts"
+import type { Append, Journal } from "../ports/journal.ts"
+import type { Leases } from "../ports/leases.ts"
+import type { Notice } from "../ports/notifier.ts"
+
+/** A journal with the leases that fence it, empty. */
+export type JournalUnderTest = {
+  readonly journal: Journal
+  readonly leases: Leases
+  /** Lets so much time pass on the clock that leases are measured by. */
+  readonly pass: (ms: number) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+const paused = (reason: string): Recorded => ({
+  at: 1_700_000_000_000,
+  by: "eva",
+  because: reason,
+  event: { type: "app-paused", reason },
+})
+
+const notice = (id: string): Notice => ({
+  to: "https://hooks.example/x",
+  id,
+  at: 1_700_000_000_000,
+  app: "papi",
+  type: "rollback",
+  text: "papi #7 was rolled back",
+  data: { rollout: 7 },
+})
+
+/** What every journal and its leases promise, whatever they are stored in. */
+export function journalContract(name: string, open: () => Promise<JournalUnderTest>): void {
+  describe(`${name} keeps the promises of a journal`, () => {
+    let under: JournalUnderTest
+    beforeEach(async () => {
+      under = await open()
+    })
+    afterEach(() => under.close())
+
+    const lead = async (app = "papi", owner = "one"): Promise<number> => {
+      const lease = await under.leases.acquire(`app/${app}`, owner, 8_000)
+      if (!lease) throw new Error(`the lease on ${app} was refused to ${owner}`)
+      return lease.epoch
+    }
+    const append = (epoch: number, expected: number, more: Partial<Append> = {}) =>
+      under.journal.append({ stream: "papi", expected, epoch, events: [paused("a")], outbox: [], ...more })
+
+    it("numbers the events of a stream from 1 without gaps and reads them back unchanged", async () => {
+      const epoch = await lead()
+      const first = await append(epoch, 0, { events: [paused("a"), paused("b")] })
+      const second = await append(epoch, 2, { events: [paused("c")] })
+      if (first.kind !== "appended" || second.kind !== "appended") throw new Error("not appended")
+      const read = await under.journal.read("papi", 0)
+      expect(read).toEqual([...first.stored, ...second.stored])
+      expect(read.map((e) => e.version)).toEqual([1, 2, 3])
+      expect(read.map((e) => e.because)).toEqual(["a", "b", "c"])
+      expect(await under.journal.read("papi", 2)).toEqual(second.stored)
+      expect(new Set(read.map((e) => e.hash)).size).toBe(3)
+    })
+
+    it("lets only one of two writers that decided on the same version win", async () => {
+      const epoch = await lead()
+      const outcomes = await Promise.all([append(epoch, 0), append(epoch, 0), append(epoch, 0)])
+      expect(outcomes.map((o) => o.kind).sort()).toEqual(["appended", "conflict", "conflict"])
+      expect(await under.journal.read("papi", 0)).toHaveLength(1)
+      expect((await append(epoch, 7)).kind).toBe("conflict")
+    })
+
+    it("refuses a writer without a lease, with an old epoch, and one that gave its lease back", async () => {
+      expect((await append(1, 0)).kind).toBe("fenced")
+      const old = await lead()
+      await under.pass(8_001)
+      const now = await lead("papi", "two")
+      expect(now).toBe(old + 1)
+      expect((await append(old, 0)).kind).toBe("fenced")
+      expect((await append(now + 1, 0)).kind).toBe("fenced")
+      expect((await append(now, 0)).kind).toBe("appended")
+      await under.leases.release({ key: "app/papi", epoch: now }, "two")
+      expect((await append(now, 1)).kind).toBe("fenced")
+      expect(await under.journal.read("papi", 0)).toHaveLength(1)
+    })
+
+    it("does not let a lease on one application write to another", async () => {
+      await lead("papi-two")
+      const epoch = await lead("papi-two", "one")
+      expect((await append(epoch, 0)).kind).toBe("fenced")
+    })
+
+    it("answers a repeated command with its first result and does nothing", async () => {
+      const epoch = await lead()
+      const command = { id: "c-1", result: { rollout: 7 } }
+      expect((await append(epoch, 0, { command, outbox: [notice("n-1")] })).kind).toBe("appended")
+      const again = await append(epoch, 1, {
+        command: { id: "c-1", result: "another" },
+        outbox: [notice("n-2")],
+      })
+      expect(again).toEqual({ kind: "duplicate", result: { rollout: 7 } })
+      // Whoever holds the lease by now, and whatever version the client knew.
+      expect((await append(epoch + 5, 0, { command })).kind).toBe("duplicate")
+      expect(await under.journal.commandResult("c-1")).toEqual({ rollout: 7 })
+      expect(await under.journal.commandResult("c-2")).toBeUndefined()
+      expect(await under.journal.read("papi", 0)).toHaveLength(1)
+      expect(await under.journal.outbox(2e12, 10)).toHaveLength(1)
+    })
+
+    it("keeps nothing of an append that is refused", async () => {
+      const epoch = await lead()
+      await append(epoch, 3, { command: { id: "c-1", result: 1 }, outbox: [notice("n-1")] })
+      expect(await under.journal.commandResult("c-1")).toBeUndefined()
+      expect(await under.journal.outbox(2e12, 10)).toEqual([])
+    })
+
+    it("keeps nothing of an append that cannot be stored, and says what cannot", async () => {
+      const epoch = await lead()
+      const broken: Recorded = {
+        ...paused("a"),
+        event: { type: "step-started", rollout: 1, step: 0, weight: Number.NaN },
+      }
+      await expect(append(epoch, 0, { events: [paused("a"), broken] })).rejects.toThrow(/weight is NaN/)
+      expect(await under.journal.read("papi", 0)).toEqual([])
+      expect((await append(epoch, 0)).kind).toBe("appended")
+    })
+
+    it("remembers a command that changed nothing", async () => {
+      const epoch = await lead()
+      await append(epoch, 0, { events: [], command: { id: "c-1", result: undefined } })
+      expect((await append(epoch, 0, { events: [], command: { id: "c-1", result: 2 } })).kind).toBe(
+        "duplicate",
+      )
+      expect(await under.journal.streams()).toEqual([])
+    })
+
+    it("feeds the events of all streams in the order of their sequence, in pages", async () => {
+      const papi = await lead("papi")
+      const web = await lead("web")
+      await append(papi, 0)
+      await append(web, 0, { stream: "web" })
+      await append(papi, 1, { events: [paused("b"), paused("c")] })
+      const all = await under.journal.feed(0, 100)
+      expect(all.map((e) => `${e.stream} ${e.version}`)).toEqual(["papi 1", "web 1", "papi 2", "papi 3"])
+      expect(all.map((e) => e.sequence)).toEqual(all.map((e) => e.sequence).toSorted((a, b) => a - b))
+      const page = await under.journal.feed(0, 2)
+      expect([...page, ...(await under.journal.feed(page[1]?.sequence ?? 0, 100))]).toEqual(all)
+      expect((await under.journal.feed(0, 100, "web")).map((e) => e.stream)).toEqual(["web"])
+      expect(await under.journal.streams()).toEqual(["papi", "web"])
+    })
+
+    it("carries any text through, and replaces only what is no text: NUL and half a surrogate pair", async () => {
+      const epoch = await lead()
+      const because = "ünï\u0000cødé \u{1f389} half \ud83d emoji ' \" \\ \u2028"
+      const outcome = await append(epoch, 0, { events: [{ ...paused("x"), because }] })
+      if (outcome.kind !== "appended") throw new Error("not appended")
+      const read = await under.journal.read("papi", 0)
+      expect(read).toEqual(outcome.stored)
+      expect(read[0]?.because).toBe(because.toWellFormed().replace("\0", "\ufffd"))
+    })
+
+    it("hands out a notice until it was delivered, later after a failure, never after the last", async () => {
+      const epoch = await lead()
+      await append(epoch, 0, { outbox: [notice("n-1"), notice("n-2"), notice("n-3")] })
+      const [one, two, three] = await under.journal.outbox(0, 10)
+      if (!one || !two || !three) throw new Error("three notices should be due")
+      expect(one).toMatchObject({ attempts: 0, notice: notice("n-1") })
+      expect(await under.journal.outbox(0, 1)).toEqual([one])
+      await under.journal.outboxDone(one.id)
+      await under.journal.outboxFailed(two.id, "503", 5_000)
+      await under.journal.outboxFailed(three.id, "410", undefined)
+      expect(await under.journal.outbox(4_999, 10)).toEqual([])
+      expect(await under.journal.outbox(5_000, 10)).toEqual([{ ...two, attempts: 1 }])
+    })
+
+    it("gives a lease to one owner at a time, with a rising epoch", async () => {
+      const { leases } = under
+      const first = await leases.acquire("k", "one", 8_000)
+      expect(first).toEqual({ key: "k", epoch: 1 })
+      if (!first) return
+      expect(await leases.acquire("k", "two", 8_000)).toBeUndefined()
+      await under.pass(7_000)
+      expect(await leases.renew(first, "one", 8_000)).toBe(true)
+      expect(await leases.renew(first, "two", 8_000)).toBe(false)
+      await under.pass(7_000)
+      expect(await leases.acquire("k", "two", 8_000)).toBeUndefined()
+      await under.pass(1_001)
+      const second = await leases.acquire("k", "two", 8_000)
+      expect(second).toEqual({ key: "k", epoch: 2 })
+      expect(await leases.renew(first, "one", 8_000)).toBe(false)
+      await leases.release(first, "one")
+      expect(await leases.acquire("k", "three", 8_000)).toBeUndefined()
+    })
+
+    it("lets a given-back lease be taken at once, and its own owner take it anew with the next epoch", async () => {
+      const { leases } = under
+      const first = await leases.acquire("k", "one", 8_000)
+      if (!first) throw new Error("refused")
+      expect((await leases.acquire("k", "one", 8_000))?.epoch).toBe(2)
+      expect(await leases.renew(first, "one", 8_000)).toBe(false)
+      await leases.release({ key: "k", epoch: 2 }, "one")
+      expect((await leases.acquire("k", "two", 8_000))?.epoch).toBe(3)
+    })
+  })
+}

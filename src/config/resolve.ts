@@ -1,0 +1,178 @@
+import { defaultTable } from "../core/decision/default-table.ts"
+import type {
+  Autonomy,
+  AutonomyPolicy,
+  ComparePolicy,
+  DecisionTable,
+  MetricPolicy,
+  Policy,
+  RegionPolicy,
+  StickyPolicy,
+} from "../core/model/policy.ts"
+import { httpMetrics } from "./defaults.ts"
+import { freezeSpans } from "./freeze.ts"
+import type { File, MetricFile, Pins, RegionFile } from "./schema.ts"
+import { amountOf, bytesOf, durationOf, shareOf } from "./units.ts"
+
+/** Fills in every default; what the server pins wins over what the commit says. */
+export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
+  const tests = testsOf(file)
+  const regions = regionsOf(file, pins, tests.map((test) => test.name))
+  const { run } = file
+  return {
+    app: file.app,
+    build: {
+      command: file.build?.command,
+      output: file.build?.output ?? ".",
+      timeout: duration(file.build?.timeout, "10m"),
+    },
+    run: {
+      start: file.start,
+      health: {
+        path: run?.health?.path ?? "/healthz",
+        every: duration(run?.health?.every, "1s"),
+        timeout: duration(run?.health?.timeout, "2s"),
+        healthy: run?.health?.healthy ?? 2,
+        unhealthy: run?.health?.unhealthy ?? 3,
+      },
+      drain: duration(run?.drain, "20s"),
+      startTimeout: duration(run?.startTimeout, "60s"),
+      memory: run?.memory === undefined ? undefined : bytesOf(run.memory),
+      env: run?.env ?? {},
+      keep: run?.keep ?? 1,
+    },
+    tests,
+    regions,
+    metrics: metricsOf(file),
+    decisions: decisionsOf(pins.decisions ?? file.decisions),
+    autonomy: autonomyOf(pins.autonomy ? { ...file.autonomy, ...pins.autonomy } : file.autonomy),
+    rollback: {
+      irreversible: pins.rollback?.irreversible ?? file.rollback?.irreversible ?? [],
+      scope: pins.rollback?.scope ?? file.rollback?.scope ?? "production",
+    },
+    lock: {
+      on: pins.lock?.on ?? file.lock?.on ?? ["halt", "rollback"],
+      scope: pins.lock?.scope ?? file.lock?.scope ?? "app",
+      preventiveAction: pins.lock?.preventiveAction ?? file.lock?.preventiveAction ?? false,
+    },
+    freeze: [...(file.freeze ?? []), ...(pins.freeze ?? [])].map((window) => ({
+      ...window,
+      spans: freezeSpans(window.when, window.zone, now),
+    })),
+    notify: (file.notify ?? []).map(({ webhook, on }) => ({
+      webhook,
+      on: (on ?? ["gate", "halt", "rollback", "lock", "hold"]) as Policy["notify"][number]["on"],
+    })),
+  }
+}
+
+const duration = (text: string | undefined, otherwise: string): number => durationOf(text ?? otherwise)
+
+function testsOf(file: File): Policy["tests"] {
+  const named = Object.entries(file.tests ?? {}).map(([name, test]) => ({
+    name,
+    command: test.run,
+    timeout: duration(test.timeout, "5m"),
+  }))
+  return file.test === undefined ? named : [{ name: "test", command: file.test, timeout: durationOf("5m") }, ...named]
+}
+
+function regionsOf(file: File, pins: Pins, tests: readonly string[]): readonly RegionPolicy[] {
+  const wanted = file.regions.map((region): RegionFile => ({ ...region, ...pins.regions?.[region.name], name: region.name }))
+  const firstGate = wanted.findIndex((region) => region.gate !== undefined)
+  const isProduction = (region: RegionFile, index: number) =>
+    region.traffic === undefined ? firstGate >= 0 && index >= firstGate : region.traffic === "production"
+  const firstProduction = wanted.findIndex(isProduction)
+  return wanted.map((region, i) => regionOf(region, isProduction(region, i), i === firstProduction, tests))
+}
+
+function regionOf(region: RegionFile, production: boolean, firstProduction: boolean, tests: readonly string[]): RegionPolicy {
+  const mirror = typeof region.mirror === "string" ? { from: region.mirror } : region.mirror
+  const gate = region.gate === "button" ? {} : region.gate
+  const control = mirror?.from ?? (firstProduction ? "previous" : "peers")
+  const compared = region.compare !== undefined || mirror !== undefined || production
+  const servers = region.servers ?? ["local"]
+  return {
+    name: region.name,
+    servers,
+    size: region.size ?? servers.length,
+    listen: typeof region.listen === "number" ? `127.0.0.1:${region.listen}` : region.listen,
+    production,
+    tests: region.tests ?? tests,
+    strategy: (region.strategy ?? (region.canary ? "canary" : production ? "one-at-a-time" : "blue-green")) as RegionPolicy["strategy"],
+    weights: (region.canary ?? []).map(shareOf),
+    pause: duration(region.pause, "0s"),
+    gate: gate && { expires: duration(gate.expires, "24h"), notAuthor: gate.notAuthor ?? false },
+    mirror: mirror && {
+      from: mirror.from,
+      sample: "sample" in mirror && mirror.sample ? shareOf(mirror.sample) : 1,
+      timeout: duration("timeout" in mirror ? mirror.timeout : undefined, "2s"),
+    },
+    compare: compared ? compareOf(region.compare, control) : undefined,
+    bake: duration(region.bake, production ? "5m" : "0s"),
+    deadline: duration(region.deadline, "5m"),
+    sticky: stickyOf(region.sticky),
+  }
+}
+
+const compareOf = (compare: RegionFile["compare"], control: string): ComparePolicy => ({
+  to: compare?.to ?? control,
+  for: duration(compare?.for, "5m"),
+  warmup: duration(compare?.warmup, "10s"),
+  minSamples: compare?.minSamples ?? 100,
+  extensions: compare?.extensions ?? 3,
+  blindLimit: duration(compare?.blindLimit, "10m"),
+})
+
+function stickyOf(sticky: RegionFile["sticky"]): StickyPolicy {
+  if (sticky === undefined || sticky === "none") return { by: "none" }
+  if (sticky === "address") return { by: "address" }
+  return "cookie" in sticky ? { by: "cookie", name: sticky.cookie } : { by: "header", name: sticky.header }
+}
+
+function metricsOf(file: File): readonly MetricPolicy[] {
+  const { metrics } = file
+  if (metrics === "http") return httpMetrics
+  if (metrics === undefined || metrics === "none") return []
+  const own = Object.entries(metrics.list ?? {}).map(([name, metric]) => metricOf(name, metric, metrics.sources ?? {}))
+  const names = new Set(own.map((metric) => metric.name))
+  return metrics.http === false ? own : [...httpMetrics.filter((metric) => !names.has(metric.name)), ...own]
+}
+
+function metricOf(
+  name: string,
+  metric: MetricFile,
+  sources: Readonly<Record<string, { readonly url: string }>>,
+): MetricPolicy {
+  const known = httpMetrics.find((preset) => preset.name === name)
+  const amounts = (Array.isArray(metric.tolerate) ? metric.tolerate : metric.tolerate ? [metric.tolerate] : []).map(amountOf)
+  const url = sources[metric.source ?? ""]?.url
+  const given = metric.tolerate !== undefined
+  return {
+    name,
+    source: url ? { type: "prometheus", url, query: metric.query ?? "" } : (known?.source ?? { type: "router" }),
+    kind: (metric.kind ?? known?.kind ?? (url ? "gauge" : "error-proportion")) as MetricPolicy["kind"],
+    worse: metric.worse ?? known?.worse ?? "up",
+    critical: metric.critical ?? known?.critical ?? false,
+    tolerateRatio: given ? (amounts.find((a) => a.relative)?.value ?? 0) : (known?.tolerateRatio ?? 0.2),
+    tolerateDelta: given ? (amounts.find((a) => !a.relative)?.value ?? 0) : (known?.tolerateDelta ?? 0),
+    quantile: metric.q ?? known?.quantile,
+    max: metric.max === undefined ? undefined : amountOf(metric.max).value,
+    min: metric.min === undefined ? undefined : amountOf(metric.min).value,
+  }
+}
+
+function decisionsOf(decisions: File["decisions"]): DecisionTable {
+  if (!decisions) return defaultTable
+  return { fallback: (decisions.default ?? "hold") as DecisionTable["fallback"], rules: decisions.rules as DecisionTable["rules"] }
+}
+
+function autonomyOf(autonomy: File["autonomy"]): AutonomyPolicy {
+  const otherwise = (autonomy?.default ?? "auto") as Autonomy
+  return {
+    advance: (autonomy?.advance ?? otherwise) as Autonomy,
+    halt: (autonomy?.halt ?? otherwise) as Autonomy,
+    rollback: (autonomy?.rollback ?? otherwise) as Autonomy,
+    regions: (autonomy?.regions ?? {}) as AutonomyPolicy["regions"],
+  }
+}

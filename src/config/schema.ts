@@ -1,0 +1,245 @@
+import { type Static, type TSchema, Type } from "typebox"
+
+/** The words of immunity.yaml. This object is the published JSON Schema and the check at once. */
+const strict = { additionalProperties: false }
+const maybe = <T extends TSchema>(type: T) => Type.Optional(type)
+
+const name = Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$", description: "a letter, then letters, digits and -" })
+const duration = Type.String({ pattern: "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$", description: "a duration such as 30s, 5m, 24h" })
+const share = Type.String({ pattern: "^[0-9]+(\\.[0-9]+)? ?%$", description: "a share such as 5%" })
+const amount = Type.String({
+  pattern: "^[0-9]+(\\.[0-9]+)? ?(%|pp|ms|s|MB)$",
+  description: "an amount with its unit: 10% (relative), 0.2pp, 20ms, 300MB",
+})
+const memory = Type.String({ pattern: "^[0-9]+ ?(MB|GB)$", description: "an amount of memory such as 256MB" })
+const command = Type.String({ minLength: 1, maxLength: 10_000 })
+const whole = Type.Integer({ minimum: 1, maximum: 10_000 })
+const verdict = Type.Union(["ok", "worse", "unsure", "nodata"].map((kind) => Type.Literal(kind)))
+const action = Type.Union(["advance", "extend", "hold", "halt", "rollback"].map((kind) => Type.Literal(kind)))
+const autonomy = Type.Union(["dry-run", "manual", "auto"].map((kind) => Type.Literal(kind)))
+const strategy = Type.Union(
+  ["immutable", "blue-green", "one-at-a-time", "canary"].map((kind) => Type.Literal(kind)),
+)
+
+const Gate = Type.Union([
+  Type.Literal("button"),
+  Type.Object({ type: maybe(Type.Literal("button")), expires: maybe(duration), notAuthor: maybe(Type.Boolean()) }, strict),
+])
+
+const Compare = Type.Object(
+  {
+    to: maybe(Type.String()),
+    for: maybe(duration),
+    warmup: maybe(duration),
+    minSamples: maybe(Type.Integer({ minimum: 0 })),
+    extensions: maybe(Type.Integer({ minimum: 0, maximum: 100 })),
+    blindLimit: maybe(duration),
+  },
+  strict,
+)
+
+export const RegionSchema = Type.Object(
+  {
+    name,
+    listen: Type.Union([Type.Integer({ minimum: 1, maximum: 65_535 }), Type.String({ pattern: "^[0-9.]+:[0-9]{1,5}$" })]),
+    servers: maybe(Type.Array(name, { minItems: 1 })),
+    size: maybe(whole),
+    traffic: maybe(Type.Union([Type.Literal("production"), Type.Literal("none")])),
+    tests: maybe(Type.Array(Type.String())),
+    gate: maybe(Gate),
+    mirror: maybe(
+      Type.Union([Type.String(), Type.Object({ from: Type.String(), sample: maybe(share), timeout: maybe(duration) }, strict)]),
+    ),
+    compare: maybe(Compare),
+    strategy: maybe(strategy),
+    canary: maybe(Type.Array(share, { minItems: 1 })),
+    pause: maybe(duration),
+    bake: maybe(duration),
+    deadline: maybe(duration),
+    sticky: maybe(
+      Type.Union([
+        Type.Literal("none"),
+        Type.Literal("address"),
+        Type.Object({ cookie: Type.String() }, strict),
+        Type.Object({ header: Type.String() }, strict),
+      ]),
+    ),
+  },
+  strict,
+)
+
+const MetricSchema = Type.Object(
+  {
+    source: maybe(Type.String()),
+    kind: maybe(
+      Type.Union(["error-proportion", "latency-quantile", "events", "gauge"].map((kind) => Type.Literal(kind))),
+    ),
+    query: maybe(Type.String()),
+    q: maybe(Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 })),
+    worse: maybe(Type.Union([Type.Literal("up"), Type.Literal("down")])),
+    critical: maybe(Type.Boolean()),
+    tolerate: maybe(Type.Union([amount, Type.Array(amount)])),
+    max: maybe(amount),
+    min: maybe(amount),
+  },
+  strict,
+)
+
+export const DecisionsSchema = Type.Object(
+  {
+    policy: maybe(Type.Literal("priority")),
+    default: maybe(action),
+    rules: Type.Array(
+      Type.Object(
+        {
+          id: Type.String(),
+          when: Type.Object(
+            {
+              critical: maybe(verdict),
+              any: maybe(verdict),
+              count: maybe(whole),
+              all: maybe(verdict),
+              metric: maybe(Type.Record(Type.String(), verdict)),
+              monitoring: maybe(Type.Union([Type.Literal("ok"), Type.Literal("broken")])),
+              control: maybe(Type.Union([Type.Literal("ok"), Type.Literal("bad")])),
+              probes: maybe(Type.Union([Type.Literal("ok"), Type.Literal("failing")])),
+              reversible: maybe(Type.Boolean()),
+            },
+            strict,
+          ),
+          then: action,
+          because: maybe(Type.String()),
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+)
+
+const AutonomySchema = Type.Object(
+  {
+    default: maybe(autonomy),
+    advance: maybe(autonomy),
+    halt: maybe(autonomy),
+    rollback: maybe(autonomy),
+    regions: maybe(
+      Type.Record(
+        Type.String(),
+        Type.Object({ advance: maybe(autonomy), halt: maybe(autonomy), rollback: maybe(autonomy) }, strict),
+      ),
+    ),
+  },
+  strict,
+)
+
+const RollbackSchema = Type.Object(
+  {
+    irreversible: maybe(Type.Array(Type.String())),
+    scope: maybe(Type.Union([Type.Literal("region"), Type.Literal("production")])),
+  },
+  strict,
+)
+
+const LockSchema = Type.Object(
+  {
+    on: maybe(Type.Array(Type.Union([Type.Literal("halt"), Type.Literal("rollback")]))),
+    scope: maybe(Type.Union([Type.Literal("app"), Type.Literal("region")])),
+    preventiveAction: maybe(Type.Boolean()),
+  },
+  strict,
+)
+
+const FreezeSchema = Type.Array(
+  Type.Object({ name: Type.String(), when: Type.String(), zone: Type.String() }, strict),
+)
+
+export const FileSchema = Type.Object(
+  {
+    version: Type.Literal(1),
+    app: name,
+    source: maybe(Type.String()),
+    build: maybe(Type.Object({ command: maybe(command), output: maybe(Type.String()), timeout: maybe(duration) }, strict)),
+    start: command,
+    run: maybe(
+      Type.Object(
+        {
+          health: maybe(
+            Type.Object(
+              {
+                path: maybe(Type.String({ pattern: "^/" })),
+                every: maybe(duration),
+                timeout: maybe(duration),
+                healthy: maybe(whole),
+                unhealthy: maybe(whole),
+              },
+              strict,
+            ),
+          ),
+          drain: maybe(duration),
+          startTimeout: maybe(duration),
+          memory: maybe(memory),
+          env: maybe(Type.Record(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }), Type.String())),
+          keep: maybe(Type.Integer({ minimum: 0, maximum: 10 })),
+        },
+        strict,
+      ),
+    ),
+    test: maybe(command),
+    tests: maybe(Type.Record(name, Type.Object({ run: command, timeout: maybe(duration) }, strict))),
+    regions: Type.Array(RegionSchema, { minItems: 1, maxItems: 50 }),
+    metrics: maybe(
+      Type.Union([
+        Type.Literal("http"),
+        Type.Literal("none"),
+        Type.Object(
+          {
+            sources: maybe(Type.Record(name, Type.Object({ type: Type.Literal("prometheus"), url: Type.String({ pattern: "^https?://" }) }, strict))),
+            http: maybe(Type.Boolean()),
+            list: maybe(Type.Record(Type.String({ pattern: "^[a-z][a-z0-9_]{0,60}$" }), MetricSchema)),
+          },
+          strict,
+        ),
+      ]),
+    ),
+    decisions: maybe(DecisionsSchema),
+    autonomy: maybe(AutonomySchema),
+    rollback: maybe(RollbackSchema),
+    lock: maybe(LockSchema),
+    freeze: maybe(FreezeSchema),
+    notify: maybe(
+      Type.Array(
+        Type.Object(
+          {
+            webhook: Type.String({ pattern: "^https?://" }),
+            on: maybe(
+              Type.Array(
+                Type.Union(["gate", "halt", "rollback", "lock", "hold", "success"].map((kind) => Type.Literal(kind))),
+              ),
+            ),
+          },
+          strict,
+        ),
+      ),
+    ),
+  },
+  { ...strict, $schema: "https://json-schema.org/draft/2020-12/schema", title: "immunity.yaml" },
+)
+
+/** What a server pins: the same words, all optional; regions are named, not listed. */
+export const PinsSchema = Type.Object(
+  {
+    regions: maybe(Type.Record(Type.String(), Type.Partial(RegionSchema))),
+    decisions: maybe(DecisionsSchema),
+    autonomy: maybe(AutonomySchema),
+    rollback: maybe(RollbackSchema),
+    lock: maybe(LockSchema),
+    freeze: maybe(FreezeSchema),
+  },
+  strict,
+)
+
+export type File = Static<typeof FileSchema>
+export type RegionFile = Static<typeof RegionSchema>
+export type Pins = Static<typeof PinsSchema>
+export type MetricFile = Static<typeof MetricSchema>

@@ -1,0 +1,33 @@
+import type { CommitSource, SeenCommit } from "../../ports/source.ts"
+import { readCommitId } from "./git-address.ts"
+import { defaultLimits, type GitLimits } from "./git-limits.ts"
+import { archiveOf, commitsBetween, hasCommit, lookAt } from "./git-mirror.ts"
+import { Mirrors } from "./git-mirrors.ts"
+
+/**
+ * Commits of git repositories, each kept as a bare mirror under `dir`. Only git itself runs, with none of the
+ * repository's own settings, hooks or filters. Of a branch that was rewritten come the commits that the last
+ * known one does not have.
+ */
+export function gitSource(dir: string, changed: Partial<GitLimits> = {}): CommitSource {
+  const limits = { ...defaultLimits, ...changed }
+  const mirrors = new Mirrors(dir, limits)
+  return {
+    head: (source, signal) => mirrors.head(source, signal),
+
+    async commits(source, since, head, limit, signal) {
+      const mirror = await mirrors.having(source, readCommitId(head), signal)
+      const from = since === undefined ? undefined : readCommitId(since)
+      const known = from !== undefined && (await hasCommit(mirror, limits, from, signal))
+      const ids = known ? await commitsBetween(mirror, limits, from, head, limit, signal) : [head]
+      const seen: SeenCommit[] = []
+      for (const id of ids) seen.push(await lookAt(mirror, limits, id, signal))
+      return seen
+    },
+
+    async archive(source, commit, signal) {
+      const mirror = await mirrors.having(source, readCommitId(commit), signal)
+      return archiveOf(mirror, limits, commit, signal)
+    },
+  }
+}

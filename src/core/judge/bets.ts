@@ -5,27 +5,32 @@
 export type Bets = {
   /** Natural logarithm of the wealth on each guess. */
   readonly held: readonly number[]
-  /** Wealth not yet laid, 0 to 1. It buys in later, so that a late onset need not first undo a good past. */
+  /** Natural logarithm of the wealth that is not laid. */
   readonly spare: number
 }
 
+/** How the money is laid: the share of each guess, summing to less than 1, and the rest is spare. */
 export type House = {
-  /** Share of each guess, summing to 1. */
-  readonly prior: readonly number[]
-  /** Share laid before the first interval. */
-  readonly atStart: number
-  /** Share of the spare money that is laid before every further interval. */
-  readonly perInterval: number
+  readonly shares: readonly number[]
+  /** Part of all wealth that is laid anew in every interval, so that a late onset need not first undo a good past. */
+  readonly anew: number
 }
 
-export const evenly = (guesses: number): readonly number[] => new Array<number>(guesses).fill(1 / guesses)
+const laidAtStart = 0.85
+const laidAnew = 0.002
 
-/** Most of the money at once, the rest over the next few hundred intervals. */
-export const house = (guesses: number): House => ({ prior: evenly(guesses), atStart: 0.8, perInterval: 0.01 })
-
-export function openBets({ prior, atStart }: House): Bets {
-  return { held: prior.map((share) => Math.log(share * atStart)), spare: 1 - atStart }
+/** A house for guesses of these weights (any positive numbers). */
+export function house(weights: readonly number[]): House {
+  const sum = weights.reduce((a, b) => a + b, 0)
+  return { shares: weights.map((weight) => (laidAtStart * weight) / sum), anew: laidAnew }
 }
+
+const spareOf = ({ shares }: House): number => Math.max(0, 1 - shares.reduce((a, b) => a + b, 0))
+
+export const openBets = (rules: House): Bets => ({
+  held: rules.shares.map((share) => Math.log(share)),
+  spare: Math.log(spareOf(rules)),
+})
 
 /**
  * The wealth after one interval that gave each guess this log e-value. No guess gains more than `cap`:
@@ -34,23 +39,25 @@ export function openBets({ prior, atStart }: House): Bets {
  */
 export function settle(
   bets: Bets,
-  { prior, perInterval }: House,
+  rules: House,
   logEs: readonly number[],
   cap: number,
   ceiling = Number.POSITIVE_INFINITY,
 ): Bets {
-  const laid = Math.log(bets.spare * perInterval)
-  const held = bets.held.map((wealth, i) => {
-    const staked = logAdd(wealth, laid + Math.log(prior[i] ?? 0))
-    return staked + Math.min(logEs[i] ?? 0, cap)
-  })
-  const settled = { held, spare: bets.spare * (1 - perInterval) }
+  const keep = Math.log(1 - rules.anew)
+  const pot = logWealth(bets) + Math.log(rules.anew)
+  const relay = (wealth: number, share: number) => logSum([wealth + keep, pot + Math.log(share)])
+  const held = bets.held.map(
+    (wealth, i) => relay(wealth, rules.shares[i] ?? 0) + Math.min(logEs[i] ?? 0, cap),
+  )
+  const settled = { held, spare: relay(bets.spare, spareOf(rules)) }
   const excess = logWealth(settled) - ceiling
-  return excess > 0 ? { held: held.map((wealth) => wealth - excess), spare: settled.spare } : settled
+  if (!(excess > 0)) return settled
+  return { held: held.map((wealth) => wealth - excess), spare: settled.spare - excess }
 }
 
 /** Natural logarithm of the e-value. */
-export const logWealth = (bets: Bets): number => logSum([...bets.held, Math.log(bets.spare)])
+export const logWealth = (bets: Bets): number => logSum([...bets.held, bets.spare])
 
 /** ln Σ exp(x), without overflow. */
 export function logSum(logs: readonly number[]): number {
@@ -58,5 +65,3 @@ export function logSum(logs: readonly number[]): number {
   if (most === Number.NEGATIVE_INFINITY) return most
   return most + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - most), 0))
 }
-
-const logAdd = (a: number, b: number): number => logSum([a, b])

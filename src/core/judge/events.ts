@@ -30,7 +30,7 @@ export type EventsState = {
 }
 
 const worseBy = [1.4, 2, 4, 12, 60]
-const ourHouse = house(worseBy.length)
+const ourHouse = house([1, 1, 2, 3, 3])
 const perMinute = 60
 /** Instance-seconds of a canary before its silence says anything. */
 const leastExposure = 1

@@ -26,7 +26,7 @@ export type Bound = {
 }
 
 const factors = [1.4, 2, 4, 12, 60]
-const ourHouse = house(factors.length)
+const ourHouse = house([1, 1, 1, 1, 1])
 const fading = 0.9
 // A target of 0 leaves no room for a bet; one in a million is as strict in practice.
 const least = 1e-6

@@ -31,8 +31,8 @@ export type LevelState = {
 
 const worseBy = [1.2, 1.5, 2, 3, 6, 20]
 const fineBy = [0.3, 0.5, 0.7, 0.85]
-const worseHouse = house(worseBy.length)
-const fineHouse = house(fineBy.length)
+const worseHouse = house([1, 1, 1, 1, 1, 1])
+const fineHouse = house([1, 1, 1, 1])
 const noMargin: Margin = { r: 1, d: 0 }
 
 /** A bound is believed only once this many reference requests lie beyond it. */

@@ -121,9 +121,10 @@ export function lookAtLatency(state: LatencyState, policy: MetricPolicy, options
     limit: canarySays ? tolerated : undefined,
     comparison: options.solo ? undefined : evidenceOf(state, q),
     targets,
-    numbers: `${told.join(", ")}${elsewhere(state, policy, options)}`,
+    numbers: told.join(", "),
     tolerated:
       worst === undefined ? undefined : `at ${up ? "most" : "least"} ${milliseconds(worst)} is tolerated`,
+    elsewhere: elsewhere(state, policy, options),
     promotion: promotionOf(state, policy, options, targets),
   }
 }
@@ -142,15 +143,15 @@ function evidenceOf({ levels }: LatencyState, own: number): number {
 }
 
 /** When another level than the metric's own carries the evidence, the sentence must show it there. */
-function elsewhere(state: LatencyState, policy: MetricPolicy, options: JudgeOptions): string {
+function elsewhere(state: LatencyState, policy: MetricPolicy, options: JudgeOptions): string | undefined {
   const strongest = state.levels.reduce((a, b) => (logWealth(b.worse) > logWealth(a.worse) ? b : a))
   const proof = -Math.log(options.alpha)
-  if (strongest.level === ownLevel(policy) || logWealth(strongest.worse) < proof) return ""
+  if (strongest.level === ownLevel(policy) || logWealth(strongest.worse) < proof) return undefined
   const bucket = quantileBucket(policy.worse === "up" ? state.control : state.canary, strongest.level)
-  if (bucket === undefined) return ""
+  if (bucket === undefined) return undefined
   const share = (h: Histogram) => percent(countAbove(h, bucket) / Math.max(1, totalOf(h)))
   const bound = milliseconds(upperEdge(bucket))
-  return `; ${share(state.canary)} took longer than ${bound}, in the control ${share(state.control)}`
+  return `${share(state.canary)} took longer than ${bound}, in the control ${share(state.control)}`
 }
 
 function promotionOf(
@@ -164,8 +165,8 @@ function promotionOf(
   if (options.solo) return promotionByTargets(targets)
   if (totalOf(control) === 0) return nothingToCompare
   const own = levels.find(({ level }) => level === ownLevel(policy))
-  const excluded = `that twice as many requests are beyond ${quantileName(ownLevel(policy))} of the control`
+  const excluded = "twice as many slow requests as in the control"
   return own && logWealth(own.fine) >= -Math.log(options.promotionAlpha)
-    ? { enough: true, because: `${excluded} is excluded` }
-    : { enough: false, because: `${excluded} is not excluded yet` }
+    ? { enough: true, because: `${excluded} are excluded` }
+    : { enough: false, because: `${excluded} are not excluded yet` }
 }

@@ -11,6 +11,8 @@ export type Look = Pick<Verdict, "unit" | "canary" | "control" | "difference" | 
   readonly numbers: string
   /** `at most 0.6 % is tolerated`; absent without a control. */
   readonly tolerated: string | undefined
+  /** Where else the evidence lies, when not in the numbers above. */
+  readonly elsewhere?: string | undefined
   readonly promotion: Promotion
 }
 

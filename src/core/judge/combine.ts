@@ -1,0 +1,58 @@
+import type { MetricPolicy } from "../model/policy.ts"
+import { logSum } from "./bets.ts"
+import type { Look } from "./look.ts"
+
+/** Why a metric is accused: by comparison with the control, or by its absolute target. */
+export type Charge = "comparison" | "target"
+
+export type Accusation = {
+  /** Log e-value of this metric alone. */
+  readonly evidence: number
+  /** The charge that convicts it, if any. */
+  readonly guilty: Charge | undefined
+}
+
+const criticalWeight = 2
+
+/**
+ * Weighs all metrics together: one promise for the whole rollout, at `alpha`, however many metrics
+ * there are and however they depend on each other. A weighted average of e-values is an e-value; it
+ * is never later than a Bonferroni correction with the same weights. Current values, never maxima.
+ *
+ * A metric with a control and a target shares its weight between the two charges.
+ */
+export function accuse(
+  metrics: readonly { readonly policy: MetricPolicy; readonly look: Look }[],
+  alpha: number,
+): readonly Accusation[] {
+  const charges = metrics.map(({ look }) => chargesOf(look))
+  const shares = metrics.map(({ policy }, i) =>
+    charges[i]?.length === 0 ? 0 : policy.critical ? criticalWeight : 1,
+  )
+  const all = shares.reduce<number>((a, b) => a + b, 0)
+  const evidence = charges.map((own) =>
+    own.length === 0 ? 0 : logSum(own.map((c) => c.logE)) - Math.log(own.length),
+  )
+  const contributions = evidence.map((logE, i) => logE + Math.log((shares[i] ?? 0) / all))
+  const proof = -Math.log(alpha)
+  const proven = all > 0 && logSum(contributions) >= proof
+  const largest = Math.max(...contributions)
+  return metrics.map((_, i) => {
+    const own = charges[i] ?? []
+    const contribution = contributions[i] ?? Number.NEGATIVE_INFINITY
+    const convicted = proven && (contribution >= proof || contribution === largest)
+    return { evidence: evidence[i] ?? 0, guilty: convicted ? strongestOf(own) : undefined }
+  })
+}
+
+type Weighed = { readonly charge: Charge; readonly logE: number }
+
+function chargesOf({ comparison, targets }: Look): readonly Weighed[] {
+  const charges: Weighed[] = []
+  if (comparison !== undefined) charges.push({ charge: "comparison", logE: comparison })
+  if (targets.evidence !== undefined) charges.push({ charge: "target", logE: targets.evidence })
+  return charges
+}
+
+const strongestOf = (charges: readonly Weighed[]): Charge | undefined =>
+  charges.reduce<Weighed | undefined>((a, b) => (a && a.logE >= b.logE ? a : b), undefined)?.charge

@@ -1,0 +1,151 @@
+import type { Measurement } from "../model/measurement.ts"
+import type { MetricPolicy, MetricSourcePolicy } from "../model/policy.ts"
+import type { Verdict, VerdictKind } from "../model/verdict.ts"
+import type { Accusation } from "./combine.ts"
+import { accuse } from "./combine.ts"
+import type { Look } from "./look.ts"
+import type { JudgeOptions } from "./options.ts"
+import { paceOf, withDefaults } from "./options.ts"
+import type { Sight } from "./sight.ts"
+import { inTheDark, isDark, nothingSeen, see, sourceIsBlind } from "./sight.ts"
+import type { Statistic } from "./statistic.ts"
+import { amountIn, foldStatistic, lookAt, openStatistic } from "./statistic.ts"
+import { targetsOf } from "./targets.ts"
+
+export type { JudgeOptions } from "./options.ts"
+
+/** All evidence so far. Plain JSON data: stored and read back, it goes on where it was. */
+export type JudgeState = {
+  readonly options: JudgeOptions
+  readonly metrics: readonly MetricState[]
+}
+
+type MetricState = {
+  readonly policy: MetricPolicy
+  readonly sight: Sight
+  readonly statistic: Statistic
+}
+
+/**
+ * A judge that has seen nothing. Throws a RangeError on options that are no probabilities and on two
+ * metrics of one name.
+ */
+export function startJudge(
+  metrics: readonly MetricPolicy[],
+  options: Partial<JudgeOptions> = {},
+): JudgeState {
+  const complete = withDefaults(options)
+  const names = metrics.map(({ name }) => name)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) {
+    throw new RangeError(`judge: two metrics are named "${twice}": give each a name of its own`)
+  }
+  return {
+    options: complete,
+    metrics: metrics.map((policy) => ({
+      policy,
+      sight: nothingSeen,
+      statistic: openStatistic(policy, complete),
+    })),
+  }
+}
+
+/**
+ * The evidence after one more closed interval of one metric. Intervals of a metric come once each and
+ * in order; the same intervals always give the same state. Throws a RangeError on an unknown metric.
+ */
+export function observe(state: JudgeState, measurement: Measurement): JudgeState {
+  if (!state.metrics.some(({ policy }) => policy.name === measurement.metric)) {
+    const known = state.metrics.map(({ policy }) => policy.name).join(", ")
+    throw new RangeError(
+      `judge: a measurement of "${measurement.metric}" came, but this rollout judges ${known || "nothing"}: ` +
+        "start the judge with the metrics of the policy that was measured",
+    )
+  }
+  const pace = paceOf(state.options, measurement)
+  return {
+    ...state,
+    metrics: state.metrics.map((metric) => {
+      if (metric.policy.name !== measurement.metric) return metric
+      const { policy } = metric
+      const seen = { canary: measurement.canary, control: measurement.control }
+      return {
+        policy,
+        sight: see(
+          metric.sight,
+          amountIn(policy, seen.canary),
+          amountIn(policy, seen.control),
+          measurement.blind,
+        ),
+        statistic: foldStatistic(metric.statistic, policy, state.options, pace, seen),
+      }
+    }),
+  }
+}
+
+/**
+ * What is known now, one verdict per metric in the policy's order. A solo judge leaves out metrics
+ * that have no absolute target: there is nothing to hold them against.
+ */
+export function verdicts(state: JudgeState): readonly Verdict[] {
+  const judged = state.metrics.filter((metric) => isJudged(metric, state.options))
+  const looks = judged.map((metric) => ({
+    ...metric,
+    look: lookAt(metric.statistic, metric.policy, state.options),
+  }))
+  const accusations = accuse(looks, state.options.alpha)
+  return looks.map(({ policy, sight, look }, i) => {
+    const accusation = accusations[i] ?? { evidence: 0, guilty: undefined }
+    const { kind, because } = conclude(sight, look, accusation)
+    return {
+      metric: policy.name,
+      kind,
+      critical: policy.critical,
+      because,
+      unit: look.unit,
+      canary: look.canary,
+      control: look.control,
+      difference: look.difference,
+      limit: look.limit,
+      logEvidence: withoutDust(accusation.evidence),
+      controlAlsoBad: look.targets.controlBreaks,
+    }
+  })
+}
+
+/** Every metric of at least one source could not be seen in its last three intervals. */
+export function sourceBroken(state: JudgeState): boolean {
+  const judged = state.metrics.filter((metric) => isJudged(metric, state.options))
+  const sources = Map.groupBy(judged, ({ policy }) => sourceKey(policy.source))
+  return [...sources.values()].some((metrics) => metrics.every(({ sight }) => sourceIsBlind(sight)))
+}
+
+const sourceKey = (source: MetricSourcePolicy): string =>
+  source.type === "prometheus" ? `prometheus ${source.url}` : source.type
+
+const isJudged = ({ policy }: MetricState, { solo }: JudgeOptions): boolean =>
+  !solo || targetsOf(policy, solo).length > 0
+
+/** Sums of shares leave a last digit behind; no evidence is 0. */
+const withoutDust = (evidence: number): number => (Math.abs(evidence) < 1e-12 ? 0 : evidence)
+
+type Conclusion = { readonly kind: VerdictKind; readonly because: string }
+
+function conclude(sight: Sight, look: Look, { guilty }: Accusation): Conclusion {
+  const say = (kind: VerdictKind, ...parts: readonly (string | undefined)[]): Conclusion => ({
+    kind,
+    because: parts.filter((part) => part !== undefined && part !== "").join("; "),
+  })
+  const { numbers, tolerated, elsewhere, targets, promotion } = look
+  if (isDark(sight)) return say("nodata", inTheDark(sight))
+  if (guilty === "target") {
+    const keeps = look.control === undefined ? "" : " and the control keeps it"
+    return say("worse", numbers, `${targets.words}${keeps}`)
+  }
+  if (guilty === "comparison") return say("worse", numbers, tolerated, elsewhere)
+  if (targets.controlBreaks) {
+    return say("unsure", numbers, `${targets.words}, which the control breaks as well`)
+  }
+  if (targets.canaryBreaks) return say("unsure", numbers, `${targets.words}, and it is broken just now`)
+  return say(promotion.enough ? "ok" : "unsure", numbers, promotion.because)
+}

@@ -1,0 +1,89 @@
+import type { Observation } from "../model/measurement.ts"
+import type { MetricPolicy } from "../model/policy.ts"
+import { unreachable } from "../model/unreachable.ts"
+import type { EventsState } from "./events.ts"
+import { foldEvents, lookAtEvents, openEvents } from "./events.ts"
+import type { GaugeState } from "./gauge.ts"
+import { foldGauge, lookAtGauge, openGauge } from "./gauge.ts"
+import type { LatencyState } from "./latency.ts"
+import { foldLatency, lookAtLatency, openLatency } from "./latency.ts"
+import type { Look } from "./look.ts"
+import type { JudgeOptions, Pace } from "./options.ts"
+import type { ProportionState } from "./proportion.ts"
+import { foldProportion, lookAtProportion, openProportion } from "./proportion.ts"
+import { readEvents, readGauge, readHistogram, readProportion } from "./readings.ts"
+
+/** The evidence on one metric, by its kind. */
+export type Statistic = ProportionState | LatencyState | EventsState | GaugeState
+
+type Seen = { readonly canary: Observation | undefined; readonly control: Observation | undefined }
+
+export function openStatistic(policy: MetricPolicy, options: JudgeOptions): Statistic {
+  switch (policy.kind) {
+    case "error-proportion":
+      return openProportion(policy, options)
+    case "latency-quantile":
+      return openLatency(policy, options)
+    case "events":
+      return openEvents(policy, options)
+    case "gauge":
+      return openGauge(policy, options)
+    default:
+      return unreachable(policy.kind)
+  }
+}
+
+export function foldStatistic(
+  past: Statistic,
+  policy: MetricPolicy,
+  options: JudgeOptions,
+  pace: Pace,
+  seen: Seen,
+): Statistic {
+  switch (past.kind) {
+    case "proportion":
+      return foldProportion(past, policy, options, pace, seen)
+    case "latency":
+      return foldLatency(past, policy, options, pace, seen)
+    case "events":
+      return foldEvents(past, policy, options, pace, seen)
+    case "gauge":
+      return foldGauge(past, policy, options, pace, seen)
+    default:
+      return unreachable(past)
+  }
+}
+
+export function lookAt(statistic: Statistic, policy: MetricPolicy, options: JudgeOptions): Look {
+  switch (statistic.kind) {
+    case "proportion":
+      return lookAtProportion(statistic, policy, options)
+    case "latency":
+      return lookAtLatency(statistic, policy, options)
+    case "events":
+      return lookAtEvents(statistic, policy, options)
+    case "gauge":
+      return lookAtGauge(statistic, policy, options)
+    default:
+      return unreachable(statistic)
+  }
+}
+
+/**
+ * How much there is in an observation: requests, instance-seconds or samples. Undefined when it is
+ * absent, of another kind than the metric, or cannot be right; 0 when there was nothing to see.
+ */
+export function amountIn(policy: MetricPolicy, seen: Observation | undefined): number | undefined {
+  switch (policy.kind) {
+    case "error-proportion":
+      return readProportion(seen)?.n
+    case "latency-quantile":
+      return readHistogram(seen)?.reduce((sum, [, count]) => sum + count, 0)
+    case "events":
+      return readEvents(seen)?.n
+    case "gauge":
+      return readGauge(seen)?.length
+    default:
+      return unreachable(policy.kind)
+  }
+}

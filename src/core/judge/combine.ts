@@ -3,7 +3,7 @@ import { logSum } from "./bets.ts"
 import type { Look } from "./look.ts"
 
 /** Why a metric is accused: by comparison with the control, or by its absolute target. */
-export type Charge = "comparison" | "target"
+type Charge = "comparison" | "target"
 
 export type Accusation = {
   /** Log e-value of this metric alone. */

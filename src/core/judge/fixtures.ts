@@ -1,8 +1,9 @@
 // What the tests of this folder share: policies, measurements, and a small seeded generator.
 import type { Measurement, Observation } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
-import type { JudgeState } from "./judge.ts"
-import { observe } from "./judge.ts"
+import type { Verdict } from "../model/verdict.ts"
+import type { JudgeOptions, JudgeState } from "./judge.ts"
+import { observe, startJudge, verdicts } from "./judge.ts"
 
 export const errors: MetricPolicy = {
   name: "errors",
@@ -107,4 +108,22 @@ export function binomial(chance: Chance, n: number, p: number): number {
 export function logNormal(chance: Chance, median: number, sigma: number): number {
   const normal = Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance())
   return median * Math.exp(sigma * normal)
+}
+
+/** The first metric's verdict. */
+export const only = (state: JudgeState): Verdict => {
+  const [verdict] = verdicts(state)
+  if (!verdict) throw new Error("no verdict")
+  return verdict
+}
+
+/** The verdict on one metric after `count` equal seconds. */
+export function verdictAfter(
+  count: number,
+  metric: MetricPolicy,
+  canary: Observation | undefined,
+  control: Observation | undefined,
+  options: Partial<JudgeOptions> = {},
+): Verdict {
+  return only(watched(startJudge([metric], options), count, (i) => second(i, metric, canary, control)))
 }

@@ -13,7 +13,7 @@ import {
   second,
 } from "./fixtures.ts"
 import type { JudgeState } from "./judge.ts"
-import { observe, startJudge, verdicts } from "./judge.ts"
+import { calibrate, observe, startJudge, verdicts } from "./judge.ts"
 
 /** The second in which any metric is first called worse, looking every second; undefined if never. */
 function firstAccused(
@@ -78,9 +78,10 @@ describe("a good release is almost never accused, though it is looked at every s
     const clusters = (chance: Chance) => requests(75, Math.min(75, 5 * binomial(chance, 15, 0.02)))
     for (let seed = 1; seed <= rollouts; seed++) {
       const chance = chanceFrom(seed)
-      // The control was watched alone for a minute before the canary got traffic.
-      const found = firstAccused(startJudge([errors]), 120, (s, i) =>
-        observe(s, second(i, errors, i < 60 ? undefined : clusters(chance), clusters(chance))),
+      // The warm-up was not judged, but it was seen.
+      const warm = Array.from({ length: 30 }, (_, i) => second(i, errors, clusters(chance), clusters(chance)))
+      const found = firstAccused(warm.reduce(calibrate, startJudge([errors])), 60, (s, i) =>
+        observe(s, second(30 + i, errors, clusters(chance), clusters(chance))),
       )
       if (found) accused++
     }

@@ -1,8 +1,5 @@
-import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { Measurement, Observation } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
-import type { Verdict } from "../model/verdict.ts"
 import {
   crashed,
   crashes,
@@ -11,29 +8,13 @@ import {
   latency,
   levels,
   memory,
+  only,
   requests,
   second,
+  verdictAfter,
   watched,
 } from "./fixtures.ts"
-import type { JudgeOptions, JudgeState } from "./judge.ts"
-import { observe, sourceBroken, startJudge, verdicts } from "./judge.ts"
-
-const only = (state: JudgeState): Verdict => {
-  const [verdict] = verdicts(state)
-  if (!verdict) throw new Error("no verdict")
-  return verdict
-}
-
-/** The verdict on one metric after `count` equal seconds. */
-function verdictAfter(
-  count: number,
-  metric: MetricPolicy,
-  canary: Observation | undefined,
-  control: Observation | undefined,
-  options: Partial<JudgeOptions> = {},
-): Verdict {
-  return only(watched(startJudge([metric], options), count, (i) => second(i, metric, canary, control)))
-}
+import { observe, startJudge, verdicts } from "./judge.ts"
 
 describe("errors", () => {
   it("are worse when proven, and the sentence has the numbers, the limit and the samples", () => {
@@ -264,100 +245,6 @@ describe("without a control", () => {
   })
 })
 
-describe("what cannot be seen is never ok and never worse", () => {
-  const bad = (count: number) =>
-    watched(startJudge([errors]), count, (i) => second(i, errors, requests(50, 25), requests(50, 0)))
-  const good = (count: number) =>
-    watched(startJudge([errors]), count, (i) => second(i, errors, requests(50, 0), requests(50, 0)))
-
-  it("before anything was measured", () => {
-    expect(only(startJudge([errors]))).toMatchObject({ kind: "nodata", because: "nothing was measured yet" })
-  })
-
-  it("after three intervals without a canary, whatever was known before", () => {
-    for (const known of [bad(20), good(60)]) {
-      const blind = (count: number) =>
-        watched(known, count, (i) => second(60 + i, errors, undefined, undefined, "router: connect ENOENT"))
-      expect(only(blind(2)).kind).not.toBe("nodata")
-      expect(only(blind(3))).toMatchObject({
-        kind: "nodata",
-        because: "it could not be measured in the last 3 intervals: router: connect ENOENT",
-      })
-    }
-  })
-
-  it("when the canary is silent while the control has traffic", () => {
-    const silent = watched(good(60), 3, (i) => second(60 + i, errors, requests(0, 0), requests(50, 25)))
-    expect(only(silent).kind).toBe("nodata")
-    expect(only(silent).because).toContain(
-      "the canary was silent in the last 3 intervals while the control was not",
-    )
-  })
-
-  it("and is judged again as soon as it is seen", () => {
-    const blind = watched(good(60), 10, (i) => second(60 + i, errors, undefined, undefined))
-    expect(only(observe(blind, second(70, errors, requests(50, 0), requests(50, 0)))).kind).toBe("ok")
-  })
-
-  it("and adds nothing: a gap leaves the evidence as it was", () => {
-    const known = bad(2)
-    const gap = observe(known, second(2, errors, undefined, requests(50, 0)))
-    expect(only(gap).logEvidence).toBe(only(known).logEvidence)
-  })
-
-  const impossible: readonly [string, Observation][] = [
-    ["NaN", requests(Number.NaN, Number.NaN)],
-    ["infinite", requests(Number.POSITIVE_INFINITY, 3)],
-    ["negative", requests(10, -1)],
-    ["more bad than all", requests(10, 11)],
-    ["another kind", levels(0.5)],
-  ]
-  for (const [name, observation] of impossible) {
-    it(`and what cannot be right counts as unseen, not as zero: ${name}`, () => {
-      expect(verdictAfter(5, errors, observation, requests(50, 0)).kind).toBe("nodata")
-      expect(verdictAfter(5, errors, requests(50, 0), observation).control).toBeUndefined()
-    })
-  }
-
-  it("nor does a histogram with a broken bucket", () => {
-    const broken: Observation = { kind: "histogram", buckets: [[10, Number.NaN]] }
-    expect(verdictAfter(5, latency, broken, latencies([100])).kind).toBe("nodata")
-    expect(verdictAfter(5, crashes, crashed(Number.NaN, 2), crashed(0, 2)).kind).toBe("nodata")
-  })
-})
-
-describe("a source is broken", () => {
-  const both = startJudge([errors, latency, memory])
-  const seen = (i: number, metric: MetricPolicy, canary: Observation | undefined) =>
-    second(i, metric, canary, undefined)
-
-  it("when none of its metrics was seen in three intervals", () => {
-    const router = (count: number) =>
-      watched(both, count, (i) => [
-        seen(i, errors, undefined),
-        seen(i, latency, undefined),
-        seen(i, memory, levels(1)),
-      ])
-    expect(sourceBroken(router(2))).toBe(false)
-    expect(sourceBroken(router(3))).toBe(true)
-    expect(sourceBroken(observe(router(3), seen(3, errors, requests(1, 0))))).toBe(false)
-  })
-
-  it("not when one of its metrics is still seen, nor when the canary is merely silent", () => {
-    const partly = watched(both, 5, (i) => [
-      seen(i, errors, requests(0, 0)),
-      seen(i, latency, undefined),
-      seen(i, memory, levels(1)),
-    ])
-    expect(sourceBroken(partly)).toBe(false)
-  })
-
-  it("not before anything was measured, and never without metrics", () => {
-    expect(sourceBroken(both)).toBe(false)
-    expect(sourceBroken(startJudge([]))).toBe(false)
-  })
-})
-
 describe("several metrics", () => {
   it("are judged together, and the guilty one is named alone", () => {
     const state = watched(startJudge([errors, latency, crashes, memory]), 30, (i) => [
@@ -392,73 +279,5 @@ describe("several metrics", () => {
     const others = [latency, { ...latency, name: "latency_p99" }, crashes]
     expect(seconds([errors], errors)).toBeLessThan(seconds([errors, ...others], errors))
     expect(seconds([errors, lesser], errors)).toBeLessThanOrEqual(seconds([errors, lesser], lesser))
-  })
-})
-
-describe("the evidence is a fold", () => {
-  const observation: fc.Arbitrary<Observation | undefined> = fc.oneof(
-    fc.constant(undefined),
-    fc.tuple(fc.nat(80), fc.nat(90)).map(([total, bad]) => requests(total, bad)),
-    fc.array(fc.integer({ min: 1, max: 3000 }), { maxLength: 40 }).map(latencies),
-    fc.tuple(fc.nat(3), fc.nat(4)).map(([events, exposure]) => crashed(events, exposure)),
-    fc
-      .array(fc.oneof(fc.double(), fc.integer({ min: 0, max: 500 })), { maxLength: 4 })
-      .map((v) => levels(...v)),
-  )
-  const metrics = [errors, { ...latency, max: 400 }, crashes, { ...memory, max: 256 }]
-  const stream: fc.Arbitrary<readonly Measurement[]> = fc
-    .array(fc.tuple(fc.constantFrom(...metrics), observation, observation), { maxLength: 60 })
-    .map((rows) => rows.map(([metric, canary, control], i) => second(i, metric, canary, control)))
-  const options = fc.record({ solo: fc.boolean(), minSamples: fc.nat(100) })
-
-  it("the same measurements give bit-identical verdicts, also through JSON in the middle", () => {
-    fc.assert(
-      fc.property(stream, options, (measurements, given) => {
-        const once = measurements.reduce(observe, startJudge(metrics, given))
-        const again = measurements.reduce(observe, startJudge(metrics, given))
-        const stored = measurements.reduce<JudgeState>(
-          (state, measurement) => JSON.parse(JSON.stringify(observe(state, measurement))),
-          startJudge(metrics, given),
-        )
-        expect(JSON.stringify(verdicts(again))).toBe(JSON.stringify(verdicts(once)))
-        expect(JSON.stringify(verdicts(stored))).toBe(JSON.stringify(verdicts(once)))
-        expect(sourceBroken(stored)).toBe(sourceBroken(once))
-      }),
-      { numRuns: 100 },
-    )
-  })
-
-  it("whatever comes, every number of a verdict is finite and a dark metric is nodata", () => {
-    fc.assert(
-      fc.property(stream, options, (measurements, given) => {
-        const state = measurements.reduce(observe, startJudge(metrics, given))
-        for (const verdict of verdicts(state)) {
-          const { canary, control, difference, limit, logEvidence } = verdict
-          const numbers = [
-            canary?.value,
-            control?.value,
-            difference?.low,
-            difference?.high,
-            limit,
-            logEvidence,
-          ]
-          expect(numbers.every((n) => n === undefined || Number.isFinite(n))).toBe(true)
-          expect(verdict.because).not.toMatch(/NaN|undefined|Infinity/)
-          if (!canary) expect(verdict.kind).toBe("nodata")
-        }
-      }),
-      { numRuns: 200 },
-    )
-  })
-})
-
-describe("bad input", () => {
-  it("is refused with what to do", () => {
-    expect(() => startJudge([errors], { alpha: 5 })).toThrow("alpha is 5, but it is a probability")
-    expect(() => startJudge([errors], { minSamples: -1 })).toThrow("minSamples is -1")
-    expect(() => startJudge([errors, errors])).toThrow('two metrics are named "errors"')
-    expect(() => observe(startJudge([errors]), second(0, latency, undefined, undefined))).toThrow(
-      'a measurement of "latency_p95" came, but this rollout judges errors',
-    )
   })
 })

@@ -1,4 +1,4 @@
-import type { Measurement } from "../model/measurement.ts"
+import type { Measurement, Observation } from "../model/measurement.ts"
 import type { MetricPolicy, MetricSourcePolicy } from "../model/policy.ts"
 import type { Verdict, VerdictKind } from "../model/verdict.ts"
 import type { Accusation } from "./combine.ts"
@@ -55,31 +55,54 @@ export function startJudge(
  * in order; the same intervals always give the same state. Throws a RangeError on an unknown metric.
  */
 export function observe(state: JudgeState, measurement: Measurement): JudgeState {
-  if (!state.metrics.some(({ policy }) => policy.name === measurement.metric)) {
+  return change(state, measurement, (metric) => {
+    const { policy, sight } = metric
+    const { canary, control, blind } = measurement
+    return {
+      policy,
+      sight: see(sight, amountIn(policy, canary), amountIn(policy, control), blind),
+      statistic: fold(state.options, metric, measurement, canary),
+    }
+  })
+}
+
+/**
+ * Learns from the control alone: how its failures cluster and where its latencies lie. For intervals
+ * that are not judged, such as the warm-up. Twenty of them make the first judged minute a good deal
+ * safer. The canary is not looked at, and nothing counts as seen. Throws as `observe` does.
+ */
+export function calibrate(state: JudgeState, measurement: Measurement): JudgeState {
+  return change(state, measurement, (metric) => ({
+    ...metric,
+    statistic: fold(state.options, metric, measurement, undefined),
+  }))
+}
+
+function fold(
+  options: JudgeOptions,
+  { policy, statistic }: MetricState,
+  measurement: Measurement,
+  canary: Observation | undefined,
+): Statistic {
+  const pace = paceOf(options, measurement)
+  return foldStatistic(statistic, policy, options, pace, { canary, control: measurement.control })
+}
+
+function change(
+  state: JudgeState,
+  { metric: name }: Measurement,
+  to: (metric: MetricState) => MetricState,
+): JudgeState {
+  if (!state.metrics.some(({ policy }) => policy.name === name)) {
     const known = state.metrics.map(({ policy }) => policy.name).join(", ")
     throw new RangeError(
-      `judge: a measurement of "${measurement.metric}" came, but this rollout judges ${known || "nothing"}: ` +
+      `judge: a measurement of "${name}" came, but this rollout judges ${known || "nothing"}: ` +
         "start the judge with the metrics of the policy that was measured",
     )
   }
-  const pace = paceOf(state.options, measurement)
   return {
     ...state,
-    metrics: state.metrics.map((metric) => {
-      if (metric.policy.name !== measurement.metric) return metric
-      const { policy } = metric
-      const seen = { canary: measurement.canary, control: measurement.control }
-      return {
-        policy,
-        sight: see(
-          metric.sight,
-          amountIn(policy, seen.canary),
-          amountIn(policy, seen.control),
-          measurement.blind,
-        ),
-        statistic: foldStatistic(metric.statistic, policy, state.options, pace, seen),
-      }
-    }),
+    metrics: state.metrics.map((metric) => (metric.policy.name === name ? to(metric) : metric)),
   }
 }
 

@@ -1,0 +1,105 @@
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import type { Measurement, Observation } from "../model/measurement.ts"
+import {
+  crashed,
+  crashes,
+  errors,
+  latencies,
+  latency,
+  levels,
+  memory,
+  only,
+  requests,
+  second,
+  watched,
+} from "./fixtures.ts"
+import type { JudgeState } from "./judge.ts"
+import { calibrate, observe, sourceBroken, startJudge, verdicts } from "./judge.ts"
+
+describe("the evidence is a fold", () => {
+  const observation: fc.Arbitrary<Observation | undefined> = fc.oneof(
+    fc.constant(undefined),
+    fc.tuple(fc.nat(80), fc.nat(90)).map(([total, bad]) => requests(total, bad)),
+    fc.array(fc.integer({ min: 1, max: 3000 }), { maxLength: 40 }).map(latencies),
+    fc.tuple(fc.nat(3), fc.nat(4)).map(([events, exposure]) => crashed(events, exposure)),
+    fc
+      .array(fc.oneof(fc.double(), fc.integer({ min: 0, max: 500 })), { maxLength: 4 })
+      .map((v) => levels(...v)),
+  )
+  const metrics = [errors, { ...latency, max: 400 }, crashes, { ...memory, max: 256 }]
+  const stream: fc.Arbitrary<readonly Measurement[]> = fc
+    .array(fc.tuple(fc.constantFrom(...metrics), observation, observation), { maxLength: 60 })
+    .map((rows) => rows.map(([metric, canary, control], i) => second(i, metric, canary, control)))
+  const options = fc.record({ solo: fc.boolean(), minSamples: fc.nat(100) })
+
+  it("the same measurements give bit-identical verdicts, also through JSON in the middle", () => {
+    fc.assert(
+      fc.property(stream, options, (measurements, given) => {
+        const once = measurements.reduce(observe, startJudge(metrics, given))
+        const again = measurements.reduce(observe, startJudge(metrics, given))
+        const stored = measurements.reduce<JudgeState>(
+          (state, measurement) => JSON.parse(JSON.stringify(observe(state, measurement))),
+          startJudge(metrics, given),
+        )
+        expect(JSON.stringify(verdicts(again))).toBe(JSON.stringify(verdicts(once)))
+        expect(JSON.stringify(verdicts(stored))).toBe(JSON.stringify(verdicts(once)))
+        expect(sourceBroken(stored)).toBe(sourceBroken(once))
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it("whatever comes, every number of a verdict is finite and a dark metric is nodata", () => {
+    fc.assert(
+      fc.property(stream, options, (measurements, given) => {
+        const state = measurements.reduce(observe, startJudge(metrics, given))
+        for (const verdict of verdicts(state)) {
+          const { canary, control, difference, limit, logEvidence } = verdict
+          const numbers = [
+            canary?.value,
+            control?.value,
+            difference?.low,
+            difference?.high,
+            limit,
+            logEvidence,
+          ]
+          expect(numbers.every((n) => n === undefined || Number.isFinite(n))).toBe(true)
+          expect(verdict.because).not.toMatch(/NaN|undefined|Infinity/)
+          if (!canary) expect(verdict.kind).toBe("nodata")
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
+
+describe("what is not judged yet", () => {
+  const clustered = (i: number) => requests(75, i % 7 === 0 ? 5 : 0)
+
+  it("still teaches how the control's failures cluster, so that a cluster of the canary proves less", () => {
+    const minute = (state: JudgeState) =>
+      watched(state, 10, (i) => second(60 + i, errors, requests(75, i % 3 === 0 ? 5 : 0), requests(75, 0)))
+    const taught = Array.from({ length: 60 }, (_, i) =>
+      second(i, errors, requests(75, 75), clustered(i)),
+    ).reduce(calibrate, startJudge([errors]))
+    expect(only(taught)).toMatchObject({ kind: "nodata", canary: undefined })
+    expect(only(minute(taught)).logEvidence).toBeLessThan(only(minute(startJudge([errors]))).logEvidence)
+  })
+
+  it("is not a broken source", () => {
+    const idle = second(0, errors, undefined, undefined)
+    expect(sourceBroken([idle, idle, idle].reduce(calibrate, startJudge([errors])))).toBe(false)
+  })
+})
+
+describe("bad input", () => {
+  it("is refused with what to do", () => {
+    expect(() => startJudge([errors], { alpha: 5 })).toThrow("alpha is 5, but it is a probability")
+    expect(() => startJudge([errors], { minSamples: -1 })).toThrow("minSamples is -1")
+    expect(() => startJudge([errors, errors])).toThrow('two metrics are named "errors"')
+    expect(() => observe(startJudge([errors]), second(0, latency, undefined, undefined))).toThrow(
+      'a measurement of "latency_p95" came, but this rollout judges errors',
+    )
+  })
+})

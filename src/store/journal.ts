@@ -11,7 +11,7 @@ import type { Tables } from "./tables.ts"
 export type OnPersisted = (point: "before-append" | "after-append", version: number) => void
 
 /** The lease that a writer of a stream must hold. */
-export const streamLease = (stream: string): string => `app/${stream}`
+const streamLease = (stream: string): string => `app/${stream}`
 
 export function sqlJournal(dialect: Dialect, clock: Clock, onPersisted: OnPersisted): Journal {
   const { db } = dialect

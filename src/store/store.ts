@@ -8,6 +8,7 @@ import type { Leases } from "../ports/leases.ts"
 import type { Policies } from "../ports/policies.ts"
 import { type Ballast, freeBytes, keepBallast, noBallast } from "./ballast.ts"
 import { checkStreams } from "./check-streams.ts"
+import { createTables } from "./create-tables.ts"
 import type { Dialect } from "./dialect.ts"
 import { type Damage, StoreDamaged, StoreFull, StoreReadOnly, StoreTooNew } from "./errors.ts"
 import { sqlEvidence } from "./evidence.ts"
@@ -16,7 +17,7 @@ import { freeLeases, sqlLeases } from "./leases.ts"
 import { sqlPolicies } from "./policies.ts"
 import { becomeWriter } from "./single-writer.ts"
 import { sqlite } from "./sqlite.ts"
-import { createTables, schemaVersion } from "./tables.ts"
+import { schemaVersion } from "./tables.ts"
 
 export type StoreOptions = {
   /** The database file; `:memory:` for one that is gone when it is closed. Its folder is made when missing. */

@@ -52,7 +52,7 @@ const commit = (subject: string, files: Record<string, string>): string => {
 }
 
 const signal = new AbortController().signal
-const source = (limits: Partial<GitLimits> = {}) => gitSource(join(folder, "mirrors"), limits)
+const source = (limits: Partial<GitLimits> = {}) => gitSource({ dir: join(folder, "mirrors"), limits })
 const papi = (branch = "main") => ({ url: repo, branch })
 
 describe("a git repository as a source of commits", () => {
@@ -127,7 +127,7 @@ describe("a git repository as a source of commits", () => {
     ])
     expect((await buffer(await git1.archive(papi(), lost, signal))).length).toBeGreaterThan(0)
     // A mirror that never saw it cannot have it.
-    const git2 = gitSource(join(folder, "other"))
+    const git2 = gitSource({ dir: join(folder, "other") })
     git("reflog", "expire", "--expire=now", "--all")
     await expect(git2.commits(papi(), undefined, lost, 20, signal)).rejects.toThrow(/is not on branch main/)
   })

@@ -4,13 +4,20 @@ import { defaultLimits, type GitLimits } from "./git-limits.ts"
 import { archiveOf, commitsBetween, hasCommit, lookAt } from "./git-mirror.ts"
 import { Mirrors } from "./git-mirrors.ts"
 
+export type GitSourceOptions = {
+  /** Where the mirrors are kept. */
+  readonly dir: string
+  readonly limits?: Partial<GitLimits> | undefined
+}
+
 /**
  * Commits of git repositories, each kept as a bare mirror under `dir`. Only git itself runs, with none of the
  * repository's own settings, hooks or filters. Of a branch that was rewritten come the commits that the last
  * known one does not have.
  */
-export function gitSource(dir: string, changed: Partial<GitLimits> = {}): CommitSource {
-  const limits = { ...defaultLimits, ...changed }
+export function gitSource(options: GitSourceOptions): CommitSource {
+  const { dir } = options
+  const limits = { ...defaultLimits, ...options.limits }
   const mirrors = new Mirrors(dir, limits)
   return {
     head: (source, signal) => mirrors.head(source, signal),

@@ -1,2 +1,6 @@
+import { gitSource } from "./git.ts"
+
 /** Every source of commits: one file, one line. */
-export { gitSource } from "./git.ts"
+export const sources = {
+  git: gitSource,
+} as const

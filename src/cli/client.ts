@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import type { Problem } from "../api/contract/views.ts"
+
+/** What commands end with; stable, in `immunity help exit-codes`. */
+export const exit = {
+  ok: 0,
+  broken: 1,
+  usage: 2,
+  config: 3,
+  forbidden: 4,
+  badEnd: 5,
+  refused: 6,
+  undecided: 7,
+  running: 8,
+  different: 9,
+  interrupted: 130,
+} as const
+
+/** Ends a command with a sentence and a code. */
+export class Stop extends Error {
+  readonly code: number
+
+  constructor(code: number, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** Where this machine keeps what one server needs, unless said otherwise. */
+export const dataDir = (): string => process.env.IMMUNITY_DIR ?? join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "immunity")
+
+export const serverUrl = (given: string | undefined): string =>
+  (given ?? process.env.IMMUNITY_SERVER ?? "http://127.0.0.1:7300").replace(/\/$/, "")
+
+function token(): string | undefined {
+  if (process.env.IMMUNITY_TOKEN) return process.env.IMMUNITY_TOKEN
+  try {
+    return readFileSync(join(dataDir(), "token"), "utf8").trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** A client of the HTTP API; every failure becomes a sentence and an exit code. */
+export class Client {
+  readonly url: string
+
+  constructor(url: string) {
+    this.url = url
+  }
+
+  get<T>(path: string): Promise<T> {
+    return this.#ask<T>("GET", path, undefined)
+  }
+
+  post<T>(path: string, body: unknown): Promise<T> {
+    return this.#ask<T>("POST", path, body)
+  }
+
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#ask<T>("PUT", path, body)
+  }
+
+  async #ask<T>(method: string, path: string, body: unknown): Promise<T> {
+    const headers: Record<string, string> = { accept: "application/json" }
+    if (method !== "GET") {
+      const secret = token()
+      if (secret === undefined) {
+        throw new Stop(exit.forbidden, `no token: set IMMUNITY_TOKEN, or IMMUNITY_DIR to the server's data folder (looked in ${dataDir()})`)
+      }
+      headers.authorization = `Bearer ${secret}`
+      headers["content-type"] = "application/json"
+      headers["idempotency-key"] = crypto.randomUUID()
+      headers["x-immunity-actor"] = process.env.IMMUNITY_ACTOR ?? process.env.USER ?? "operator"
+    }
+    const answer = await fetch(`${this.url}${path}`, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+    }).catch((error: unknown) => {
+      throw new Stop(exit.broken, `no server answers at ${this.url}; start one with: immunity serve (${error instanceof Error ? error.message : ""})`)
+    })
+    if (!answer.ok) throw refusal(answer.status, (await answer.json().catch(() => undefined)) as Problem | undefined)
+    return (await answer.json()) as T
+  }
+}
+
+function refusal(status: number, problem: Problem | undefined): Stop {
+  const message = problem?.detail ?? `the server answered ${status}`
+  if (status === 401 || status === 403) return new Stop(exit.forbidden, message)
+  if (status === 409 || status === 412) return new Stop(exit.refused, message)
+  if (status === 400 || status === 404 || status === 422) return new Stop(exit.usage, message)
+  return new Stop(exit.broken, message)
+}

@@ -1,0 +1,56 @@
+import type { AppView, InstanceView, RolloutView, TimelineEntry, VerdictView } from "../api/contract/views.ts"
+
+/** What a terminal could take for an order of its own is not printed. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to remove
+export const safe = (text: string): string => text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?")
+
+export const line = (text = ""): void => {
+  process.stdout.write(`${safe(text)}\n`)
+}
+
+export const clock = (at: number): string => new Date(at).toISOString().slice(11, 19)
+
+export function printApp(app: AppView): void {
+  line(`${app.app}  ${app.sentence}`)
+  line(`  ${app.todo}`)
+  line()
+  for (const region of app.regions) {
+    const serving = region.serving ? `${region.serving.commit} ${region.ready}/${region.size}` : "nothing"
+    line(`  ${region.name.padEnd(12)} ${serving.padEnd(16)} ${region.active ? region.active.sentence : ""}`)
+  }
+  for (const lock of app.locks) line(`  lock ${lock.id} (${lock.scope}) by ${lock.by}: ${lock.because}`)
+  for (const problem of app.problems) line(`  ! ${problem.part}: ${problem.problem}`)
+}
+
+export function printRollout(view: RolloutView): void {
+  const { summary } = view
+  line(`${view.app}#${summary.number}  ${summary.commit}  ${summary.phase} at ${summary.region}`)
+  line(`  ${summary.sentence}`)
+  line()
+  const { look } = view
+  if (look) {
+    line(`  rule     ${look.decision.rule} -> ${look.decision.action} (${look.decision.autonomy}): ${look.decision.because}`)
+    for (const verdict of look.verdicts) line(`  ${verdictLine(verdict)}`)
+    line(`  proof    evidence ${look.evidence}`)
+  }
+  if (view.harm.bad > 0) line(`  hurt     ${view.harm.bad} of ${view.harm.requests} requests, ${Math.round(view.harm.milliseconds / 1000)} s`)
+  if (summary.wait) line(`  waits    for ${summary.wait.for}; then ${summary.wait.then}`)
+  if (view.actions.length > 0) line(`  next     ${view.actions.map((action) => `immunity ${action} ${view.app}#${summary.number}`).join("   |   ")}`)
+}
+
+function verdictLine(verdict: VerdictView): string {
+  return `${verdict.kind.toUpperCase().padEnd(8)} ${verdict.metric}${verdict.critical ? " (critical)" : ""}: ${verdict.because}`
+}
+
+export function printTimeline(entries: readonly TimelineEntry[]): void {
+  for (const entry of entries) line(`${clock(entry.at)}  ${entry.title}  (${entry.by}: ${entry.because})`)
+}
+
+export function printInstances(instances: readonly InstanceView[]): void {
+  for (const instance of instances) {
+    const notes = [instance.leaving && `leaving: ${instance.leaving}`, ...instance.modified.map((path) => `modified: ${path}`)]
+    line(
+      `${instance.id.padEnd(28)} ${instance.commit} ${instance.state.padEnd(9)} ${String(instance.weight).padStart(5)} %  ${instance.address ?? ""}  ${notes.filter(Boolean).join("; ")}`,
+    )
+  }
+}

@@ -1,0 +1,45 @@
+import { existsSync, readFileSync } from "node:fs"
+import { Command, CommanderError } from "commander"
+import { exit, Stop } from "./cli/client.ts"
+import { addClientCommands } from "./cli/commands.ts"
+import { addConfigCommands } from "./main/config-commands.ts"
+import { addServerCommands } from "./main/server-commands.ts"
+
+const program = new Command("immunity")
+  .description("A cluster immune system: commits climb regions, and what is worse comes back by itself.")
+  .version(version(), "--version")
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false })
+  .showHelpAfterError("(see: immunity help)")
+
+addServerCommands(program)
+addConfigCommands(program)
+addClientCommands(program)
+program
+  .command("help-exit-codes")
+  .description("what the exit codes mean")
+  .action(() => {
+    for (const [name, code] of Object.entries(exit)) process.stdout.write(`${String(code).padStart(4)}  ${name}\n`)
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = codeOf(error)
+}
+
+function codeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exit.usage
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`immunity: ${message}\n`)
+  if (process.env.IMMUNITY_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  return error instanceof Stop ? error.code : exit.broken
+}
+
+function version(): string {
+  const file = new URL("../../package.json", import.meta.url)
+  const near = new URL("../package.json", import.meta.url)
+  const found = JSON.parse(readFileSync(existsSync(file) ? file : near, "utf8")) as { version: string }
+  return found.version
+}
+

@@ -1,0 +1,49 @@
+import { randomBytes } from "node:crypto"
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Stop } from "../cli/client.ts"
+
+/** Where one server keeps its things. */
+export type Folders = {
+  readonly root: string
+  readonly store: string
+  readonly git: string
+  readonly agent: string
+  readonly router: string
+  readonly token: string
+}
+
+export function foldersIn(root: string): Folders {
+  mkdirSync(root, { recursive: true, mode: 0o700 })
+  return {
+    root,
+    store: join(root, "immunity.db"),
+    git: join(root, "git"),
+    agent: join(root, "agent"),
+    router: join(root, "router"),
+    token: join(root, "token"),
+  }
+}
+
+/** The server's token: made at the first start, readable by its owner alone. */
+export function tokenIn(folders: Folders): string {
+  if (!existsSync(folders.token)) writeFileSync(folders.token, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 })
+  if (statSync(folders.token).mode & 0o077) {
+    throw new Stop(78, `${folders.token} can be read by others; change it (chmod 600) or delete it, and a new one is made`)
+  }
+  const token = readFileSync(folders.token, "utf8").trim()
+  if (token.length < 32) throw new Stop(78, `${folders.token} holds a token of ${token.length} characters; delete it, and a safe one is made`)
+  return token
+}
+
+/** This program's own command line, for the processes it starts. */
+export const ownArgv = (...args: readonly string[]): readonly string[] => [
+  process.execPath,
+  "--disable-warning=ExperimentalWarning",
+  fileURLToPath(new URL("../main.js", import.meta.url)),
+  ...args,
+]
+
+/** What builds, tests and instances find: this Node first, then the system. */
+export const toolPath = (): string => `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`

@@ -1,0 +1,127 @@
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { pino } from "pino"
+import { connectAgent } from "../agent/client.ts"
+import { socketPath } from "../agent/server.ts"
+import { supervise } from "../agent/supervise.ts"
+import { createApi } from "../api/server.ts"
+import { exit, Stop } from "../cli/client.ts"
+import { pinsProblem, readPolicy } from "../config/read-policy.ts"
+import { createEngine } from "../engine/engine.ts"
+import { defaultPace, type Pace } from "../engine/parts.ts"
+import { systemClock } from "../providers/clock/system.ts"
+import { metricsSources } from "../providers/metrics/index.ts"
+import { notifiers } from "../providers/notify/index.ts"
+import { sources } from "../providers/source/index.ts"
+import { openStore } from "../store/store.ts"
+import { pages } from "../../web/pages.tsx"
+import { foldersIn, ownArgv, tokenIn } from "./folders.ts"
+import { telemetry } from "./telemetry.ts"
+
+export type ServeOptions = {
+  readonly dir: string
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  readonly pace?: Partial<Pace>
+  readonly quiet?: boolean
+}
+
+export type Served = { readonly url: string; readonly token: string; readonly stop: () => Promise<void> }
+
+/** Starts the control plane; the agent and its router are processes of their own and outlive it. */
+export async function serve(options: ServeOptions): Promise<Served> {
+  if (!["127.0.0.1", "::1", "localhost"].includes(options.host)) {
+    throw new Stop(78, `--host ${options.host}: only loopback is served without TLS; put a proxy with TLS in front of it`)
+  }
+  const folders = foldersIn(options.dir)
+  const token = tokenIn(folders)
+  const clock = systemClock
+  const log = pino({ level: options.quiet ? "error" : "info" }, pino.destination({ dest: join(folders.root, "serve.log"), sync: true, mkdir: true }))
+  const store = await openStore({ path: folders.store, clock, onPersisted: failpoint() })
+  const ending = new AbortController()
+  const agentSocket = socketPath(folders.agent)
+  const agentArgv = ownArgv("agent", "--dir", folders.agent, "--router-dir", folders.router)
+  const watching = supervise({ name: "agent", socket: agentSocket, argv: agentArgv, logDir: folders.root }, clock, ending.signal)
+  const agents = new Map([["local", connectAgent({ server: "local", socketPath: agentSocket })]])
+  const source = sources.git({ dir: folders.git })
+  const engine = createEngine({
+    clock,
+    journal: store.journal,
+    leases: store.leases,
+    evidence: store.evidence,
+    policies: store.policies,
+    source,
+    metrics: metricsSources(),
+    notifier: notifiers.webhook(),
+    agents,
+    readPolicy: (text, pins, app, now) => policyFor(text, pins, app, now),
+    log,
+    owner: "local",
+    killed: () => existsSync(join(folders.root, "kill-switch")),
+    pace: { ...defaultPace, ...options.pace },
+  })
+  const own = telemetry(engine)
+  const api = await createApi({
+    engine,
+    journal: store.journal,
+    evidence: store.evidence,
+    policies: store.policies,
+    agents,
+    clock,
+    token,
+    checkPins: pinsProblem,
+    pages,
+    metrics: own.text,
+    health: async () => {
+      const health = await store.health()
+      return { ok: health.damage === undefined, detail: health.damage?.because ?? "the store answers" }
+    },
+    log,
+  })
+  await api.listen({ host: options.host, port: options.port }).catch(async (error: NodeJS.ErrnoException) => {
+    ending.abort()
+    await store.close()
+    if (error.code !== "EADDRINUSE") throw error
+    throw new Stop(exit.broken, `port ${options.port} is taken on ${options.host}; stop what uses it, or choose another with --port`)
+  })
+  await engine.start()
+  const address = api.server.address()
+  const port = typeof address === "object" && address ? address.port : options.port
+  return {
+    url: `http://${options.host}:${port}`,
+    token,
+    async stop() {
+      ending.abort()
+      await engine.stop()
+      await api.close()
+      await watching
+      await store.close()
+    },
+  }
+}
+
+function policyFor(text: string | undefined, pins: string | undefined, app: string, now: number): ReturnType<Parameters<typeof createEngine>[0]["readPolicy"]> {
+  if (text === undefined) return { problems: ["there is no immunity.yaml at this commit; write one with: immunity init"] }
+  const read = readPolicy(text, { file: "immunity.yaml", pins, now })
+  if ("problems" in read) {
+    return {
+      problems: read.problems
+        .filter((problem) => problem.severity === "error")
+        .map((problem) => `${problem.file}:${problem.line}:${problem.column} ${problem.code} ${problem.message}`),
+    }
+  }
+  if (read.policy.app !== app) {
+    return { problems: [`immunity.yaml is for "${read.policy.app}", and this application is called "${app}"`] }
+  }
+  return { policy: read.policy }
+}
+
+/** For the tests that kill at every persisted step: `IMMUNITY_FAILPOINT=after-append:12` ends this process there. */
+function failpoint(): ((point: string, version: number) => void) | undefined {
+  const wanted = process.env.IMMUNITY_FAILPOINT
+  if (!wanted) return undefined
+  return (point, version) => {
+    if (`${point}:${version}` === wanted) process.kill(process.pid, "SIGKILL")
+  }
+}

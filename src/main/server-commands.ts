@@ -1,0 +1,52 @@
+import type { Command } from "commander"
+import { dataDir } from "../cli/client.ts"
+
+/** What runs here rather than asks a server. Loaded when called: a client starts fast. */
+export function addServerCommands(program: Command): void {
+  program
+    .command("demo")
+    .description("four regions, real traffic, a good commit, a bad commit, and the way back; on this machine only")
+    .option("--bad <kind>", "errors, slow, crash, leak, wrong, drift or blind")
+    .option("--yes", "do not ask")
+    .option("--json", "end with one JSON object")
+    .option("--keep", "leave it running for exploration")
+    .option("--port <port>", "of the page", "7300")
+    .action(async (options: { bad?: string; yes?: boolean; json?: boolean; keep?: boolean; port: string }) => {
+      const { demo } = await import("./demo/demo.ts")
+      await demo(options)
+    })
+  program
+    .command("serve")
+    .description("the control plane: API, pages and engine")
+    .option("--dir <folder>", "its data", dataDir())
+    .option("--host <address>", "where it listens", "127.0.0.1")
+    .option("--port <port>", "where it listens", "7300")
+    .action(async (options: { dir: string; host: string; port: string }) => {
+      const { serve } = await import("./serve.ts")
+      const served = await serve({ dir: options.dir, host: options.host, port: Number(options.port) })
+      process.stdout.write(`immunity serves ${served.url}   data in ${options.dir}\n`)
+      const stop = () => {
+        void served.stop().then(() => process.exit(0))
+      }
+      process.once("SIGTERM", stop)
+      process.once("SIGINT", stop)
+    })
+  program
+    .command("agent")
+    .description("the process on a server that runs instances, builds and tests")
+    .requiredOption("--dir <folder>", "its data")
+    .requiredOption("--router-dir <folder>", "the router's data")
+    .option("--server <name>", "its name", "local")
+    .action(async (options: { dir: string; routerDir: string; server: string }) => {
+      const { startAgent } = await import("./agent.ts")
+      await startAgent(options)
+    })
+  program
+    .command("router")
+    .description("the data plane: splits traffic, serves from its own file with everything else dead")
+    .requiredOption("--dir <folder>", "its data")
+    .action(async (options: { dir: string }) => {
+      const { runRouter } = await import("../router/main.ts")
+      await runRouter({ dir: options.dir })
+    })
+}

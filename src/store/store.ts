@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, realpathSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import type { Instant } from "../core/model/time.ts"
 import type { Clock } from "../ports/clock.ts"
@@ -154,7 +154,10 @@ function prepared(path: string, readOnly: boolean): string {
     mkdirSync(dirname(wanted), { recursive: true, mode: 0o700 })
     closeSync(openSync(wanted, "a", 0o600))
   }
-  return realpathSync(wanted)
+  const place = realpathSync(wanted)
+  if (!statSync(place).isFile())
+    throw new Error(`the store ${place} cannot be opened: it is not a file. Correct the path.`)
+  return place
 }
 
 /** Makes the tables of an empty file, or refuses a file that a newer version wrote. The schema's version. */

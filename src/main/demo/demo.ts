@@ -1,0 +1,151 @@
+import { isCancel, select } from "@clack/prompts"
+import { exit, Stop } from "../../cli/client.ts"
+import type { RolloutView } from "../../api/contract/views.ts"
+import { damage, type BadEnd } from "./damage.ts"
+import { type Kind, kinds } from "./repository.ts"
+import { Stage } from "./stage.ts"
+
+export type DemoOptions = {
+  readonly bad?: string
+  readonly yes?: boolean
+  readonly json?: boolean
+  readonly keep?: boolean
+  readonly port: string
+}
+
+const regions = ["sandbox1", "sandbox2", "prod3", "prod4"] as const
+const perSecond = 150
+
+/** The product's story with real parts and short clocks: a good commit climbs, a bad one comes back by itself. */
+export async function demo(options: DemoOptions): Promise<void> {
+  const asked = kindOf(options.bad)
+  const interactive = process.stdin.isTTY && process.stdout.isTTY && !options.yes
+  if (!interactive && !options.yes) throw new Stop(exit.usage, "no terminal to ask on: run it with --yes, and --bad to choose")
+  const tell = teller(options.json === true)
+  tell("Immunity demo: real servers, real traffic, on this machine only. Ctrl-C removes everything.")
+  const stage = await Stage.open(Number(options.port)).catch((error: unknown) => {
+    throw error instanceof Stop && options.port !== "0" ? new Stop(error.code, `${error.message} (the demo takes --port too)`) : error
+  })
+  const interrupted = () => void stage.close().then(() => process.exit(exit.interrupted))
+  process.once("SIGINT", interrupted)
+  process.once("SIGTERM", interrupted)
+  try {
+    tell(`pages  ${stage.served.url}/a/papi   (the clocks are short here: seconds where you would take minutes)`)
+    const good = await climb(stage, tell)
+    const kind = asked ?? (interactive ? await choose() : "errors")
+    const bad = await damage(stage, kind, tell)
+    if (bad.rollout !== undefined) await why(stage, bad.rollout, tell)
+    if (options.keep) {
+      tell(`left running for you: ${stage.served.url}/a/papi   token in ${stage.dir}/server/token   Ctrl-C removes everything`)
+      await new Promise(() => undefined)
+    }
+    await finish(stage, good, bad, options, tell)
+  } catch (error) {
+    await stage.close()
+    throw error
+  } finally {
+    process.off("SIGINT", interrupted)
+    process.off("SIGTERM", interrupted)
+  }
+}
+
+type Tell = (line: string) => void
+type Good = { readonly release: string; readonly regions: Readonly<Record<string, string>>; readonly seconds: number }
+
+function teller(json: boolean): Tell {
+  const began = Date.now()
+  return (line) => {
+    const seconds = Math.floor((Date.now() - began) / 1_000)
+    const stamp = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`
+    ;(json ? process.stderr : process.stdout).write(`${stamp.padStart(5)}  ${line}\n`)
+  }
+}
+
+function kindOf(given: string | undefined): Kind | undefined {
+  if (given === undefined) return undefined
+  const found = kinds.find((kind) => kind === given)
+  if (!found) throw new Stop(exit.usage, `--bad ${given} is not a kind of bad commit; choose one of ${kinds.join(", ")}`)
+  return found
+}
+
+async function choose(): Promise<Kind> {
+  const chosen = await select({
+    message: "Your turn: pick something bad",
+    options: [
+      { value: "errors", label: "errors in writes" },
+      { value: "slow", label: "slow writes" },
+      { value: "crash", label: "a crash loop" },
+      { value: "leak", label: "a memory leak" },
+      { value: "wrong", label: "wrong answers" },
+      { value: "drift", label: "someone edits a server" },
+      { value: "blind", label: "the metrics go blind" },
+    ],
+  })
+  if (isCancel(chosen)) throw new Stop(exit.interrupted, "stopped")
+  return chosen as Kind
+}
+
+/** The first release fills the regions; the second climbs them beside it, watched. */
+async function climb(stage: Stage, tell: Tell): Promise<Good> {
+  stage.repository.commit("first version", "Ana", "none", 4)
+  await stage.order("/v1/apps", { url: `${stage.dir}/repository`, app: "papi" })
+  await arrive(stage, 1, tell)
+  stage.traffic.start([stage.address("prod3"), stage.address("prod4")], perSecond)
+  tell(`papi runs on prod3 and prod4   ${perSecond} requests per second`)
+  const began = Date.now()
+  const release = stage.repository.commit("faster JSON", "Mira", "none", 3)
+  tell(`commit ${release.slice(0, 7)} "faster JSON" is pushed`)
+  const states = await arrive(stage, 2, tell)
+  const seconds = Math.round((Date.now() - began) / 100) / 10
+  tell(`${release.slice(0, 7)} is in production after ${seconds} s`)
+  return { release, regions: states, seconds }
+}
+
+/** Follows the newest commit through all regions; opens the gate as its person would. */
+async function arrive(stage: Stage, nth: number, tell: Tell): Promise<Readonly<Record<string, string>>> {
+  const told = new Set<string>()
+  return stage.until(`commit ${nth} in every region`, async () => {
+    const app = await stage.app()
+    const newest = app.commits[0]?.commit
+    const mine = app.rollouts.filter((rollout) => rollout.commit === newest)
+    for (const rollout of [...mine].reverse()) {
+      const line = `${rollout.region}: ${rollout.sentence}`
+      const key = `${rollout.number} ${rollout.phase}`
+      if (!told.has(key)) tell(line)
+      told.add(key)
+      if (rollout.phase === "queued" && rollout.asks) {
+        await stage.order(`/v1/apps/papi/rollouts/${rollout.number}/approve`, { reason: "it did well in the sandboxes" })
+        tell(`gate: Mira lets ${rollout.commit} into ${rollout.region}`)
+      }
+      if (["failed", "rolled-back", "rollback-failed"].includes(rollout.phase)) throw new Error(rollout.sentence)
+    }
+    const states = Object.fromEntries(mine.map((rollout) => [rollout.region, rollout.phase]))
+    return app.commits.length >= nth && regions.every((region) => states[region] === "succeeded") ? states : undefined
+  })
+}
+
+async function why(stage: Stage, number: number, tell: Tell): Promise<void> {
+  const view: RolloutView = await stage.rollout(number)
+  tell(`why: ${view.summary.sentence}`)
+  if (view.look) tell(`     rule ${view.look.decision.rule}: ${view.look.decision.because}`)
+  tell(`     immunity why papi#${number}   ${stage.served.url}/a/papi/r/${number}`)
+}
+
+async function finish(stage: Stage, good: Good, bad: BadEnd, options: DemoOptions, tell: Tell): Promise<void> {
+  const left = await stage.close()
+  const { seen } = stage.traffic
+  const failed = seen.filter((request) => !request.ok)
+  // Failed and no instance to blame: the router's own answer, unless the instance it went to had just crashed.
+  const bySwitching = failed.filter((request) => request.release === undefined && request.pool !== bad.pool)
+  const result = {
+    good,
+    bad: { ...bad, rollout: undefined, pool: undefined },
+    traffic: { requests: seen.length, failed: failed.length, failedBySwitching: bySwitching.length },
+    leftovers: left.length,
+  }
+  tell(`${seen.length} requests, ${failed.length} failed, ${bySwitching.length} of them by switching; ${left.length} things left behind`)
+  for (const name of left) tell(`left behind: ${name}`)
+  for (const request of bySwitching.slice(0, 5)) tell(`failed by switching: ${JSON.stringify(request)}`)
+  if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`)
+  if (left.length > 0 || bySwitching.length > 0 || !bad.asExpected) process.exitCode = exit.broken
+}

@@ -1,0 +1,49 @@
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { connect } from "node:net"
+import { join } from "node:path"
+
+/** What is still there of a demo that should be gone: processes of its folder, its ports, the folder itself. */
+export async function leftovers(dir: string, ports: readonly number[]): Promise<readonly string[]> {
+  const open = await Promise.all(ports.map(async (port) => ((await listens(port)) ? [`port ${port}`] : [])))
+  return [...processesOf(dir).map(({ name }) => name), ...open.flat(), ...(existsSync(dir) ? [dir] : [])]
+}
+
+/** Processes that were started for a folder, or in it. */
+export function processesOf(dir: string): readonly { readonly pid: number; readonly name: string }[] {
+  if (!existsSync("/proc")) return []
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      const command = read(() => readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "))
+      const folder = read(() => readlinkSync(`/proc/${pid}/cwd`))
+      return command.includes(dir) || folder.startsWith(dir) ? [{ pid: Number(pid), name: `process ${pid}: ${command.trim()}` }] : []
+    })
+}
+
+function read(get: () => string): string {
+  try {
+    return get()
+  } catch {
+    return ""
+  }
+}
+
+const listens = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1" })
+    socket.once("connect", () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once("error", () => resolve(false))
+  })
+
+/** Artifacts are read-only folders; to remove them they must be writable again. */
+export function openFolders(dir: string): void {
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue
+    const path = join(dir, entry.name)
+    chmodSync(path, 0o700)
+    openFolders(path)
+  }
+}

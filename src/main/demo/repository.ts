@@ -1,0 +1,53 @@
+import { execFileSync } from "node:child_process"
+import { cpSync, mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const kinds = ["errors", "slow", "crash", "leak", "wrong", "drift", "blind"] as const
+export type Kind = (typeof kinds)[number]
+
+/** A real git repository with Papi in it, short clocks, and ports that are free on this machine. */
+export class Repository {
+  readonly path: string
+
+  constructor(path: string, ports: readonly number[]) {
+    this.path = path
+    mkdirSync(path, { recursive: true })
+    cpSync(fileURLToPath(new URL("../../../../examples/papi", import.meta.url)), path, { recursive: true })
+    writeFileSync(join(path, "immunity.yaml"), pipeline(ports))
+    this.#git("init", "--quiet", "--initial-branch=main")
+  }
+
+  /** Commits papi.json with a flaw and a speed; the commit's id. */
+  commit(subject: string, author: string, flaw: Kind | "none", speed: number): string {
+    writeFileSync(join(this.path, "papi.json"), `${JSON.stringify({ flaw, speed })}\n`)
+    this.#git("add", "--all")
+    this.#git("-c", `user.name=${author}`, "-c", `user.email=${author.toLowerCase()}@example.com`, "commit", "--quiet", "-m", subject)
+    return this.#git("rev-parse", "HEAD").trim()
+  }
+
+  #git(...args: readonly string[]): string {
+    const env = { PATH: process.env.PATH ?? "", HOME: this.path, GIT_CONFIG_NOSYSTEM: "1" }
+    return execFileSync("git", args, { cwd: this.path, encoding: "utf8", env })
+  }
+}
+
+/** Papi's pipeline with the clocks of a demo: seconds where a real one has minutes. */
+const pipeline = ([s1, s2, p3, p4]: readonly number[]): string => `version: 1
+app: papi
+build: { command: node --check server.js }
+start: node server.js            # gets PORT
+test: node test.js               # gets IMMUNITY_URL, the address of the new instances
+run:
+  health: { path: /healthz, every: 200ms, timeout: 1s, healthy: 1, unhealthy: 3 }
+  drain: 2s
+  memory: 220MB
+regions:
+  - { name: sandbox1, listen: ${s1} }
+  - { name: sandbox2, listen: ${s2}, mirror: prod3, compare: { for: 4s, warmup: 500ms, minSamples: 50, extensions: 10 } }
+  - { name: prod3, listen: ${p3}, gate: button, compare: { for: 6s, warmup: 0s, minSamples: 50, extensions: 10 }, bake: 2s }
+  - { name: prod4, listen: ${p4}, size: 2, compare: { for: 6s, warmup: 0s, minSamples: 50, extensions: 10 }, bake: 2s }
+metrics:
+  list:
+    error_rate: { tolerate: 2pp, critical: true }
+`

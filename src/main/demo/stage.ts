@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { shutdownAgent } from "../../agent/client.ts"
+import { socketPath } from "../../agent/server.ts"
+import type { AppView, InstanceView, RolloutView, TimelineEntry } from "../../api/contract/views.ts"
+import { serve, type Served } from "../serve.ts"
+import { leftovers, openFolders, processesOf } from "./leftovers.ts"
+import { Repository } from "./repository.ts"
+import { Traffic } from "./traffic.ts"
+
+const patience = 120_000
+
+/** Everything that a demo needs, for real, in one temporary folder: repository, control plane, agent, router, users. */
+export class Stage {
+  readonly dir: string
+  readonly repository: Repository
+  readonly served: Served
+  readonly traffic = new Traffic()
+  readonly ports: readonly number[]
+
+  private constructor(dir: string, repository: Repository, served: Served, ports: readonly number[]) {
+    this.dir = dir
+    this.repository = repository
+    this.served = served
+    this.ports = ports
+  }
+
+  static async open(port: number): Promise<Stage> {
+    const dir = mkdtempSync(join(tmpdir(), "immunity-demo-"))
+    const ports = await freePorts(4)
+    const repository = new Repository(join(dir, "repository"), ports)
+    const served = await serve({ dir: join(dir, "server"), host: "127.0.0.1", port, quiet: true, pace: { poll: 500, measure: 500 } })
+    return new Stage(dir, repository, served, ports)
+  }
+
+  address(region: "prod3" | "prod4"): string {
+    return `127.0.0.1:${region === "prod3" ? this.ports[2] : this.ports[3]}`
+  }
+
+  app(): Promise<AppView> {
+    return this.#ask("GET", "/v1/apps/papi")
+  }
+
+  rollout(number: number): Promise<RolloutView> {
+    return this.#ask("GET", `/v1/apps/papi/rollouts/${number}`)
+  }
+
+  timeline(): Promise<readonly TimelineEntry[]> {
+    return this.#ask("GET", "/v1/apps/papi/timeline?limit=1000")
+  }
+
+  instances(): Promise<readonly InstanceView[]> {
+    return this.#ask("GET", "/v1/apps/papi/servers")
+  }
+
+  order(path: string, body: unknown): Promise<unknown> {
+    return this.#ask("POST", path, body)
+  }
+
+  /** Looks again and again until it finds what it waits for; says what it waited for when it never comes. */
+  async until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+    const deadline = performance.now() + patience
+    while (performance.now() < deadline) {
+      const found = await look()
+      if (found !== undefined) return found
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    const app = await this.app().catch(() => undefined)
+    throw new Error(`waited ${patience / 1_000} s for ${what}; now: ${app?.sentence ?? "no answer"} ${JSON.stringify(app?.problems ?? [])}`)
+  }
+
+  /** Takes everything down and tells what is left of it; nothing should be. */
+  async close(): Promise<readonly string[]> {
+    await this.traffic.stop()
+    await shutdownAgent(socketPath(join(this.dir, "server", "agent")), AbortSignal.timeout(20_000)).catch(() => undefined)
+    await this.served.stop()
+    for (let tries = 0; processesOf(this.dir).length > 0 && tries < 100; tries++) {
+      if (tries > 60) for (const { pid } of processesOf(this.dir)) end(pid)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    const left = (await leftovers(this.dir, this.ports)).filter((name) => name !== this.dir)
+    openFolders(this.dir)
+    rmSync(this.dir, { recursive: true, force: true })
+    return [...left, ...(await leftovers(this.dir, []))]
+  }
+
+  async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await fetch(`${this.served.url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.served.token}`, "content-type": "application/json", "x-immunity-actor": "Mira" },
+      body: body === undefined ? null : JSON.stringify(body),
+    })
+    if (!answer.ok) throw new Error(`${method} ${path}: ${await answer.text()}`)
+    return (await answer.json()) as T
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch {
+    // Gone already.
+  }
+}
+
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => {
+      const server = createServer()
+      return new Promise<typeof server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
+    }),
+  )
+  const ports = servers.map((server) => {
+    const address = server.address()
+    return typeof address === "object" && address ? address.port : 0
+  })
+  await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))))
+  return ports
+}

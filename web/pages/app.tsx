@@ -1,0 +1,148 @@
+import type { AppView, RegionView, RolloutSummary } from "../../src/api/contract/views.ts"
+import { Badge, type Common, Layout, Order } from "../layout.tsx"
+import { ago } from "../words.ts"
+
+/** The pipeline at a glance: the sentence, then every region in order. */
+export function App(props: Common & { readonly app: AppView }) {
+  const { app, now } = props
+  return (
+    <Layout {...props} title={app.app} app={app.app}>
+      <section class={`hero ${app.tone}`}>
+        <h1>
+          <Badge tone={app.tone} /> {app.sentence}
+        </h1>
+        <p>{app.todo}</p>
+      </section>
+      {app.problems.length > 0 && (
+        <section class="notice" aria-label="Problems">
+          <h2>What Immunity itself cannot do right now</h2>
+          <ul>
+            {app.problems.map(({ part, problem }) => (
+              <li>
+                <strong>{part}</strong>: {problem}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+      {app.locks.map((lock) => (
+        <section class="notice">
+          <h2>
+            Locked: {lock.scope}, by {lock.by}, {ago(lock.at, now)}
+          </h2>
+          <p>{lock.because}</p>
+          {lock.rollout !== undefined && (
+            <p>
+              <a href={`/a/${app.app}/r/${lock.rollout}`}>Why? Rollout {lock.rollout}</a>
+            </p>
+          )}
+          <Order
+            app={app.app}
+            verb="unlock"
+            label="Unlock"
+            says="New commits may start again. The blocked release stays blocked."
+            fields={{ lock: String(lock.id) }}
+          />
+        </section>
+      ))}
+      <h2>Regions</h2>
+      <ol class="regions">
+        {app.regions.map((region) => (
+          <Region app={app.app} region={region} />
+        ))}
+      </ol>
+      <h2>Rollouts</h2>
+      <Rollouts app={app.app} rollouts={app.rollouts} now={now} />
+      <h2>Commits</h2>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Commit</th>
+            <th scope="col">Subject</th>
+            <th scope="col">State</th>
+          </tr>
+        </thead>
+        <tbody>
+          {app.commits.map((commit) => (
+            <tr>
+              <td>
+                <code>{commit.commit}</code>
+              </td>
+              <td>
+                {commit.subject} <span class="quiet">{commit.author}</span>
+                {commit.detail && <pre>{commit.detail}</pre>}
+              </td>
+              <td>
+                <Badge tone={commit.tone} word={commit.state} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {app.paused ? (
+        <Order app={app.app} verb="resume" label="Resume" says={`It is ${app.paused}.`} />
+      ) : (
+        <Order app={app.app} verb="pause" label="Pause" says="Nothing new advances; going back stays possible." />
+      )}
+    </Layout>
+  )
+}
+
+function Region({ app, region }: { readonly app: string; readonly region: RegionView }) {
+  const { active, serving } = region
+  return (
+    <li class="card">
+      <h3>
+        {region.name} {region.production && <span class="quiet">users</span>}
+      </h3>
+      {serving ? (
+        <p>
+          <Badge tone={region.ready >= region.size ? "ok" : "bad"} word={`${region.ready} of ${region.size}`} />{" "}
+          <code>{serving.commit}</code> {serving.subject}
+        </p>
+      ) : (
+        <p class="quiet">Nothing serves here yet.</p>
+      )}
+      {active && (
+        <p>
+          <Badge tone={active.tone} word={active.phase} /> <a href={`/a/${app}/r/${active.number}`}>{active.sentence}</a>
+        </p>
+      )}
+      <p class="quiet">
+        {region.listen}
+        {region.gate && " · gate"}
+        {region.mirror && ` · copies ${region.mirror}`}
+      </p>
+    </li>
+  )
+}
+
+function Rollouts(props: { readonly app: string; readonly rollouts: readonly RolloutSummary[]; readonly now: number }) {
+  if (props.rollouts.length === 0) return <p class="quiet">No rollout yet.</p>
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Rollout</th>
+          <th scope="col">What</th>
+          <th scope="col">State</th>
+        </tr>
+      </thead>
+      <tbody>
+        {props.rollouts.map((rollout) => (
+          <tr>
+            <td>
+              <a href={`/a/${props.app}/r/${rollout.number}`}>#{rollout.number}</a>
+            </td>
+            <td>
+              {rollout.sentence} <span class="quiet">{ago(rollout.queuedAt, props.now)}</span>
+            </td>
+            <td>
+              <Badge tone={rollout.tone} word={rollout.phase} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}

@@ -1,0 +1,75 @@
+import type { AppView, InstanceView, TimelineEntry } from "../../src/api/contract/views.ts"
+import { type Common, Layout } from "../layout.tsx"
+import { ago } from "../words.ts"
+import { Timeline } from "./rollout.tsx"
+
+/** Everything that happened to one application, newest first. */
+export function TimelinePage(props: Common & { readonly app: AppView; readonly timeline: readonly TimelineEntry[] }) {
+  return (
+    <Layout {...props} title={`${props.app.app} timeline`} app={props.app.app}>
+      <h1>{props.app.sentence}</h1>
+      <Timeline entries={props.timeline} />
+    </Layout>
+  )
+}
+
+/** Every instance: what it is, what it should be, and whether somebody touched it. */
+export function Servers(props: Common & { readonly app: AppView; readonly instances: readonly InstanceView[] }) {
+  const touched = props.instances.filter((instance) => instance.modified.length > 0).length
+  return (
+    <Layout {...props} title={`${props.app.app} servers`} app={props.app.app}>
+      <h1>{touched > 0 ? `${touched} instances differ from their artifact` : "Every instance is as it was built"}</h1>
+      <ul class="cards">
+        {props.instances.map((instance) => (
+          <li class="card">
+            <h2>{instance.id}</h2>
+            <p>
+              {instance.state} · <code>{instance.commit}</code> · {instance.weight} % of {instance.region} · {instance.server}
+            </p>
+            <p class="quiet">
+              {instance.address ?? "no address yet"} · {ago(instance.since, props.now)}
+              {instance.memory !== undefined && ` · ${Math.round(instance.memory / 1024 / 1024)} MB`}
+            </p>
+            {instance.leaving && <p>Leaves: {instance.leaving}</p>}
+            {instance.modified.map((path) => (
+              <p>✕ {path}</p>
+            ))}
+          </li>
+        ))}
+      </ul>
+    </Layout>
+  )
+}
+
+/** What a decision rested on, as it was stored; its address is its hash. */
+export function EvidencePage(props: Common & { readonly hash: string; readonly evidence: unknown }) {
+  return (
+    <Layout {...props} title="Evidence">
+      <h1>Evidence {props.hash.slice(0, 12)}</h1>
+      <p>
+        The JSON that the decision used; its sha256 is its address. <a href={`/v1/evidence/${props.hash}`}>As JSON</a>
+      </p>
+      {/* Long lines scroll, also by keyboard. */}
+      <pre tabIndex={0} role="region" aria-label="Evidence as JSON">
+        {JSON.stringify(props.evidence, null, 2)}
+      </pre>
+    </Layout>
+  )
+}
+
+export function Login(props: Common & { readonly to: string }) {
+  return (
+    <Layout {...props} title="Sign in">
+      <h1>Sign in</h1>
+      <p>
+        The token stands in the file <code>token</code> of the server's data folder. Reading needs none.
+      </p>
+      <form method="post" action="/login">
+        <input type="hidden" name="to" value={props.to} />
+        <label for="token">Token</label>
+        <input id="token" name="token" type="password" required autocomplete="current-password" />
+        <button type="submit">Sign in</button>
+      </form>
+    </Layout>
+  )
+}

@@ -1,0 +1,134 @@
+import type { AppView, RolloutView, TimelineEntry, VerdictView } from "../../src/api/contract/views.ts"
+import { Badge, type Common, Layout, Order } from "../layout.tsx"
+import { time, value, verdictIcon, verdictWord } from "../words.ts"
+
+const says: Readonly<Record<string, readonly [label: string, consequences: string]>> = {
+  approve: ["Approve", "Goes on with exactly this artifact and this evidence; anything newer voids it."],
+  reject: ["Reject", "It is not deployed here."],
+  halt: ["Halt", "Its traffic goes back to the old release; its instances stay; nothing new starts."],
+  rollback: ["Roll back", "All traffic goes back to the old release, the release is blocked, the application locked."],
+  resume: ["Resume", "It goes on from where it stands."],
+  retry: ["Try again", "A new attempt of the same artifact; its evidence stays in the journal."],
+}
+
+/** One rollout for somebody who was just woken up: what, who was hurt, what was done, what is left to do. */
+export function RolloutPage(props: Common & { readonly rollout: RolloutView; readonly app: AppView }) {
+  const { rollout } = props
+  const { summary, harm, look } = rollout
+  return (
+    <Layout {...props} title={`${rollout.app}#${summary.number}`} app={rollout.app}>
+      <section class={`hero ${summary.tone}`}>
+        <p>
+          <Badge tone={summary.tone} word={summary.phase} />
+        </p>
+        <h1>{summary.sentence}</h1>
+        {harm.bad > 0 && (
+          <p>
+            {harm.bad} of {harm.requests} requests to it were answered badly
+            {harm.milliseconds > 0 && ` in ${Math.round(harm.milliseconds / 100) / 10} s`}.
+          </p>
+        )}
+        <p>{props.app.locks.length > 0 ? props.app.todo : summary.asks ? "A person must decide." : "You need to do nothing right now."}</p>
+        {summary.wait && (
+          <p>
+            Waits for {summary.wait.for}
+            {summary.wait.until !== undefined && `, until ${time(summary.wait.until)}`}; then: {summary.wait.then}.
+          </p>
+        )}
+        <div class="orders">
+          {rollout.actions.map((action) => (
+            <Order
+              app={rollout.app}
+              verb={action}
+              label={`${says[action]?.[0] ?? action} ${summary.commit}`}
+              says={says[action]?.[1] ?? ""}
+              danger={action === "rollback" || action === "halt"}
+              fields={{
+                rollout: String(summary.number),
+                ...(action === "approve" ? { digest: rollout.digest ?? "", evidence: rollout.evidence } : {}),
+              }}
+            />
+          ))}
+        </div>
+      </section>
+      {look && (
+        <section>
+          <h2>
+            Why: look {look.number}, {look.stage}
+          </h2>
+          <p>
+            Rule <strong>{look.decision.rule}</strong> says <strong>{look.decision.action}</strong> ({look.decision.autonomy}):{" "}
+            {look.decision.because}. <a href={`/e/${look.evidence}`}>The evidence</a>
+          </p>
+          <ul class="cards">
+            {look.verdicts.map((verdict) => (
+              <Tile verdict={verdict} />
+            ))}
+          </ul>
+        </section>
+      )}
+      <section>
+        <h2>Steps</h2>
+        <ol>
+          {rollout.steps.map((step) => (
+            <li>
+              {Math.round(step.weight * 100)} % of the traffic on {Math.round(step.capacity * 100)} % of the capacity: {step.state}
+            </li>
+          ))}
+        </ol>
+      </section>
+      <h2>What happened</h2>
+      <Timeline entries={[...rollout.timeline].reverse()} />
+      <p class="quiet">
+        Artifact <code>{rollout.digest ?? "none"}</code>, attempt {summary.attempt}, strategy {summary.strategy}
+      </p>
+    </Layout>
+  )
+}
+
+function Tile({ verdict }: { readonly verdict: VerdictView }) {
+  const { unit, difference } = verdict
+  return (
+    <li class={`card verdict ${verdict.kind}`}>
+      <h3>
+        {verdict.metric} {verdict.critical && <span class="quiet">critical</span>}
+      </h3>
+      <p class="verdict-word">
+        <span aria-hidden="true">{verdictIcon[verdict.kind]}</span> {verdictWord[verdict.kind]}
+      </p>
+      {verdict.canary && verdict.control && (
+        <p>
+          {value(verdict.control.value, unit)} → {value(verdict.canary.value, unit)}
+        </p>
+      )}
+      {difference && (
+        <p class="quiet">
+          difference {value(difference.estimate, unit)} [{value(difference.low, unit)}, {value(difference.high, unit)}]
+        </p>
+      )}
+      <p>{verdict.because}</p>
+    </li>
+  )
+}
+
+export function Timeline({ entries }: { readonly entries: readonly TimelineEntry[] }) {
+  return (
+    <ol class="timeline">
+      {entries.map((entry) => (
+        <li>
+          <time dateTime={new Date(entry.at).toISOString()}>{time(entry.at)}</time>
+          <span>
+            <strong>{entry.title}</strong> <span class="quiet">{entry.because}</span>
+            {entry.evidence && (
+              <>
+                {" "}
+                <a href={`/e/${entry.evidence}`}>evidence of entry {entry.sequence}</a>
+              </>
+            )}
+          </span>
+          <span class="quiet">{entry.by}</span>
+        </li>
+      ))}
+    </ol>
+  )
+}

@@ -1,0 +1,28 @@
+import type { Tone, VerdictView } from "../src/api/contract/views.ts"
+
+/** State is icon, word and colour; never colour alone. */
+export const toneIcon: Record<Tone, string> = { ok: "✓", bad: "✕", busy: "◐", wait: "‖", none: "–" }
+export const toneWord: Record<Tone, string> = { ok: "Well", bad: "Failed", busy: "Working", wait: "Waits", none: "Idle" }
+
+export const verdictIcon: Record<VerdictView["kind"], string> = { ok: "✓", worse: "✕", unsure: "?", nodata: "∅" }
+export const verdictWord: Record<VerdictView["kind"], string> = {
+  ok: "OK",
+  worse: "Worse",
+  unsure: "Unsure",
+  nodata: "No data",
+}
+
+export function value(number: number, unit: string): string {
+  if (unit === "%") return `${(number * 100).toFixed(2)} %`
+  if (unit === "ms") return `${Math.round(number * 10) / 10} ms`
+  return `${Math.round(number * 100) / 100}${unit === "1" ? "" : ` ${unit}`}`
+}
+
+export const time = (at: number): string => `${new Date(at).toISOString().slice(11, 19)} UTC`
+
+export function ago(at: number, now: number): string {
+  const seconds = Math.max(0, Math.round((now - at) / 1_000))
+  if (seconds < 60) return `${seconds} s ago`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`
+  return `${Math.floor(seconds / 3_600)} h ago`
+}

@@ -21,7 +21,7 @@ const server = createServer((request, response) => {
       setTimeout(() => process.exit(1), 1_000)
     }
     if (write && flaw === "leak") hoard.push(Buffer.alloc(4 * 1024 * 1024, 1))
-    const failing = write && flaw === "errors" ? 0.3 : 0.001
+    const failing = write && flaw === "errors" ? 0.4 : 0.001
     const slowly = write && flaw === "slow" ? 150 : 0
     setTimeout(
       () => {

@@ -21,7 +21,7 @@ export const killSwitchFile = "kill-switch"
 
 /** The fencing point of one server: few verbs, checked against what it must never forget. */
 export type LocalAgent = Agent & {
-  readonly close: () => void
+  readonly close: () => Promise<void>
   readonly instanceIds: () => Promise<readonly string[]>
 }
 
@@ -189,10 +189,10 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
           : memory.spec(id) === undefined
       return readLog(logPath(dir, id), from, Math.min(limit, 256 * 1024), ended)
     },
-    close() {
+    async close() {
       clearInterval(beat)
-      jobs.stop()
       for (const probe of probes.values()) probe.stop()
+      await jobs.stop()
     },
     instanceIds: async () => (await compute.list(AbortSignal.timeout(5_000))).map((running) => running.id),
   }

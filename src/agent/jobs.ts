@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
 import { chownSync, createWriteStream } from "node:fs"
 import { lchown, mkdir, readdir, rename, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
@@ -34,17 +36,21 @@ export class Jobs {
   readonly #jobs = new Map<string, AgentJob>()
   readonly #queue: (() => Promise<void>)[] = []
   readonly #stop = new AbortController()
+  /** Outside of our own folder, which nobody else may enter: confined commands run as another user. */
+  readonly #work: string
   #running = 0
 
   private constructor(parts: JobParts) {
     this.#parts = parts
+    this.#work = join(tmpdir(), `immunity-work-${createHash("sha256").update(parts.dir).digest("hex").slice(0, 16)}`)
   }
 
   static async open(parts: JobParts): Promise<Jobs> {
     const jobs = new Jobs(parts)
     await mkdir(join(parts.dir, "jobs"), { recursive: true })
     await mkdir(join(parts.dir, "sources"), { recursive: true })
-    await discard(join(parts.dir, "work"))
+    await discard(jobs.#work)
+    await mkdir(jobs.#work, { mode: 0o711 })
     for (const name of (await readdir(join(parts.dir, "jobs"))).filter((file) => file.endsWith(".json"))) {
       const job = (await readJson(join(parts.dir, "jobs", name))) as AgentJob
       if (job.state === "ended") jobs.#jobs.set(job.id, job)
@@ -57,8 +63,9 @@ export class Jobs {
     return [...this.#jobs.values()].slice(-kept)
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stop.abort()
+    await discard(this.#work)
   }
 
   async putSource(commit: string, tar: Readable): Promise<void> {
@@ -79,7 +86,7 @@ export class Jobs {
     }
     this.#jobs.set(spec.id, job)
     await this.#save(job)
-    this.#queue.push(() => this.#work(job, spec, url))
+    this.#queue.push(() => this.#carryOut(job, spec, url))
     this.#next()
   }
 
@@ -95,9 +102,9 @@ export class Jobs {
     }
   }
 
-  async #work(job: AgentJob, spec: JobSpec, url: string | undefined): Promise<void> {
+  async #carryOut(job: AgentJob, spec: JobSpec, url: string | undefined): Promise<void> {
     const log = new LogFile(logPath(this.#parts.dir, job.id))
-    const workspace = join(this.#parts.dir, "work", job.id)
+    const workspace = join(this.#work, job.id)
     try {
       await mkdir(workspace, { recursive: true })
       const outcome =

@@ -36,6 +36,5 @@ export async function runAgent(parts: RunAgent): Promise<void> {
   process.once("SIGTERM", () => ending.abort())
   process.once("SIGINT", () => ending.abort())
   await ended
-  agent.close()
-  await Promise.all([server.close(), watching])
+  await Promise.all([agent.close(), server.close(), watching])
 }

@@ -107,6 +107,7 @@ async function arrive(stage: Stage, nth: number, tell: Tell): Promise<Readonly<R
   return stage.until(`commit ${nth} in every region`, async () => {
     const app = await stage.app()
     const newest = app.commits[0]?.commit
+    if (app.commits[0]?.tone === "bad") throw new Error(`${newest}: ${app.commits[0].detail}`)
     const mine = app.rollouts.filter((rollout) => rollout.commit === newest)
     for (const rollout of [...mine].reverse()) {
       const line = `${rollout.region}: ${rollout.sentence}`

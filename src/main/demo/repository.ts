@@ -48,6 +48,9 @@ regions:
   - { name: prod3, listen: ${p3}, gate: button, compare: { for: 6s, warmup: 0s, minSamples: 50, extensions: 10 }, bake: 2s }
   - { name: prod4, listen: ${p4}, size: 2, compare: { for: 6s, warmup: 0s, minSamples: 50, extensions: 10 }, bake: 2s }
 metrics:
+  http: false
   list:
-    error_rate: { tolerate: 2pp, critical: true }
+    error_rate: { kind: error-proportion, tolerate: 1pp, critical: true }
+    latency_p95: { tolerate: [25%, 30ms], critical: true }
+    crashes: { kind: events, critical: true }
 `

@@ -100,7 +100,7 @@ function attempt(
     const how = connect ? "connect" : error.message === "timeout" ? "timeout" : "reset"
     tally.failed(how)
     mirrored?.(undefined, performance.now() - began)
-    own(response, how === "timeout" ? 504 : 502, how)
+    own(response, how === "timeout" ? 504 : 502, how, pool.pool)
   })
   response.on("close", () => {
     // The client went away: not the instance's fault, and not its work any more.
@@ -148,13 +148,14 @@ function userPoint(route: RouteTable, request: IncomingMessage): { readonly poin
 }
 
 /** An answer of the router itself; the mark tells it from an instance's. */
-function own(response: ServerResponse, status: number, reason: string): void {
+function own(response: ServerResponse, status: number, reason: string, pool?: string): void {
   if (response.headersSent || response.destroyed) {
     response.destroy()
     return
   }
   const headers: Record<string, string> = { "content-type": "text/plain", "x-immunity-router": reason }
   if (status === 503) headers["retry-after"] = "1"
+  if (pool !== undefined) headers["x-immunity-pool"] = pool
   response.writeHead(status, headers)
   response.end(`${reason}\n`)
 }

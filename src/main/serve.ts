@@ -117,11 +117,14 @@ function policyFor(text: string | undefined, pins: string | undefined, app: stri
   return { policy: read.policy }
 }
 
-/** For the tests that kill at every persisted step: `IMMUNITY_FAILPOINT=after-append:12` ends this process there. */
+/**
+ * For the tests that kill at every persisted step: `IMMUNITY_FAILPOINT=after-append` ends this process at the next
+ * append, `after-append:12` at the one that writes version 12.
+ */
 function failpoint(): ((point: string, version: number) => void) | undefined {
   const wanted = process.env.IMMUNITY_FAILPOINT
   if (!wanted) return undefined
   return (point, version) => {
-    if (`${point}:${version}` === wanted) process.kill(process.pid, "SIGKILL")
+    if (wanted === point || wanted === `${point}:${version}`) process.kill(process.pid, "SIGKILL")
   }
 }

@@ -14,6 +14,7 @@ export type DemoOptions = {
 }
 
 const regions = ["sandbox1", "sandbox2", "prod3", "prod4"] as const
+/** On each of the two production addresses. */
 const perSecond = 150
 
 /** The product's story with real parts and short clocks: a good commit climbs, a bad one comes back by itself. */
@@ -90,8 +91,8 @@ async function climb(stage: Stage, tell: Tell): Promise<Good> {
   stage.repository.commit("first version", "Ana", "none", 4)
   await stage.order("/v1/apps", { url: `${stage.dir}/repository`, app: "papi" })
   await arrive(stage, 1, tell)
-  stage.traffic.start([stage.address("prod3"), stage.address("prod4")], perSecond)
-  tell(`papi runs on prod3 and prod4   ${perSecond} requests per second`)
+  stage.traffic.start([stage.address("prod3"), stage.address("prod4")], 2 * perSecond)
+  tell(`papi runs on prod3 and prod4   ${perSecond} requests per second on each`)
   const began = Date.now()
   const release = stage.repository.commit("faster JSON", "Mira", "none", 3)
   tell(`commit ${release.slice(0, 7)} "faster JSON" is pushed`)

@@ -28,7 +28,7 @@ export class Traffic {
       while (sent < due) {
         sent++
         const address = addresses[this.#turn++ % addresses.length]
-        if (address) this.#send(address, this.#turn % 10 < 3 ? "POST" : "GET")
+        if (address) this.#send(address, Math.random() < 0.3 ? "POST" : "GET")
       }
     }, 5)
   }

@@ -19,7 +19,8 @@ program
   .command("help-exit-codes")
   .description("what the exit codes mean")
   .action(() => {
-    for (const [name, code] of Object.entries(exit)) process.stdout.write(`${String(code).padStart(4)}  ${name}\n`)
+    for (const [name, code] of Object.entries(exit))
+      process.stdout.write(`${String(code).padStart(4)}  ${name}\n`)
   })
 
 try {
@@ -42,4 +43,3 @@ function version(): string {
   const found = JSON.parse(readFileSync(existsSync(file) ? file : near, "utf8")) as { version: string }
   return found.version
 }
-

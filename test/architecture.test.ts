@@ -3,13 +3,26 @@ import { rmSync, writeFileSync } from "node:fs"
 import { afterEach, describe, expect, it } from "vitest"
 
 type Report = {
-  readonly summary: { readonly totalCruised: number; readonly violations: readonly { readonly from: string; readonly rule: { readonly name: string } }[] }
+  readonly summary: {
+    readonly totalCruised: number
+    readonly violations: readonly { readonly from: string; readonly rule: { readonly name: string } }[]
+  }
 }
 
 function cruise(): Report {
-  const args = ["node_modules/dependency-cruiser/bin/dependency-cruise.mjs", "--config", ".dependency-cruiser.cjs", "--output-type", "json", "src", "web"]
+  const args = [
+    "node_modules/dependency-cruiser/bin/dependency-cruise.mjs",
+    "--config",
+    ".dependency-cruiser.cjs",
+    "--output-type",
+    "json",
+    "src",
+    "web",
+  ]
   try {
-    return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 })) as Report
+    return JSON.parse(
+      execFileSync(process.execPath, args, { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 }),
+    ) as Report
   } catch (error) {
     // Violations end it with a code of their own; the report is complete all the same.
     return JSON.parse((error as { stdout: string }).stdout) as Report
@@ -28,7 +41,9 @@ describe("the layers", () => {
 
   it("a forbidden import is found", () => {
     writeFileSync(planted, 'import "node:fs"\nimport "../../store/store.ts"\n')
-    const rules = cruise().summary.violations.filter(({ from }) => from === planted).map(({ rule }) => rule.name)
+    const rules = cruise()
+      .summary.violations.filter(({ from }) => from === planted)
+      .map(({ rule }) => rule.name)
     expect(rules).toContain("core-knows-nothing")
     expect(rules).toContain("core-has-no-dependencies")
   })

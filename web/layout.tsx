@@ -4,7 +4,11 @@ import { toneIcon, toneWord } from "./words.ts"
 
 export type Common = { readonly now: number; readonly signedIn: boolean }
 
-type Props = Common & { readonly title: string; readonly app?: string | undefined; readonly children: ComponentChildren }
+type Props = Common & {
+  readonly title: string
+  readonly app?: string | undefined
+  readonly children: ComponentChildren
+}
 
 /** The frame of every page: where one is, where one can go, whether what one sees is live. */
 export function Layout({ title, app, now, signedIn, children }: Props) {

@@ -42,7 +42,10 @@ export class Jobs {
 
   private constructor(parts: JobParts) {
     this.#parts = parts
-    this.#work = join(tmpdir(), `immunity-work-${createHash("sha256").update(parts.dir).digest("hex").slice(0, 16)}`)
+    this.#work = join(
+      tmpdir(),
+      `immunity-work-${createHash("sha256").update(parts.dir).digest("hex").slice(0, 16)}`,
+    )
   }
 
   static async open(parts: JobParts): Promise<Jobs> {

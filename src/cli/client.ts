@@ -29,7 +29,8 @@ export class Stop extends Error {
 }
 
 /** Where this machine keeps what one server needs, unless said otherwise. */
-export const dataDir = (): string => process.env.IMMUNITY_DIR ?? join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "immunity")
+export const dataDir = (): string =>
+  process.env.IMMUNITY_DIR ?? join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "immunity")
 
 export const serverUrl = (given: string | undefined): string =>
   (given ?? process.env.IMMUNITY_SERVER ?? "http://127.0.0.1:7300").replace(/\/$/, "")
@@ -68,7 +69,10 @@ export class Client {
     if (method !== "GET") {
       const secret = token()
       if (secret === undefined) {
-        throw new Stop(exit.forbidden, `no token: set IMMUNITY_TOKEN, or IMMUNITY_DIR to the server's data folder (looked in ${dataDir()})`)
+        throw new Stop(
+          exit.forbidden,
+          `no token: set IMMUNITY_TOKEN, or IMMUNITY_DIR to the server's data folder (looked in ${dataDir()})`,
+        )
       }
       headers.authorization = `Bearer ${secret}`
       headers["content-type"] = "application/json"
@@ -80,9 +84,13 @@ export class Client {
       headers,
       body: body === undefined ? null : JSON.stringify(body),
     }).catch((error: unknown) => {
-      throw new Stop(exit.broken, `no server answers at ${this.url}; start one with: immunity serve (${error instanceof Error ? error.message : ""})`)
+      throw new Stop(
+        exit.broken,
+        `no server answers at ${this.url}; start one with: immunity serve (${error instanceof Error ? error.message : ""})`,
+      )
     })
-    if (!answer.ok) throw refusal(answer.status, (await answer.json().catch(() => undefined)) as Problem | undefined)
+    if (!answer.ok)
+      throw refusal(answer.status, (await answer.json().catch(() => undefined)) as Problem | undefined)
     return (await answer.json()) as T
   }
 }

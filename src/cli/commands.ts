@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { Command } from "commander"
+import type { Command } from "commander"
 import { parse } from "yaml"
 import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } from "../api/contract/views.ts"
 import { Client, exit, Stop, serverUrl } from "./client.ts"
@@ -11,7 +11,11 @@ type Common = { readonly server?: string; readonly json?: boolean }
 const client = (options: Common): Client => new Client(serverUrl(options.server))
 
 const base = (program: Command, name: string, says: string): Command =>
-  program.command(name).description(says).option("--server <url>", "the control plane's address").option("--json", "one JSON object")
+  program
+    .command(name)
+    .description(says)
+    .option("--server <url>", "the control plane's address")
+    .option("--json", "one JSON object")
 
 /** Everything that looks at or steers a running server; a client of its API and nothing more. */
 export function addClientCommands(program: Command): void {
@@ -20,28 +24,42 @@ export function addClientCommands(program: Command): void {
     .option("--name <name>", "its name; by default the repository's")
     .option("--branch <branch>", "the branch to follow", "main")
     .action(async (url: string, options: Common & { name?: string; branch: string }) => {
-      const added = await client(options).post<{ app: string }>("/v1/apps", { url, branch: options.branch, app: options.name })
-      print(options, added, () => line(`${added.app} is added; its newest commit is read now. See: immunity status ${added.app}`))
+      const added = await client(options).post<{ app: string }>("/v1/apps", {
+        url,
+        branch: options.branch,
+        app: options.name,
+      })
+      print(options, added, () =>
+        line(`${added.app} is added; its newest commit is read now. See: immunity status ${added.app}`),
+      )
     })
-  base(app, "policy <app> <file>", "pins gates, autonomy, decisions and locks that a commit cannot loosen").action(
-    async (name: string, file: string, options: Common) => {
-      const done = await client(options).put(`/v1/apps/${name}/policy`, { yaml: readFileSync(file, "utf8") })
-      print(options, done, () => line(`pinned; it holds from the next commit of ${name} on`))
-    },
-  )
+  base(
+    app,
+    "policy <app> <file>",
+    "pins gates, autonomy, decisions and locks that a commit cannot loosen",
+  ).action(async (name: string, file: string, options: Common) => {
+    const done = await client(options).put(`/v1/apps/${name}/policy`, { yaml: readFileSync(file, "utf8") })
+    print(options, done, () => line(`pinned; it holds from the next commit of ${name} on`))
+  })
   base(program, "status [app]", "what happens, and whether somebody must act").action(status)
   base(program, "show <rollout>", "one rollout: papi#7").action(show)
   base(program, "why [rollout]", "the sentence, the numbers, the rule, the evidence").action(why)
-  base(program, "timeline <rollout>", "what happened, oldest first").action(async (target: string, options: Common) => {
-    const { timeline } = await rolloutOf(options, target)
-    print(options, timeline, () => printTimeline(timeline))
-  })
-  base(program, "servers [app]", "the instances").action(async (name: string | undefined, options: Common) => {
-    const instances = await client(options).get<InstanceView[]>(`/v1/apps/${appName(name)}/servers`)
-    print(options, instances, () => printInstances(instances))
-  })
+  base(program, "timeline <rollout>", "what happened, oldest first").action(
+    async (target: string, options: Common) => {
+      const { timeline } = await rolloutOf(options, target)
+      print(options, timeline, () => printTimeline(timeline))
+    },
+  )
+  base(program, "servers [app]", "the instances").action(
+    async (name: string | undefined, options: Common) => {
+      const instances = await client(options).get<InstanceView[]>(`/v1/apps/${appName(name)}/servers`)
+      print(options, instances, () => printInstances(instances))
+    },
+  )
   base(program, "watch [app]", "every change as it happens").action(watch)
-  base(program, "logs <name>", "the log of an instance or a job").option("-f, --follow", "as it is written").action(logs)
+  base(program, "logs <name>", "the log of an instance or a job")
+    .option("-f, --follow", "as it is written")
+    .action(logs)
   base(program, "deploy <app> [commit]", "chooses a commit")
     .option("--reason <why>", "why")
     .action((name: string, commit: string | undefined, options: Common & { reason?: string }) =>
@@ -66,8 +84,10 @@ export function addClientCommands(program: Command): void {
     base(program, `${verb} <target>`, `${verb}s an application, or with papi#7 one rollout`)
       .requiredOption("--reason <why>", "why")
       .action(async (target: string, options: Common & { reason: string }) => {
-        if (!target.includes("#")) return order(options, `/v1/apps/${target}/${verb}`, { reason: options.reason })
-        if (verb === "pause") throw new Stop(exit.usage, "a single rollout is halted, not paused: immunity halt")
+        if (!target.includes("#"))
+          return order(options, `/v1/apps/${target}/${verb}`, { reason: options.reason })
+        if (verb === "pause")
+          throw new Stop(exit.usage, "a single rollout is halted, not paused: immunity halt")
         const { app: name, number } = split(target)
         return order(options, `/v1/apps/${name}/rollouts/${number}/resume`, { reason: options.reason })
       })
@@ -76,7 +96,8 @@ export function addClientCommands(program: Command): void {
   base(lock, "list [app]", "the locks").action(async (name: string | undefined, options: Common) => {
     const { locks } = await client(options).get<AppView>(`/v1/apps/${appName(name)}`)
     print(options, locks, () => {
-      for (const held of locks) line(`${held.id}  ${held.scope}  ${clock(held.at)}  ${held.by}: ${held.because}`)
+      for (const held of locks)
+        line(`${held.id}  ${held.scope}  ${clock(held.at)}  ${held.by}: ${held.because}`)
       if (locks.length === 0) line("nothing is locked")
     })
   })
@@ -89,11 +110,20 @@ export function addClientCommands(program: Command): void {
   base(lock, "release <app> [id]", "releases a lock; the newest when none is named")
     .requiredOption("--reason <why>", "what was found")
     .option("--preventive <what>", "what will prevent it next time")
-    .action(async (name: string, id: string | undefined, options: Common & { reason: string; preventive?: string }) => {
-      const found = id ?? (await client(options).get<AppView>(`/v1/apps/${name}`)).locks.at(-1)?.id
-      if (found === undefined) throw new Stop(exit.usage, `${name} is not locked`)
-      await order(options, `/v1/apps/${name}/locks/${found}/release`, { reason: options.reason, preventive: options.preventive })
-    })
+    .action(
+      async (
+        name: string,
+        id: string | undefined,
+        options: Common & { reason: string; preventive?: string },
+      ) => {
+        const found = id ?? (await client(options).get<AppView>(`/v1/apps/${name}`)).locks.at(-1)?.id
+        if (found === undefined) throw new Stop(exit.usage, `${name} is not locked`)
+        await order(options, `/v1/apps/${name}/locks/${found}/release`, {
+          reason: options.reason,
+          preventive: options.preventive,
+        })
+      },
+    )
 }
 
 async function order(options: Common, path: string, body: unknown): Promise<void> {
@@ -129,7 +159,8 @@ async function why(target: string | undefined, options: Common): Promise<void> {
   const view = await rolloutOf(options, wanted)
   print(options, view, () => printRollout(view))
   const { phase } = view.summary
-  if (["rolled-back", "failed", "rollback-failed", "aborting", "rolling-back"].includes(phase)) process.exitCode = exit.badEnd
+  if (["rolled-back", "failed", "rollback-failed", "aborting", "rolling-back"].includes(phase))
+    process.exitCode = exit.badEnd
   if (phase === "holding" || phase === "queued") process.exitCode = exit.undecided
 }
 
@@ -179,7 +210,10 @@ async function watch(name: string | undefined, options: Common): Promise<void> {
       if (!data) continue
       const entry = JSON.parse(data.slice(6)) as TimelineEntry & { app?: string }
       if (options.json) process.stdout.write(`${JSON.stringify(entry)}\n`)
-      else if (entry.app) line(`${new Date(entry.at).toISOString()} ${entry.app}${entry.rollout ? `#${entry.rollout}` : ""} ${entry.title}`)
+      else if (entry.app)
+        line(
+          `${new Date(entry.at).toISOString()} ${entry.app}${entry.rollout ? `#${entry.rollout}` : ""} ${entry.title}`,
+        )
     }
   }
 }
@@ -188,7 +222,9 @@ async function logs(name: string, options: Common & { follow?: boolean }): Promi
   const kind = /-(build|test)-/.test(name) ? "job" : "instance"
   let from = 0
   for (;;) {
-    const chunk = await client(options).get<{ text: string; next: number; ended: boolean }>(`/v1/logs?${kind}=${encodeURIComponent(name)}&from=${from}`)
+    const chunk = await client(options).get<{ text: string; next: number; ended: boolean }>(
+      `/v1/logs?${kind}=${encodeURIComponent(name)}&from=${from}`,
+    )
     process.stdout.write(chunk.text)
     const stuck = chunk.next === from
     from = chunk.next

@@ -2,7 +2,8 @@ import type { AppView, InstanceView, RolloutView, TimelineEntry, VerdictView } f
 
 /** What a terminal could take for an order of its own is not printed. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to remove
-export const safe = (text: string): string => text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?")
+export const safe = (text: string): string =>
+  text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?")
 
 export const line = (text = ""): void => {
   process.stdout.write(`${safe(text)}\n`)
@@ -29,13 +30,21 @@ export function printRollout(view: RolloutView): void {
   line()
   const { look } = view
   if (look) {
-    line(`  rule     ${look.decision.rule} -> ${look.decision.action} (${look.decision.autonomy}): ${look.decision.because}`)
+    line(
+      `  rule     ${look.decision.rule} -> ${look.decision.action} (${look.decision.autonomy}): ${look.decision.because}`,
+    )
     for (const verdict of look.verdicts) line(`  ${verdictLine(verdict)}`)
     line(`  proof    evidence ${look.evidence}`)
   }
-  if (view.harm.bad > 0) line(`  hurt     ${view.harm.bad} of ${view.harm.requests} requests, ${Math.round(view.harm.milliseconds / 1000)} s`)
+  if (view.harm.bad > 0)
+    line(
+      `  hurt     ${view.harm.bad} of ${view.harm.requests} requests, ${Math.round(view.harm.milliseconds / 1000)} s`,
+    )
   if (summary.wait) line(`  waits    for ${summary.wait.for}; then ${summary.wait.then}`)
-  if (view.actions.length > 0) line(`  next     ${view.actions.map((action) => `immunity ${action} ${view.app}#${summary.number}`).join("   |   ")}`)
+  if (view.actions.length > 0)
+    line(
+      `  next     ${view.actions.map((action) => `immunity ${action} ${view.app}#${summary.number}`).join("   |   ")}`,
+    )
 }
 
 function verdictLine(verdict: VerdictView): string {
@@ -48,7 +57,10 @@ export function printTimeline(entries: readonly TimelineEntry[]): void {
 
 export function printInstances(instances: readonly InstanceView[]): void {
   for (const instance of instances) {
-    const notes = [instance.leaving && `leaving: ${instance.leaving}`, ...instance.modified.map((path) => `modified: ${path}`)]
+    const notes = [
+      instance.leaving && `leaving: ${instance.leaving}`,
+      ...instance.modified.map((path) => `modified: ${path}`),
+    ]
     line(
       `${instance.id.padEnd(28)} ${instance.commit} ${instance.state.padEnd(9)} ${String(instance.weight).padStart(5)} %  ${instance.address ?? ""}  ${notes.filter(Boolean).join("; ")}`,
     )

@@ -8,7 +8,21 @@ const mostDepth = 20
 const forbidden = new Set(["__proto__", "constructor", "prototype"])
 
 /** Keys of other tools and of later versions: known, and not supported yet. */
-const notYet = new Set(["dockerfile", "registry", "provenance", "compute", "slack", "github", "cloudevents", "ramp", "samples", "confidence", "config", "port", "retries"])
+const notYet = new Set([
+  "dockerfile",
+  "registry",
+  "provenance",
+  "compute",
+  "slack",
+  "github",
+  "cloudevents",
+  "ramp",
+  "samples",
+  "confidence",
+  "config",
+  "port",
+  "retries",
+])
 
 /** A YAML text that knows where each of its values stands. */
 export class Yaml {
@@ -23,17 +37,36 @@ export class Yaml {
     this.file = file
     this.text = text
     const fits = Buffer.byteLength(text) <= mostBytes
-    this.#document = parseDocument(fits ? text : "", { lineCounter: this.#lines, version: "1.2", uniqueKeys: true, prettyErrors: false })
+    this.#document = parseDocument(fits ? text : "", {
+      lineCounter: this.#lines,
+      version: "1.2",
+      uniqueKeys: true,
+      prettyErrors: false,
+    })
     if (!fits) this.problem("C001", [], `the file is larger than ${mostBytes / 1024} KiB`)
     for (const error of this.#document.errors) {
       const { line, col } = this.#lines.linePos(error.pos[0])
-      this.problems.push({ severity: "error", code: "C002", file, line, column: col, length: error.pos[1] - error.pos[0], message: error.message })
+      this.problems.push({
+        severity: "error",
+        code: "C002",
+        file,
+        line,
+        column: col,
+        length: error.pos[1] - error.pos[0],
+        message: error.message,
+      })
     }
     this.#refuseTraps()
     this.value = this.problems.length > 0 ? undefined : this.#document.toJS({ maxAliasCount: 20 })
   }
 
-  problem(code: string, path: readonly (string | number)[], message: string, severity: Problem["severity"] = "error", key = false): void {
+  problem(
+    code: string,
+    path: readonly (string | number)[],
+    message: string,
+    severity: Problem["severity"] = "error",
+    key = false,
+  ): void {
     this.problems.push({ severity, code, file: this.file, ...this.#place(path, key), message })
   }
 
@@ -63,7 +96,13 @@ export class Yaml {
         const { additionalProperties } = error.params
         for (const key of additionalProperties) {
           if (notYet.has(key)) tell("C106", [...path, key], `"${key}" is not supported yet; remove it`, true)
-          else tell("C101", [...path, key], `unknown key "${key}".${didYouMean(key, knownKeys(error.schemaPath, this.#schema))}`, true)
+          else
+            tell(
+              "C101",
+              [...path, key],
+              `unknown key "${key}".${didYouMean(key, knownKeys(error.schemaPath, this.#schema))}`,
+              true,
+            )
         }
         return
       }
@@ -89,8 +128,14 @@ export class Yaml {
     this.check(schema)
   }
 
-  #wrongText(schemaPath: string, path: readonly string[], shown: string): [string, readonly string[], string] {
-    const says = String((resolvePointer(this.#schema, schemaPath) as { description?: string } | undefined)?.description ?? "")
+  #wrongText(
+    schemaPath: string,
+    path: readonly string[],
+    shown: string,
+  ): [string, readonly string[], string] {
+    const says = String(
+      (resolvePointer(this.#schema, schemaPath) as { description?: string } | undefined)?.description ?? "",
+    )
     if (says.startsWith("a duration")) return ["C103", path, `${shown} is not ${says}.${asDuration(shown)}`]
     if (says.startsWith("an amount with")) return ["C104", path, `${shown} needs a unit: it is ${says}.`]
     return ["C105", path, says ? `${shown} is not ${says}.` : `${shown} is not of the right form here.`]
@@ -120,9 +165,12 @@ export class Yaml {
   #rangeOf(path: readonly (string | number)[], key: boolean): readonly [number, number] {
     for (let length = path.length; length >= 0; length--) {
       const part = path.slice(0, length)
-      const parent: unknown = length > 1 ? this.#document.getIn(part.slice(0, -1), true) : this.#document.contents
+      const parent: unknown =
+        length > 1 ? this.#document.getIn(part.slice(0, -1), true) : this.#document.contents
       if ((key || length < path.length) && length > 0 && isMap(parent)) {
-        const pair = parent.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === part.at(-1))
+        const pair = parent.items.find(
+          (item) => isPair(item) && isScalar(item.key) && item.key.value === part.at(-1),
+        )
         if (pair && isNode(pair.key) && pair.key.range) return [pair.key.range[0], pair.key.range[1]]
       }
       const node: unknown = length > 0 ? this.#document.getIn(part, true) : this.#document.contents
@@ -133,7 +181,9 @@ export class Yaml {
 }
 
 function knownKeys(schemaPath: string, schema: unknown): readonly string[] {
-  const at = resolvePointer(schema, schemaPath.replace(/\/additionalProperties$/, "")) as { properties?: object } | undefined
+  const at = resolvePointer(schema, schemaPath.replace(/\/additionalProperties$/, "")) as
+    | { properties?: object }
+    | undefined
   return Object.keys(at?.properties ?? {})
 }
 
@@ -150,6 +200,17 @@ function resolvePointer(schema: unknown, pointer: string): unknown {
 function asDuration(shown: string): string {
   const found = /^"?(\d+(?:\.\d+)?) ?(ms|milli|s|sec|m|min|h|hour|d|day)/i.exec(shown)
   if (!found) return /^"?\d+"?$/.test(shown) ? ` Write ${shown.replaceAll('"', "")}s.` : ""
-  const unit = { ms: "ms", milli: "ms", s: "s", sec: "s", m: "m", min: "m", h: "h", hour: "h", d: "d", day: "d" }[found[2]?.toLowerCase() ?? ""]
+  const unit = {
+    ms: "ms",
+    milli: "ms",
+    s: "s",
+    sec: "s",
+    m: "m",
+    min: "m",
+    h: "h",
+    hour: "h",
+    d: "d",
+    day: "d",
+  }[found[2]?.toLowerCase() ?? ""]
   return ` Write ${found[1]}${unit}.`
 }

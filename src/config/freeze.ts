@@ -2,7 +2,8 @@ import type { FreezeWindow } from "../core/model/policy.ts"
 
 const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
 const week = 7 * 86_400_000
-const rule = /^(Sun|Mon|Tue|Wed|Thu|Fri|Sat) ([01]\d|2[0-3]):([0-5]\d) - (Sun|Mon|Tue|Wed|Thu|Fri|Sat) ([01]\d|2[0-3]):([0-5]\d)$/
+const rule =
+  /^(Sun|Mon|Tue|Wed|Thu|Fri|Sat) ([01]\d|2[0-3]):([0-5]\d) - (Sun|Mon|Tue|Wed|Thu|Fri|Sat) ([01]\d|2[0-3]):([0-5]\d)$/
 
 /** What is wrong with a window, in a sentence; undefined when nothing is. */
 export function freezeProblem(when: string, zone: string): string | undefined {
@@ -24,7 +25,8 @@ export function freezeSpans(when: string, zone: string, now: number): FreezeWind
   for (let back = -1; back <= 5; back++) {
     const from = inZone(now + back * week, zone, days.indexOf(fromDay), Number(fromHour), Number(fromMinute))
     let until = inZone(from, zone, days.indexOf(untilDay), Number(untilHour), Number(untilMinute))
-    if (until <= from) until = inZone(from + week, zone, days.indexOf(untilDay), Number(untilHour), Number(untilMinute))
+    if (until <= from)
+      until = inZone(from + week, zone, days.indexOf(untilDay), Number(untilHour), Number(untilMinute))
     spans.push({ from, until })
   }
   return spans
@@ -42,10 +44,16 @@ function inZone(near: number, zone: string, day: number, hour: number, minute: n
 
 function offset(at: number, zone: string): number {
   const local = wall(at, zone)
-  return Date.UTC(local.year, local.month - 1, local.date, local.hour, local.minute, local.second) - Math.floor(at / 1_000) * 1_000
+  return (
+    Date.UTC(local.year, local.month - 1, local.date, local.hour, local.minute, local.second) -
+    Math.floor(at / 1_000) * 1_000
+  )
 }
 
-function wall(at: number, zone: string): Record<"year" | "month" | "date" | "hour" | "minute" | "second" | "day", number> {
+function wall(
+  at: number,
+  zone: string,
+): Record<"year" | "month" | "date" | "hour" | "minute" | "second" | "day", number> {
   const parts = new Intl.DateTimeFormat("en-US", {
     timeZone: zone,
     hourCycle: "h23",

@@ -21,7 +21,8 @@ export function printProblems(problems: readonly Problem[], text: string): strin
     const mark = "^".repeat(Math.max(1, Math.min(problem.length, line.length - problem.column + 1)))
     return `${head}\n${number} | ${line}\n${" ".repeat(4)} | ${" ".repeat(problem.column - 1)}${mark}`
   })
-  const count = (severity: Problem["severity"]) => problems.filter((problem) => problem.severity === severity).length
+  const count = (severity: Problem["severity"]) =>
+    problems.filter((problem) => problem.severity === severity).length
   return `${shown.join("\n")}\n\n${count("error")} errors, ${count("warning")} warnings`
 }
 
@@ -44,7 +45,8 @@ function distance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1] ? 0 : 1
       let best = Math.min(at(i - 1, j) + 1, (row[j - 1] ?? 0) + 1, at(i - 1, j - 1) + same)
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, at(i - 2, j - 2) + 1)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        best = Math.min(best, at(i - 2, j - 2) + 1)
       row.push(best)
     }
   }

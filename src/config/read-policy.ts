@@ -13,7 +13,10 @@ export type Read =
  * immunity.yaml at one commit, with what the server pins on top, as the policy that the core follows. Anything
  * wrong is told with its place; nothing is guessed and nothing half-read.
  */
-export function readPolicy(text: string, options: { readonly file: string; readonly pins?: string | undefined; readonly now: number }): Read {
+export function readPolicy(
+  text: string,
+  options: { readonly file: string; readonly pins?: string | undefined; readonly now: number },
+): Read {
   const yaml = new Yaml(text, options.file)
   yaml.checkWith(FileSchema)
   const pins = new Yaml(options.pins ?? "{}", "the server's policy")
@@ -45,11 +48,17 @@ function references(yaml: Yaml, file: File): void {
   const listens = new Map<string, string>()
   file.regions.forEach((region, i) => {
     const at = ["regions", i]
-    if (seen.has(region.name)) yaml.problem("C201", [...at, "name"], `region "${region.name}" is defined twice; names are unique`)
+    if (seen.has(region.name))
+      yaml.problem("C201", [...at, "name"], `region "${region.name}" is defined twice; names are unique`)
     seen.set(region.name, i)
     const listen = String(region.listen).replace("127.0.0.1:", "")
     const other = listens.get(listen)
-    if (other) yaml.problem("C203", [...at, "listen"], `region "${other}" listens at ${listen} already; each region has an address of its own`)
+    if (other)
+      yaml.problem(
+        "C203",
+        [...at, "listen"],
+        `region "${other}" listens at ${listen} already; each region has an address of its own`,
+      )
     listens.set(listen, region.name)
     const from = typeof region.mirror === "string" ? region.mirror : region.mirror?.from
     if (from !== undefined && !names.includes(from)) {
@@ -58,25 +67,47 @@ function references(yaml: Yaml, file: File): void {
     }
     const to = region.compare?.to
     if (to !== undefined && !["previous", "peers", ...names].includes(to)) {
-      yaml.problem("C202", [...at, "compare", "to"], `"${to}" is neither previous, peers nor a region.${didYouMean(to, ["previous", "peers", ...names])}`)
+      yaml.problem(
+        "C202",
+        [...at, "compare", "to"],
+        `"${to}" is neither previous, peers nor a region.${didYouMean(to, ["previous", "peers", ...names])}`,
+      )
     }
     region.tests?.forEach((test, j) => {
-      if (!tests.includes(test)) yaml.problem("C202", [...at, "tests", j], `there is no test "${test}".${didYouMean(test, tests)}`)
+      if (!tests.includes(test))
+        yaml.problem("C202", [...at, "tests", j], `there is no test "${test}".${didYouMean(test, tests)}`)
     })
     weights(yaml, at, region.canary, region.strategy)
   })
   for (const name of Object.keys(file.autonomy?.regions ?? {})) {
-    if (!names.includes(name)) yaml.problem("C202", ["autonomy", "regions", name], `there is no region "${name}".${didYouMean(name, names)}`, "error", true)
+    if (!names.includes(name))
+      yaml.problem(
+        "C202",
+        ["autonomy", "regions", name],
+        `there is no region "${name}".${didYouMean(name, names)}`,
+        "error",
+        true,
+      )
   }
   if (typeof file.metrics === "object") {
     const sources = Object.keys(file.metrics.sources ?? {})
     for (const [name, metric] of Object.entries(file.metrics.list ?? {})) {
       const { source } = metric
       if (source !== undefined && source !== "proxy" && !sources.includes(source)) {
-        yaml.problem("C202", ["metrics", "list", name, "source"], `there is no metrics source "${source}".${didYouMean(source, ["proxy", ...sources])}`)
+        yaml.problem(
+          "C202",
+          ["metrics", "list", name, "source"],
+          `there is no metrics source "${source}".${didYouMean(source, ["proxy", ...sources])}`,
+        )
       }
       if (source !== undefined && sources.includes(source) && !metric.query) {
-        yaml.problem("C102", ["metrics", "list", name], `${name} asks ${source} and has no query`, "error", true)
+        yaml.problem(
+          "C102",
+          ["metrics", "list", name],
+          `${name} asks ${source} and has no query`,
+          "error",
+          true,
+        )
       }
     }
   }
@@ -85,13 +116,28 @@ function references(yaml: Yaml, file: File): void {
     if (wrong) yaml.problem("C105", ["freeze", i, wrong.includes("time zone") ? "zone" : "when"], wrong)
   })
   if (!file.regions.some((region) => region.gate !== undefined)) {
-    yaml.problem("C205", ["regions"], "no region has a gate: a commit can reach the last region with nobody asked", "warning", true)
+    yaml.problem(
+      "C205",
+      ["regions"],
+      "no region has a gate: a commit can reach the last region with nobody asked",
+      "warning",
+      true,
+    )
   }
 }
 
-function weights(yaml: Yaml, at: readonly (string | number)[], canary: readonly string[] | undefined, strategy: unknown): void {
+function weights(
+  yaml: Yaml,
+  at: readonly (string | number)[],
+  canary: readonly string[] | undefined,
+  strategy: unknown,
+): void {
   if (strategy === "canary" && !canary) {
-    yaml.problem("C102", [...at, "strategy"], "the strategy canary needs its weights: canary: [1%, 5%, 25%, 100%]")
+    yaml.problem(
+      "C102",
+      [...at, "strategy"],
+      "the strategy canary needs its weights: canary: [1%, 5%, 25%, 100%]",
+    )
   }
   if (!canary) return
   const numbers = canary.map((share) => Number.parseFloat(share))
@@ -105,7 +151,13 @@ function pinnedRegions(pins: Yaml, pinned: Pins, file: File): void {
   const names = file.regions.map((region) => region.name)
   for (const name of Object.keys(pinned.regions ?? {})) {
     if (!names.includes(name)) {
-      pins.problem("C206", ["regions", name], `the server pins region "${name}" and this commit has none of that name: it would escape what guards it`, "error", true)
+      pins.problem(
+        "C206",
+        ["regions", name],
+        `the server pins region "${name}" and this commit has none of that name: it would escape what guards it`,
+        "error",
+        true,
+      )
     }
   }
 }
@@ -114,16 +166,33 @@ function decisions(yaml: Yaml, file: File): void {
   if (!file.decisions) return
   const ids = new Set<string>()
   file.decisions.rules.forEach((rule, i) => {
-    if (ids.has(rule.id)) yaml.problem("C305", ["decisions", "rules", i, "id"], `rule ${rule.id} is there twice`)
+    if (ids.has(rule.id))
+      yaml.problem("C305", ["decisions", "rules", i, "id"], `rule ${rule.id} is there twice`)
     ids.add(rule.id)
     if (rule.when.count !== undefined && rule.when.any === undefined) {
-      yaml.problem("C304", ["decisions", "rules", i, "when", "count"], "count belongs to any: say any: worse, count: 2")
+      yaml.problem(
+        "C304",
+        ["decisions", "rules", i, "when", "count"],
+        "count belongs to any: say any: worse, count: 2",
+      )
     }
   })
   if (!file.decisions.default) {
-    yaml.problem("C302", ["decisions"], 'no default action: cases that no rule matches will "hold" and ask', "warning", true)
+    yaml.problem(
+      "C302",
+      ["decisions"],
+      'no default action: cases that no rule matches will "hold" and ask',
+      "warning",
+      true,
+    )
   }
   if (!file.decisions.rules.some((rule) => rule.then === "advance")) {
-    yaml.problem("C303", ["decisions", "rules"], `no rule ever says "advance": every rollout of ${file.app} will stop and wait`, "warning", true)
+    yaml.problem(
+      "C303",
+      ["decisions", "rules"],
+      `no rule ever says "advance": every rollout of ${file.app} will stop and wait`,
+      "warning",
+      true,
+    )
   }
 }

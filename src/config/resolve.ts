@@ -17,7 +17,11 @@ import { amountOf, bytesOf, durationOf, shareOf } from "./units.ts"
 /** Fills in every default; what the server pins wins over what the commit says. */
 export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
   const tests = testsOf(file)
-  const regions = regionsOf(file, pins, tests.map((test) => test.name))
+  const regions = regionsOf(
+    file,
+    pins,
+    tests.map((test) => test.name),
+  )
   const { run } = file
   return {
     app: file.app,
@@ -74,11 +78,15 @@ function testsOf(file: File): Policy["tests"] {
     command: test.run,
     timeout: duration(test.timeout, "5m"),
   }))
-  return file.test === undefined ? named : [{ name: "test", command: file.test, timeout: durationOf("5m") }, ...named]
+  return file.test === undefined
+    ? named
+    : [{ name: "test", command: file.test, timeout: durationOf("5m") }, ...named]
 }
 
 function regionsOf(file: File, pins: Pins, tests: readonly string[]): readonly RegionPolicy[] {
-  const wanted = file.regions.map((region): RegionFile => ({ ...region, ...pins.regions?.[region.name], name: region.name }))
+  const wanted = file.regions.map(
+    (region): RegionFile => ({ ...region, ...pins.regions?.[region.name], name: region.name }),
+  )
   const firstGate = wanted.findIndex((region) => region.gate !== undefined)
   const isProduction = (region: RegionFile, index: number) =>
     region.traffic === undefined ? firstGate >= 0 && index >= firstGate : region.traffic === "production"
@@ -86,7 +94,12 @@ function regionsOf(file: File, pins: Pins, tests: readonly string[]): readonly R
   return wanted.map((region, i) => regionOf(region, isProduction(region, i), i === firstProduction, tests))
 }
 
-function regionOf(region: RegionFile, production: boolean, firstProduction: boolean, tests: readonly string[]): RegionPolicy {
+function regionOf(
+  region: RegionFile,
+  production: boolean,
+  firstProduction: boolean,
+  tests: readonly string[],
+): RegionPolicy {
   const mirror = typeof region.mirror === "string" ? { from: region.mirror } : region.mirror
   const gate = region.gate === "button" ? {} : region.gate
   const control = mirror?.from ?? (firstProduction ? "previous" : "peers")
@@ -99,7 +112,8 @@ function regionOf(region: RegionFile, production: boolean, firstProduction: bool
     listen: typeof region.listen === "number" ? `127.0.0.1:${region.listen}` : region.listen,
     production,
     tests: region.tests ?? tests,
-    strategy: (region.strategy ?? (region.canary ? "canary" : production ? "one-at-a-time" : "blue-green")) as RegionPolicy["strategy"],
+    strategy: (region.strategy ??
+      (region.canary ? "canary" : production ? "one-at-a-time" : "blue-green")) as RegionPolicy["strategy"],
     weights: (region.canary ?? []).map(shareOf),
     pause: duration(region.pause, "0s"),
     gate: gate && { expires: duration(gate.expires, "24h"), notAuthor: gate.notAuthor ?? false },
@@ -134,7 +148,9 @@ function metricsOf(file: File): readonly MetricPolicy[] {
   const { metrics } = file
   if (metrics === "http") return httpMetrics
   if (metrics === undefined || metrics === "none") return []
-  const own = Object.entries(metrics.list ?? {}).map(([name, metric]) => metricOf(name, metric, metrics.sources ?? {}))
+  const own = Object.entries(metrics.list ?? {}).map(([name, metric]) =>
+    metricOf(name, metric, metrics.sources ?? {}),
+  )
   const names = new Set(own.map((metric) => metric.name))
   return metrics.http === false ? own : [...httpMetrics.filter((metric) => !names.has(metric.name)), ...own]
 }
@@ -145,12 +161,16 @@ function metricOf(
   sources: Readonly<Record<string, { readonly url: string }>>,
 ): MetricPolicy {
   const known = httpMetrics.find((preset) => preset.name === name)
-  const amounts = (Array.isArray(metric.tolerate) ? metric.tolerate : metric.tolerate ? [metric.tolerate] : []).map(amountOf)
+  const amounts = (
+    Array.isArray(metric.tolerate) ? metric.tolerate : metric.tolerate ? [metric.tolerate] : []
+  ).map(amountOf)
   const url = sources[metric.source ?? ""]?.url
   const given = metric.tolerate !== undefined
   return {
     name,
-    source: url ? { type: "prometheus", url, query: metric.query ?? "" } : (known?.source ?? { type: "router" }),
+    source: url
+      ? { type: "prometheus", url, query: metric.query ?? "" }
+      : (known?.source ?? { type: "router" }),
     kind: (metric.kind ?? known?.kind ?? (url ? "gauge" : "error-proportion")) as MetricPolicy["kind"],
     worse: metric.worse ?? known?.worse ?? "up",
     critical: metric.critical ?? known?.critical ?? false,
@@ -164,7 +184,10 @@ function metricOf(
 
 function decisionsOf(decisions: File["decisions"]): DecisionTable {
   if (!decisions) return defaultTable
-  return { fallback: (decisions.default ?? "hold") as DecisionTable["fallback"], rules: decisions.rules as DecisionTable["rules"] }
+  return {
+    fallback: (decisions.default ?? "hold") as DecisionTable["fallback"],
+    rules: decisions.rules as DecisionTable["rules"],
+  }
 }
 
 function autonomyOf(autonomy: File["autonomy"]): AutonomyPolicy {

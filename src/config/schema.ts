@@ -4,8 +4,14 @@ import { type Static, type TSchema, Type } from "typebox"
 const strict = { additionalProperties: false }
 const maybe = <T extends TSchema>(type: T) => Type.Optional(type)
 
-const name = Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$", description: "a letter, then letters, digits and -" })
-const duration = Type.String({ pattern: "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$", description: "a duration such as 30s, 5m, 24h" })
+const name = Type.String({
+  pattern: "^[a-z][a-z0-9-]{0,39}$",
+  description: "a letter, then letters, digits and -",
+})
+const duration = Type.String({
+  pattern: "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$",
+  description: "a duration such as 30s, 5m, 24h",
+})
 const share = Type.String({ pattern: "^[0-9]+(\\.[0-9]+)? ?%$", description: "a share such as 5%" })
 const amount = Type.String({
   pattern: "^[0-9]+(\\.[0-9]+)? ?(%|pp|ms|s|MB)$",
@@ -23,7 +29,10 @@ const strategy = Type.Union(
 
 const Gate = Type.Union([
   Type.Literal("button"),
-  Type.Object({ type: maybe(Type.Literal("button")), expires: maybe(duration), notAuthor: maybe(Type.Boolean()) }, strict),
+  Type.Object(
+    { type: maybe(Type.Literal("button")), expires: maybe(duration), notAuthor: maybe(Type.Boolean()) },
+    strict,
+  ),
 ])
 
 const Compare = Type.Object(
@@ -41,14 +50,20 @@ const Compare = Type.Object(
 export const RegionSchema = Type.Object(
   {
     name,
-    listen: Type.Union([Type.Integer({ minimum: 1, maximum: 65_535 }), Type.String({ pattern: "^[0-9.]+:[0-9]{1,5}$" })]),
+    listen: Type.Union([
+      Type.Integer({ minimum: 1, maximum: 65_535 }),
+      Type.String({ pattern: "^[0-9.]+:[0-9]{1,5}$" }),
+    ]),
     servers: maybe(Type.Array(name, { minItems: 1 })),
     size: maybe(whole),
     traffic: maybe(Type.Union([Type.Literal("production"), Type.Literal("none")])),
     tests: maybe(Type.Array(Type.String())),
     gate: maybe(Gate),
     mirror: maybe(
-      Type.Union([Type.String(), Type.Object({ from: Type.String(), sample: maybe(share), timeout: maybe(duration) }, strict)]),
+      Type.Union([
+        Type.String(),
+        Type.Object({ from: Type.String(), sample: maybe(share), timeout: maybe(duration) }, strict),
+      ]),
     ),
     compare: maybe(Compare),
     strategy: maybe(strategy),
@@ -72,7 +87,9 @@ const MetricSchema = Type.Object(
   {
     source: maybe(Type.String()),
     kind: maybe(
-      Type.Union(["error-proportion", "latency-quantile", "events", "gauge"].map((kind) => Type.Literal(kind))),
+      Type.Union(
+        ["error-proportion", "latency-quantile", "events", "gauge"].map((kind) => Type.Literal(kind)),
+      ),
     ),
     query: maybe(Type.String()),
     q: maybe(Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 })),
@@ -159,7 +176,12 @@ export const FileSchema = Type.Object(
     version: Type.Literal(1),
     app: name,
     source: maybe(Type.String()),
-    build: maybe(Type.Object({ command: maybe(command), output: maybe(Type.String()), timeout: maybe(duration) }, strict)),
+    build: maybe(
+      Type.Object(
+        { command: maybe(command), output: maybe(Type.String()), timeout: maybe(duration) },
+        strict,
+      ),
+    ),
     start: command,
     run: maybe(
       Type.Object(
@@ -194,7 +216,15 @@ export const FileSchema = Type.Object(
         Type.Literal("none"),
         Type.Object(
           {
-            sources: maybe(Type.Record(name, Type.Object({ type: Type.Literal("prometheus"), url: Type.String({ pattern: "^https?://" }) }, strict))),
+            sources: maybe(
+              Type.Record(
+                name,
+                Type.Object(
+                  { type: Type.Literal("prometheus"), url: Type.String({ pattern: "^https?://" }) },
+                  strict,
+                ),
+              ),
+            ),
             http: maybe(Type.Boolean()),
             list: maybe(Type.Record(Type.String({ pattern: "^[a-z][a-z0-9_]{0,60}$" }), MetricSchema)),
           },
@@ -214,7 +244,9 @@ export const FileSchema = Type.Object(
             webhook: Type.String({ pattern: "^https?://" }),
             on: maybe(
               Type.Array(
-                Type.Union(["gate", "halt", "rollback", "lock", "hold", "success"].map((kind) => Type.Literal(kind))),
+                Type.Union(
+                  ["gate", "halt", "rollback", "lock", "hold", "success"].map((kind) => Type.Literal(kind)),
+                ),
               ),
             ),
           },

@@ -1,4 +1,11 @@
-import { type JudgeState, observe, sourceBroken, startJudge, verdicts } from "../core/judge/judge.ts"
+import {
+  calibrate,
+  type JudgeState,
+  observe,
+  sourceBroken,
+  startJudge,
+  verdicts,
+} from "../core/judge/judge.ts"
 import type { Measurement, Observation } from "../core/model/measurement.ts"
 import type { MetricPolicy } from "../core/model/policy.ts"
 import type { Instant } from "../core/model/time.ts"
@@ -106,7 +113,11 @@ export class Watch {
   }
 
   #hear(interval: Interval): void {
-    if (!interval.judged) return
+    if (!interval.judged) {
+      // The warm-up accuses nobody, but the control's own scatter is worth knowing.
+      for (const measurement of interval.measurements) this.#judge = calibrate(this.#judge, measurement)
+      return
+    }
     const seen = interval.measurements.every((m) => m.canary !== undefined && m.blind === undefined)
     this.#intervals.push({ step: interval.step, observed: seen ? interval.to - interval.from : 0 })
     for (const measurement of interval.measurements) this.#judge = observe(this.#judge, measurement)

@@ -10,7 +10,11 @@ import { routers } from "../providers/router/index.ts"
 import { ownArgv, toolPath } from "./folders.ts"
 
 /** Puts an agent together from its providers and runs it until it is told to end. */
-export async function startAgent(options: { readonly dir: string; readonly routerDir: string; readonly server: string }): Promise<void> {
+export async function startAgent(options: {
+  readonly dir: string
+  readonly routerDir: string
+  readonly server: string
+}): Promise<void> {
   mkdirSync(options.dir, { recursive: true, mode: 0o700 })
   const artifacts = artifactFolder(join(options.dir, "artifacts"))
   const path = toolPath()

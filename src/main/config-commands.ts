@@ -11,7 +11,9 @@ export function addConfigCommands(program: Command): void {
     .command("validate [files...]")
     .description("checks immunity.yaml; every mistake with its place and a way out")
     .option("--json", "one JSON object")
-    .action((files: string[], options: { json?: boolean }) => validate(files.length > 0 ? files : ["immunity.yaml"], options.json === true))
+    .action((files: string[], options: { json?: boolean }) =>
+      validate(files.length > 0 ? files : ["immunity.yaml"], options.json === true),
+    )
   program
     .command("schema")
     .description("the JSON Schema of immunity.yaml")
@@ -33,12 +35,21 @@ export function addConfigCommands(program: Command): void {
 
 function validate(files: readonly string[], json: boolean): void {
   const found = files.map((file) => {
-    if (!existsSync(file)) throw new Stop(exit.usage, `${file} does not exist; make one with: immunity init --app NAME`)
+    if (!existsSync(file))
+      throw new Stop(exit.usage, `${file} does not exist; make one with: immunity init --app NAME`)
     const text = readFileSync(file, "utf8")
     const read = readPolicy(text, { file, now: Date.now() })
-    return { file, text, problems: "problems" in read ? read.problems : read.warnings, ok: !("problems" in read) }
+    return {
+      file,
+      text,
+      problems: "problems" in read ? read.problems : read.warnings,
+      ok: !("problems" in read),
+    }
   })
-  if (json) process.stdout.write(`${JSON.stringify(found.map(({ file, ok, problems }) => ({ file, ok, problems })))}\n`)
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify(found.map(({ file, ok, problems }) => ({ file, ok, problems })))}\n`,
+    )
   else {
     for (const { file, text, problems, ok } of found) {
       if (problems.length > 0) process.stdout.write(`${printProblems(problems, text)}\n`)
@@ -49,13 +60,16 @@ function validate(files: readonly string[], json: boolean): void {
 }
 
 function init(options: { app: string; start: string; test?: string; build?: string }): void {
-  if (existsSync("immunity.yaml")) throw new Stop(exit.usage, "immunity.yaml is there already; nothing was changed")
+  if (existsSync("immunity.yaml"))
+    throw new Stop(exit.usage, "immunity.yaml is there already; nothing was changed")
   const lines = [
     "version: 1",
     `app: ${options.app}`,
     ...(options.build ? [`build: { command: ${JSON.stringify(options.build)} }`] : []),
     `start: ${JSON.stringify(options.start)}   # gets PORT`,
-    ...(options.test ? [`test: ${JSON.stringify(options.test)}   # gets IMMUNITY_URL, the address of the new instances`] : []),
+    ...(options.test
+      ? [`test: ${JSON.stringify(options.test)}   # gets IMMUNITY_URL, the address of the new instances`]
+      : []),
     "regions:",
     "  - { name: sandbox, listen: 8101 }",
     "  - { name: production, listen: 8102, size: 2, gate: button }",
@@ -64,5 +78,7 @@ function init(options: { app: string; start: string; test?: string; build?: stri
     "",
   ]
   writeFileSync("immunity.yaml", lines.join("\n"))
-  process.stdout.write("immunity.yaml is written. Next: immunity validate, commit it, immunity serve, immunity app add URL\n")
+  process.stdout.write(
+    "immunity.yaml is written. Next: immunity validate, commit it, immunity serve, immunity app add URL\n",
+  )
 }

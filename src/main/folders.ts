@@ -28,12 +28,20 @@ export function foldersIn(root: string): Folders {
 
 /** The server's token: made at the first start, readable by its owner alone. */
 export function tokenIn(folders: Folders): string {
-  if (!existsSync(folders.token)) writeFileSync(folders.token, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 })
+  if (!existsSync(folders.token))
+    writeFileSync(folders.token, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 })
   if (statSync(folders.token).mode & 0o077) {
-    throw new Stop(78, `${folders.token} can be read by others; change it (chmod 600) or delete it, and a new one is made`)
+    throw new Stop(
+      78,
+      `${folders.token} can be read by others; change it (chmod 600) or delete it, and a new one is made`,
+    )
   }
   const token = readFileSync(folders.token, "utf8").trim()
-  if (token.length < 32) throw new Stop(78, `${folders.token} holds a token of ${token.length} characters; delete it, and a safe one is made`)
+  if (token.length < 32)
+    throw new Stop(
+      78,
+      `${folders.token} holds a token of ${token.length} characters; delete it, and a safe one is made`,
+    )
   return token
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { pino } from "pino"
+import { pages } from "../../web/pages.tsx"
 import { connectAgent } from "../agent/client.ts"
 import { socketPath } from "../agent/server.ts"
 import { supervise } from "../agent/supervise.ts"
@@ -14,7 +15,6 @@ import { metricsSources } from "../providers/metrics/index.ts"
 import { notifiers } from "../providers/notify/index.ts"
 import { sources } from "../providers/source/index.ts"
 import { openStore } from "../store/store.ts"
-import { pages } from "../../web/pages.tsx"
 import { foldersIn, ownArgv, tokenIn } from "./folders.ts"
 import { telemetry } from "./telemetry.ts"
 
@@ -32,17 +32,27 @@ export type Served = { readonly url: string; readonly token: string; readonly st
 /** Starts the control plane; the agent and its router are processes of their own and outlive it. */
 export async function serve(options: ServeOptions): Promise<Served> {
   if (!["127.0.0.1", "::1", "localhost"].includes(options.host)) {
-    throw new Stop(78, `--host ${options.host}: only loopback is served without TLS; put a proxy with TLS in front of it`)
+    throw new Stop(
+      78,
+      `--host ${options.host}: only loopback is served without TLS; put a proxy with TLS in front of it`,
+    )
   }
   const folders = foldersIn(options.dir)
   const token = tokenIn(folders)
   const clock = systemClock
-  const log = pino({ level: options.quiet ? "error" : "info" }, pino.destination({ dest: join(folders.root, "serve.log"), sync: true, mkdir: true }))
+  const log = pino(
+    { level: options.quiet ? "error" : "info" },
+    pino.destination({ dest: join(folders.root, "serve.log"), sync: true, mkdir: true }),
+  )
   const store = await openStore({ path: folders.store, clock, onPersisted: failpoint() })
   const ending = new AbortController()
   const agentSocket = socketPath(folders.agent)
   const agentArgv = ownArgv("agent", "--dir", folders.agent, "--router-dir", folders.router)
-  const watching = supervise({ name: "agent", socket: agentSocket, argv: agentArgv, logDir: folders.root }, clock, ending.signal)
+  const watching = supervise(
+    { name: "agent", socket: agentSocket, argv: agentArgv, logDir: folders.root },
+    clock,
+    ending.signal,
+  )
   const agents = new Map([["local", connectAgent({ server: "local", socketPath: agentSocket })]])
   const source = sources.git({ dir: folders.git })
   const engine = createEngine({
@@ -83,7 +93,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ending.abort()
     await store.close()
     if (error.code !== "EADDRINUSE") throw error
-    throw new Stop(exit.broken, `port ${options.port} is taken on ${options.host}; stop what uses it, or choose another with --port`)
+    throw new Stop(
+      exit.broken,
+      `port ${options.port} is taken on ${options.host}; stop what uses it, or choose another with --port`,
+    )
   })
   await engine.start()
   const address = api.server.address()
@@ -101,18 +114,28 @@ export async function serve(options: ServeOptions): Promise<Served> {
   }
 }
 
-function policyFor(text: string | undefined, pins: string | undefined, app: string, now: number): ReturnType<Parameters<typeof createEngine>[0]["readPolicy"]> {
-  if (text === undefined) return { problems: ["there is no immunity.yaml at this commit; write one with: immunity init"] }
+function policyFor(
+  text: string | undefined,
+  pins: string | undefined,
+  app: string,
+  now: number,
+): ReturnType<Parameters<typeof createEngine>[0]["readPolicy"]> {
+  if (text === undefined)
+    return { problems: ["there is no immunity.yaml at this commit; write one with: immunity init"] }
   const read = readPolicy(text, { file: "immunity.yaml", pins, now })
   if ("problems" in read) {
     return {
       problems: read.problems
         .filter((problem) => problem.severity === "error")
-        .map((problem) => `${problem.file}:${problem.line}:${problem.column} ${problem.code} ${problem.message}`),
+        .map(
+          (problem) => `${problem.file}:${problem.line}:${problem.column} ${problem.code} ${problem.message}`,
+        ),
     }
   }
   if (read.policy.app !== app) {
-    return { problems: [`immunity.yaml is for "${read.policy.app}", and this application is called "${app}"`] }
+    return {
+      problems: [`immunity.yaml is for "${read.policy.app}", and this application is called "${app}"`],
+    }
   }
   return { policy: read.policy }
 }

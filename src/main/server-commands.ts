@@ -5,16 +5,20 @@ import { dataDir } from "../cli/client.ts"
 export function addServerCommands(program: Command): void {
   program
     .command("demo")
-    .description("four regions, real traffic, a good commit, a bad commit, and the way back; on this machine only")
+    .description(
+      "four regions, real traffic, a good commit, a bad commit, and the way back; on this machine only",
+    )
     .option("--bad <kind>", "errors, slow, crash, leak, wrong, drift or blind")
     .option("--yes", "do not ask")
     .option("--json", "end with one JSON object")
     .option("--keep", "leave it running for exploration")
     .option("--port <port>", "of the page", "7300")
-    .action(async (options: { bad?: string; yes?: boolean; json?: boolean; keep?: boolean; port: string }) => {
-      const { demo } = await import("./demo/demo.ts")
-      await demo(options)
-    })
+    .action(
+      async (options: { bad?: string; yes?: boolean; json?: boolean; keep?: boolean; port: string }) => {
+        const { demo } = await import("./demo/demo.ts")
+        await demo(options)
+      },
+    )
   program
     .command("serve")
     .description("the control plane: API, pages and engine")

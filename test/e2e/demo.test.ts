@@ -11,26 +11,49 @@ async function demo(kind: string) {
 }
 
 describe("the whole loop, for real", () => {
-  it("a good commit climbs four regions, a bad one comes back by itself, locked and blocked", async () => {
-    const { code, result, story } = await demo("errors")
-    expect(result.good.regions, story).toEqual({ sandbox1: "succeeded", sandbox2: "succeeded", prod3: "succeeded", prod4: "succeeded" })
-    expect(result.bad).toMatchObject({ kind: "errors", outcome: "rolled-back", locked: true, quarantined: true, metric: "error_rate" })
-    expect(result.traffic.failedBySwitching, story).toBe(0)
-    expect(result.leftovers, story).toBe(0)
-    expect(code).toBe(0)
-  }, 4 * minutes)
+  it(
+    "a good commit climbs four regions, a bad one comes back by itself, locked and blocked",
+    async () => {
+      const { code, result, story } = await demo("errors")
+      expect(result.good.regions, story).toEqual({
+        sandbox1: "succeeded",
+        sandbox2: "succeeded",
+        prod3: "succeeded",
+        prod4: "succeeded",
+      })
+      expect(result.bad).toMatchObject({
+        kind: "errors",
+        outcome: "rolled-back",
+        locked: true,
+        quarantined: true,
+        metric: "error_rate",
+      })
+      expect(result.traffic.failedBySwitching, story).toBe(0)
+      expect(result.leftovers, story).toBe(0)
+      expect(code).toBe(0)
+    },
+    4 * minutes,
+  )
 
-  it("an edited instance is found and replaced by a fresh one", async () => {
-    const { result, story } = await demo("drift")
-    expect(result.bad, story).toMatchObject({ outcome: "replaced", locked: false })
-    expect(result.traffic.failedBySwitching, story).toBe(0)
-    expect(result.leftovers, story).toBe(0)
-  }, 4 * minutes)
+  it(
+    "an edited instance is found and replaced by a fresh one",
+    async () => {
+      const { result, story } = await demo("drift")
+      expect(result.bad, story).toMatchObject({ outcome: "replaced", locked: false })
+      expect(result.traffic.failedBySwitching, story).toBe(0)
+      expect(result.leftovers, story).toBe(0)
+    },
+    4 * minutes,
+  )
 
-  it("blind is held: never advanced, never rolled back, not locked", async () => {
-    const { result, story } = await demo("blind")
-    expect(result.bad, story).toMatchObject({ outcome: "held", locked: false, quarantined: false })
-    expect(result.traffic.failedBySwitching, story).toBe(0)
-    expect(result.leftovers, story).toBe(0)
-  }, 4 * minutes)
+  it(
+    "blind is held: never advanced, never rolled back, not locked",
+    async () => {
+      const { result, story } = await demo("blind")
+      expect(result.bad, story).toMatchObject({ outcome: "held", locked: false, quarantined: false })
+      expect(result.traffic.failedBySwitching, story).toBe(0)
+      expect(result.leftovers, story).toBe(0)
+    },
+    4 * minutes,
+  )
 })

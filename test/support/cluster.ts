@@ -93,15 +93,20 @@ export class Cluster {
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
     const app = await this.app().catch(() => undefined)
-    throw new Error(`waited for ${what}; now: ${app?.sentence ?? last} ${JSON.stringify(app?.problems ?? [])}`)
+    throw new Error(
+      `waited for ${what}; now: ${app?.sentence ?? last} ${JSON.stringify(app?.problems ?? [])}`,
+    )
   }
 
   /** Ends everything; what is left over afterwards. */
   async close(): Promise<readonly string[]> {
     this.#ended = true
-    await shutdownAgent(join(this.dir, "server", "agent", "agent.sock"), AbortSignal.timeout(20_000)).catch(() => undefined)
+    await shutdownAgent(join(this.dir, "server", "agent", "agent.sock"), AbortSignal.timeout(20_000)).catch(
+      () => undefined,
+    )
     this.#child?.kill("SIGKILL")
-    for (let tries = 0; processesOf(this.dir).length > 0 && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 100))
+    for (let tries = 0; processesOf(this.dir).length > 0 && tries < 100; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 100))
     const left = (await leftovers(this.dir, this.ports)).filter((name) => name !== this.dir)
     for (const { pid } of processesOf(this.dir)) process.kill(pid, "SIGKILL")
     openFolders(this.dir)

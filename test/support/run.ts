@@ -5,7 +5,10 @@ export type Ran = { readonly code: number | null; readonly stdout: string; reado
 /** Runs the launcher as a user would and waits for its end. */
 export function immunity(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn("bin/immunity", args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn("bin/immunity", args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    })
     let stdout = ""
     let stderr = ""
     child.stdout.on("data", (chunk: Buffer) => {

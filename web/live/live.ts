@@ -14,7 +14,8 @@ async function refresh(): Promise<void> {
   // Several events of one decision are one change to look at.
   await new Promise((resolve) => setTimeout(resolve, 300))
   waiting = false
-  const typing = document.activeElement instanceof HTMLInputElement || document.querySelector("details[open]") !== null
+  const typing =
+    document.activeElement instanceof HTMLInputElement || document.querySelector("details[open]") !== null
   if (typing) {
     say("Something changed; close the form to see it")
     return

@@ -82,7 +82,12 @@ export function App(props: Common & { readonly app: AppView }) {
       {app.paused ? (
         <Order app={app.app} verb="resume" label="Resume" says={`It is ${app.paused}.`} />
       ) : (
-        <Order app={app.app} verb="pause" label="Pause" says="Nothing new advances; going back stays possible." />
+        <Order
+          app={app.app}
+          verb="pause"
+          label="Pause"
+          says="Nothing new advances; going back stays possible."
+        />
       )}
     </Layout>
   )
@@ -97,7 +102,10 @@ function Region({ app, region }: { readonly app: string; readonly region: Region
       </h3>
       {serving ? (
         <p>
-          <Badge tone={region.ready >= region.size ? "ok" : "bad"} word={`${region.ready} of ${region.size}`} />{" "}
+          <Badge
+            tone={region.ready >= region.size ? "ok" : "bad"}
+            word={`${region.ready} of ${region.size}`}
+          />{" "}
           <code>{serving.commit}</code> {serving.subject}
         </p>
       ) : (
@@ -105,7 +113,8 @@ function Region({ app, region }: { readonly app: string; readonly region: Region
       )}
       {active && (
         <p>
-          <Badge tone={active.tone} word={active.phase} /> <a href={`/a/${app}/r/${active.number}`}>{active.sentence}</a>
+          <Badge tone={active.tone} word={active.phase} />{" "}
+          <a href={`/a/${app}/r/${active.number}`}>{active.sentence}</a>
         </p>
       )}
       <p class="quiet">
@@ -117,7 +126,11 @@ function Region({ app, region }: { readonly app: string; readonly region: Region
   )
 }
 
-function Rollouts(props: { readonly app: string; readonly rollouts: readonly RolloutSummary[]; readonly now: number }) {
+function Rollouts(props: {
+  readonly app: string
+  readonly rollouts: readonly RolloutSummary[]
+  readonly now: number
+}) {
   if (props.rollouts.length === 0) return <p class="quiet">No rollout yet.</p>
   return (
     <table>

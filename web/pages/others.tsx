@@ -4,7 +4,9 @@ import { ago } from "../words.ts"
 import { Timeline } from "./rollout.tsx"
 
 /** Everything that happened to one application, newest first. */
-export function TimelinePage(props: Common & { readonly app: AppView; readonly timeline: readonly TimelineEntry[] }) {
+export function TimelinePage(
+  props: Common & { readonly app: AppView; readonly timeline: readonly TimelineEntry[] },
+) {
   return (
     <Layout {...props} title={`${props.app.app} timeline`} app={props.app.app}>
       <h1>{props.app.sentence}</h1>
@@ -14,17 +16,24 @@ export function TimelinePage(props: Common & { readonly app: AppView; readonly t
 }
 
 /** Every instance: what it is, what it should be, and whether somebody touched it. */
-export function Servers(props: Common & { readonly app: AppView; readonly instances: readonly InstanceView[] }) {
+export function Servers(
+  props: Common & { readonly app: AppView; readonly instances: readonly InstanceView[] },
+) {
   const touched = props.instances.filter((instance) => instance.modified.length > 0).length
   return (
     <Layout {...props} title={`${props.app.app} servers`} app={props.app.app}>
-      <h1>{touched > 0 ? `${touched} instances differ from their artifact` : "Every instance is as it was built"}</h1>
+      <h1>
+        {touched > 0
+          ? `${touched} instances differ from their artifact`
+          : "Every instance is as it was built"}
+      </h1>
       <ul class="cards">
         {props.instances.map((instance) => (
           <li class="card">
             <h2>{instance.id}</h2>
             <p>
-              {instance.state} · <code>{instance.commit}</code> · {instance.weight} % of {instance.region} · {instance.server}
+              {instance.state} · <code>{instance.commit}</code> · {instance.weight} % of {instance.region} ·{" "}
+              {instance.server}
             </p>
             <p class="quiet">
               {instance.address ?? "no address yet"} · {ago(instance.since, props.now)}
@@ -47,7 +56,8 @@ export function EvidencePage(props: Common & { readonly hash: string; readonly e
     <Layout {...props} title="Evidence">
       <h1>Evidence {props.hash.slice(0, 12)}</h1>
       <p>
-        The JSON that the decision used; its sha256 is its address. <a href={`/v1/evidence/${props.hash}`}>As JSON</a>
+        The JSON that the decision used; its sha256 is its address.{" "}
+        <a href={`/v1/evidence/${props.hash}`}>As JSON</a>
       </p>
       {/* Long lines scroll, also by keyboard. */}
       <pre tabIndex={0} role="region" aria-label="Evidence as JSON">

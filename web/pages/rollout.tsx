@@ -6,7 +6,10 @@ const says: Readonly<Record<string, readonly [label: string, consequences: strin
   approve: ["Approve", "Goes on with exactly this artifact and this evidence; anything newer voids it."],
   reject: ["Reject", "It is not deployed here."],
   halt: ["Halt", "Its traffic goes back to the old release; its instances stay; nothing new starts."],
-  rollback: ["Roll back", "All traffic goes back to the old release, the release is blocked, the application locked."],
+  rollback: [
+    "Roll back",
+    "All traffic goes back to the old release, the release is blocked, the application locked.",
+  ],
   resume: ["Resume", "It goes on from where it stands."],
   retry: ["Try again", "A new attempt of the same artifact; its evidence stays in the journal."],
 }
@@ -28,11 +31,18 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
             {harm.milliseconds > 0 && ` in ${Math.round(harm.milliseconds / 100) / 10} s`}.
           </p>
         )}
-        <p>{props.app.locks.length > 0 ? props.app.todo : summary.asks ? "A person must decide." : "You need to do nothing right now."}</p>
+        <p>
+          {props.app.locks.length > 0
+            ? props.app.todo
+            : summary.asks
+              ? "A person must decide."
+              : "You need to do nothing right now."}
+        </p>
         {summary.wait && (
           <p>
             Waits for {summary.wait.for}
-            {summary.wait.until !== undefined && `, until ${time(summary.wait.until)}`}; then: {summary.wait.then}.
+            {summary.wait.until !== undefined && `, until ${time(summary.wait.until)}`}; then:{" "}
+            {summary.wait.then}.
           </p>
         )}
         <div class="orders">
@@ -57,8 +67,9 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
             Why: look {look.number}, {look.stage}
           </h2>
           <p>
-            Rule <strong>{look.decision.rule}</strong> says <strong>{look.decision.action}</strong> ({look.decision.autonomy}):{" "}
-            {look.decision.because}. <a href={`/e/${look.evidence}`}>The evidence</a>
+            Rule <strong>{look.decision.rule}</strong> says <strong>{look.decision.action}</strong> (
+            {look.decision.autonomy}): {look.decision.because}.{" "}
+            <a href={`/e/${look.evidence}`}>The evidence</a>
           </p>
           <ul class="cards">
             {look.verdicts.map((verdict) => (
@@ -72,7 +83,8 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
         <ol>
           {rollout.steps.map((step) => (
             <li>
-              {Math.round(step.weight * 100)} % of the traffic on {Math.round(step.capacity * 100)} % of the capacity: {step.state}
+              {Math.round(step.weight * 100)} % of the traffic on {Math.round(step.capacity * 100)} % of the
+              capacity: {step.state}
             </li>
           ))}
         </ol>
@@ -80,7 +92,8 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
       <h2>What happened</h2>
       <Timeline entries={[...rollout.timeline].reverse()} />
       <p class="quiet">
-        Artifact <code>{rollout.digest ?? "none"}</code>, attempt {summary.attempt}, strategy {summary.strategy}
+        Artifact <code>{rollout.digest ?? "none"}</code>, attempt {summary.attempt}, strategy{" "}
+        {summary.strategy}
       </p>
     </Layout>
   )
@@ -103,7 +116,8 @@ function Tile({ verdict }: { readonly verdict: VerdictView }) {
       )}
       {difference && (
         <p class="quiet">
-          difference {value(difference.estimate, unit)} [{value(difference.low, unit)}, {value(difference.high, unit)}]
+          difference {value(difference.estimate, unit)} [{value(difference.low, unit)},{" "}
+          {value(difference.high, unit)}]
         </p>
       )}
       <p>{verdict.because}</p>

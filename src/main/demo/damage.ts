@@ -47,7 +47,12 @@ export function damage(stage: Stage, kind: Kind, tell: Tell): Promise<BadEnd> {
 }
 
 /** Follows a commit up; gates are opened, as somebody who trusts the sandboxes would. */
-async function follow(stage: Stage, commit: string, tell: Tell, over: (rollout: RolloutSummary) => boolean): Promise<RolloutSummary> {
+async function follow(
+  stage: Stage,
+  commit: string,
+  tell: Tell,
+  over: (rollout: RolloutSummary) => boolean,
+): Promise<RolloutSummary> {
   const told = new Set<string>()
   return stage.until(`the end of ${commit.slice(0, 7)}`, async () => {
     const { rollouts } = await stage.app()
@@ -56,7 +61,9 @@ async function follow(stage: Stage, commit: string, tell: Tell, over: (rollout: 
       if (!told.has(`${rollout.number} ${rollout.phase}`)) tell(`${rollout.region}: ${rollout.sentence}`)
       told.add(`${rollout.number} ${rollout.phase}`)
       if (rollout.phase === "queued" && rollout.asks) {
-        await stage.order(`/v1/apps/papi/rollouts/${rollout.number}/approve`, { reason: "tests and mirror passed" })
+        await stage.order(`/v1/apps/papi/rollouts/${rollout.number}/approve`, {
+          reason: "tests and mirror passed",
+        })
         tell(`gate: Mira lets ${rollout.commit} into ${rollout.region}`)
       }
       if (over(rollout)) return rollout
@@ -66,7 +73,8 @@ async function follow(stage: Stage, commit: string, tell: Tell, over: (rollout: 
 }
 
 const ended = (rollout: RolloutSummary): boolean =>
-  ["rolled-back", "failed", "rollback-failed"].includes(rollout.phase) || (rollout.region === "prod4" && rollout.phase === "succeeded")
+  ["rolled-back", "failed", "rollback-failed"].includes(rollout.phase) ||
+  (rollout.region === "prod4" && rollout.phase === "succeeded")
 
 async function badCommit(stage: Stage, kind: Kind, tell: Tell): Promise<BadEnd> {
   const commit = stage.repository.commit(subjects[kind], "Tom", kind, 3)
@@ -74,11 +82,20 @@ async function badCommit(stage: Stage, kind: Kind, tell: Tell): Promise<BadEnd> 
   const rollout = await follow(stage, commit, tell, ended)
   const view = await stage.rollout(rollout.number)
   const pool = `r${rollout.number}`
-  const hurt = stage.traffic.seen.filter((request) => (request.release === commit || request.pool === pool) && isBad(request, kind))
-  const first = hurt.reduce<number | undefined>((least, request) => (least === undefined || request.at + request.ms < least ? request.at + request.ms : least), undefined)
+  const hurt = stage.traffic.seen.filter(
+    (request) => (request.release === commit || request.pool === pool) && isBad(request, kind),
+  )
+  const first = hurt.reduce<number | undefined>(
+    (least, request) =>
+      least === undefined || request.at + request.ms < least ? request.at + request.ms : least,
+    undefined,
+  )
   const app = await stage.app()
   const back = rollout.phase === "rolled-back"
-  const note = kind === "wrong" && !back ? "Wrong answers with status 200 are found by comparing answers on mirrored traffic; that comparison is not built yet, so this commit passed." : undefined
+  const note =
+    kind === "wrong" && !back
+      ? "Wrong answers with status 200 are found by comparing answers on mirrored traffic; that comparison is not built yet, so this commit passed."
+      : undefined
   if (note) tell(note)
   return {
     kind,
@@ -86,7 +103,9 @@ async function badCommit(stage: Stage, kind: Kind, tell: Tell): Promise<BadEnd> 
     region: rollout.region,
     locked: app.locks.length > 0,
     quarantined: app.quarantined.some((known) => commit.startsWith(known.commit)),
-    metric: view.look?.verdicts.find((verdict) => verdict.kind === "worse" && verdict.critical)?.metric ?? view.look?.verdicts.find((verdict) => verdict.kind === "worse")?.metric,
+    metric:
+      view.look?.verdicts.find((verdict) => verdict.kind === "worse" && verdict.critical)?.metric ??
+      view.look?.verdicts.find((verdict) => verdict.kind === "worse")?.metric,
     harmedRequests: hurt.length,
     secondsToDetect: secondsSince(first, view, "abort-started"),
     secondsToZeroWeight: secondsSince(first, view, "weight-returned"),
@@ -109,7 +128,9 @@ function secondsSince(first: number | undefined, view: RolloutView, type: string
 
 /** Somebody "fixes" a file on a running production server. */
 async function edit(stage: Stage, tell: Tell): Promise<BadEnd> {
-  const victim = (await stage.instances()).find((instance) => instance.region === "prod4" && instance.weight > 0)
+  const victim = (await stage.instances()).find(
+    (instance) => instance.region === "prod4" && instance.weight > 0,
+  )
   if (!victim) throw new Error("there is no instance in prod4 to edit")
   const folder = join(stage.dir, "server", "agent", "run", victim.id, "app")
   const began = Date.now()
@@ -119,10 +140,14 @@ async function edit(stage: Stage, tell: Tell): Promise<BadEnd> {
   tell(`somebody edits papi.json on ${victim.id}`)
   const timeline = await stage.until("the edited instance to be replaced", async () => {
     const events = await stage.timeline()
-    return events.some((entry) => entry.type === "instance-stopped" && entry.title.includes(victim.id)) ? events : undefined
+    return events.some((entry) => entry.type === "instance-stopped" && entry.title.includes(victim.id))
+      ? events
+      : undefined
   })
-  const at = (type: string): number | undefined => timeline.find((entry) => entry.type === type && entry.title.includes(victim.id))?.at
-  const seconds = (entry: number | undefined) => (entry === undefined ? undefined : Math.round((entry - began) / 100) / 10)
+  const at = (type: string): number | undefined =>
+    timeline.find((entry) => entry.type === type && entry.title.includes(victim.id))?.at
+  const seconds = (entry: number | undefined) =>
+    entry === undefined ? undefined : Math.round((entry - began) / 100) / 10
   const found = timeline.find((entry: TimelineEntry) => entry.type === "instance-modified")
   tell(`${found?.title ?? "found"}; a fresh instance took its place`)
   return {
@@ -145,7 +170,12 @@ async function edit(stage: Stage, tell: Tell): Promise<BadEnd> {
 async function blind(stage: Stage, tell: Tell): Promise<BadEnd> {
   const commit = stage.repository.commit(subjects.blind, "Tom", "none", 3)
   tell(`commit ${commit.slice(0, 7)} "${subjects.blind}" is pushed; nothing is wrong with it`)
-  const rollout = await follow(stage, commit, tell, (known) => known.region === "prod3" && known.phase === "shifting")
+  const rollout = await follow(
+    stage,
+    commit,
+    tell,
+    (known) => known.region === "prod3" && known.phase === "shifting",
+  )
   const socket = join(stage.dir, "server", "router", "stats.sock")
   const began = Date.now()
   renameSync(socket, `${socket}.gone`)

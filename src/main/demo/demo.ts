@@ -1,7 +1,7 @@
 import { isCancel, select } from "@clack/prompts"
-import { exit, Stop } from "../../cli/client.ts"
 import type { RolloutView } from "../../api/contract/views.ts"
-import { damage, type BadEnd } from "./damage.ts"
+import { exit, Stop } from "../../cli/client.ts"
+import { type BadEnd, damage } from "./damage.ts"
 import { type Kind, kinds } from "./repository.ts"
 import { Stage } from "./stage.ts"
 
@@ -21,23 +21,30 @@ const perSecond = 150
 export async function demo(options: DemoOptions): Promise<void> {
   const asked = kindOf(options.bad)
   const interactive = process.stdin.isTTY && process.stdout.isTTY && !options.yes
-  if (!interactive && !options.yes) throw new Stop(exit.usage, "no terminal to ask on: run it with --yes, and --bad to choose")
+  if (!interactive && !options.yes)
+    throw new Stop(exit.usage, "no terminal to ask on: run it with --yes, and --bad to choose")
   const tell = teller(options.json === true)
   tell("Immunity demo: real servers, real traffic, on this machine only. Ctrl-C removes everything.")
   const stage = await Stage.open(Number(options.port)).catch((error: unknown) => {
-    throw error instanceof Stop && options.port !== "0" ? new Stop(error.code, `${error.message} (the demo takes --port too)`) : error
+    throw error instanceof Stop && options.port !== "0"
+      ? new Stop(error.code, `${error.message} (the demo takes --port too)`)
+      : error
   })
   const interrupted = () => void stage.close().then(() => process.exit(exit.interrupted))
   process.once("SIGINT", interrupted)
   process.once("SIGTERM", interrupted)
   try {
-    tell(`pages  ${stage.served.url}/a/papi   (the clocks are short here: seconds where you would take minutes)`)
+    tell(
+      `pages  ${stage.served.url}/a/papi   (the clocks are short here: seconds where you would take minutes)`,
+    )
     const good = await climb(stage, tell)
     const kind = asked ?? (interactive ? await choose() : "errors")
     const bad = await damage(stage, kind, tell)
     if (bad.rollout !== undefined) await why(stage, bad.rollout, tell)
     if (options.keep) {
-      tell(`left running for you: ${stage.served.url}/a/papi   token in ${stage.dir}/server/token   Ctrl-C removes everything`)
+      tell(
+        `left running for you: ${stage.served.url}/a/papi   token in ${stage.dir}/server/token   Ctrl-C removes everything`,
+      )
       await new Promise(() => undefined)
     }
     await finish(stage, good, bad, options, tell)
@@ -51,7 +58,11 @@ export async function demo(options: DemoOptions): Promise<void> {
 }
 
 type Tell = (line: string) => void
-type Good = { readonly release: string; readonly regions: Readonly<Record<string, string>>; readonly seconds: number }
+type Good = {
+  readonly release: string
+  readonly regions: Readonly<Record<string, string>>
+  readonly seconds: number
+}
 
 function teller(json: boolean): Tell {
   const began = Date.now()
@@ -65,7 +76,11 @@ function teller(json: boolean): Tell {
 function kindOf(given: string | undefined): Kind | undefined {
   if (given === undefined) return undefined
   const found = kinds.find((kind) => kind === given)
-  if (!found) throw new Stop(exit.usage, `--bad ${given} is not a kind of bad commit; choose one of ${kinds.join(", ")}`)
+  if (!found)
+    throw new Stop(
+      exit.usage,
+      `--bad ${given} is not a kind of bad commit; choose one of ${kinds.join(", ")}`,
+    )
   return found
 }
 
@@ -116,13 +131,18 @@ async function arrive(stage: Stage, nth: number, tell: Tell): Promise<Readonly<R
       if (!told.has(key)) tell(line)
       told.add(key)
       if (rollout.phase === "queued" && rollout.asks) {
-        await stage.order(`/v1/apps/papi/rollouts/${rollout.number}/approve`, { reason: "it did well in the sandboxes" })
+        await stage.order(`/v1/apps/papi/rollouts/${rollout.number}/approve`, {
+          reason: "it did well in the sandboxes",
+        })
         tell(`gate: Mira lets ${rollout.commit} into ${rollout.region}`)
       }
-      if (["failed", "rolled-back", "rollback-failed"].includes(rollout.phase)) throw new Error(rollout.sentence)
+      if (["failed", "rolled-back", "rollback-failed"].includes(rollout.phase))
+        throw new Error(rollout.sentence)
     }
     const states = Object.fromEntries(mine.map((rollout) => [rollout.region, rollout.phase]))
-    return app.commits.length >= nth && regions.every((region) => states[region] === "succeeded") ? states : undefined
+    return app.commits.length >= nth && regions.every((region) => states[region] === "succeeded")
+      ? states
+      : undefined
   })
 }
 
@@ -133,7 +153,13 @@ async function why(stage: Stage, number: number, tell: Tell): Promise<void> {
   tell(`     immunity why papi#${number}   ${stage.served.url}/a/papi/r/${number}`)
 }
 
-async function finish(stage: Stage, good: Good, bad: BadEnd, options: DemoOptions, tell: Tell): Promise<void> {
+async function finish(
+  stage: Stage,
+  good: Good,
+  bad: BadEnd,
+  options: DemoOptions,
+  tell: Tell,
+): Promise<void> {
   const left = await stage.close()
   const { seen } = stage.traffic
   const failed = seen.filter((request) => !request.ok)
@@ -145,7 +171,9 @@ async function finish(stage: Stage, good: Good, bad: BadEnd, options: DemoOption
     traffic: { requests: seen.length, failed: failed.length, failedBySwitching: bySwitching.length },
     leftovers: left.length,
   }
-  tell(`${seen.length} requests, ${failed.length} failed, ${bySwitching.length} of them by switching; ${left.length} things left behind`)
+  tell(
+    `${seen.length} requests, ${failed.length} failed, ${bySwitching.length} of them by switching; ${left.length} things left behind`,
+  )
   for (const name of left) tell(`left behind: ${name}`)
   for (const request of bySwitching.slice(0, 5)) tell(`failed by switching: ${JSON.stringify(request)}`)
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`)

@@ -16,7 +16,9 @@ export function processesOf(dir: string): readonly { readonly pid: number; reado
     .flatMap((pid) => {
       const command = read(() => readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "))
       const folder = read(() => readlinkSync(`/proc/${pid}/cwd`))
-      return command.includes(dir) || folder.startsWith(dir) ? [{ pid: Number(pid), name: `process ${pid}: ${command.trim()}` }] : []
+      return command.includes(dir) || folder.startsWith(dir)
+        ? [{ pid: Number(pid), name: `process ${pid}: ${command.trim()}` }]
+        : []
     })
 }
 

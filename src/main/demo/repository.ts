@@ -20,9 +20,18 @@ export class Repository {
 
   /** Commits papi.json with a flaw and a speed; the commit's id. */
   commit(subject: string, author: string, flaw: Kind | "none", speed: number): string {
-    writeFileSync(join(this.path, "papi.json"), `${JSON.stringify({ flaw, speed })}\n`)
+    writeFileSync(join(this.path, "papi.json"), `${JSON.stringify({ flaw, speed, change: subject })}\n`)
     this.#git("add", "--all")
-    this.#git("-c", `user.name=${author}`, "-c", `user.email=${author.toLowerCase()}@example.com`, "commit", "--quiet", "-m", subject)
+    this.#git(
+      "-c",
+      `user.name=${author}`,
+      "-c",
+      `user.email=${author.toLowerCase()}@example.com`,
+      "commit",
+      "--quiet",
+      "-m",
+      subject,
+    )
     return this.#git("rev-parse", "HEAD").trim()
   }
 

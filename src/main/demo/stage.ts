@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { shutdownAgent } from "../../agent/client.ts"
 import { socketPath } from "../../agent/server.ts"
 import type { AppView, InstanceView, RolloutView, TimelineEntry } from "../../api/contract/views.ts"
-import { serve, type Served } from "../serve.ts"
+import { type Served, serve } from "../serve.ts"
 import { leftovers, openFolders, processesOf } from "./leftovers.ts"
 import { Repository } from "./repository.ts"
 import { Traffic } from "./traffic.ts"
@@ -31,7 +31,13 @@ export class Stage {
     const dir = mkdtempSync(join(tmpdir(), "immunity-demo-"))
     const ports = await freePorts(4)
     const repository = new Repository(join(dir, "repository"), ports)
-    const served = await serve({ dir: join(dir, "server"), host: "127.0.0.1", port, quiet: true, pace: { poll: 500, measure: 500 } })
+    const served = await serve({
+      dir: join(dir, "server"),
+      host: "127.0.0.1",
+      port,
+      quiet: true,
+      pace: { poll: 500, measure: 500 },
+    })
     return new Stage(dir, repository, served, ports)
   }
 
@@ -68,13 +74,17 @@ export class Stage {
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
     const app = await this.app().catch(() => undefined)
-    throw new Error(`waited ${patience / 1_000} s for ${what}; now: ${app?.sentence ?? "no answer"} ${JSON.stringify(app?.problems ?? [])}`)
+    throw new Error(
+      `waited ${patience / 1_000} s for ${what}; now: ${app?.sentence ?? "no answer"} ${JSON.stringify(app?.problems ?? [])}`,
+    )
   }
 
   /** Takes everything down and tells what is left of it; nothing should be. */
   async close(): Promise<readonly string[]> {
     await this.traffic.stop()
-    await shutdownAgent(socketPath(join(this.dir, "server", "agent")), AbortSignal.timeout(20_000)).catch(() => undefined)
+    await shutdownAgent(socketPath(join(this.dir, "server", "agent")), AbortSignal.timeout(20_000)).catch(
+      () => undefined,
+    )
     await this.served.stop()
     for (let tries = 0; processesOf(this.dir).length > 0 && tries < 100; tries++) {
       if (tries > 60) for (const { pid } of processesOf(this.dir)) end(pid)
@@ -89,7 +99,11 @@ export class Stage {
   async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await fetch(`${this.served.url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.served.token}`, "content-type": "application/json", "x-immunity-actor": "Mira" },
+      headers: {
+        authorization: `Bearer ${this.served.token}`,
+        "content-type": "application/json",
+        "x-immunity-actor": "Mira",
+      },
       body: body === undefined ? null : JSON.stringify(body),
     })
     if (!answer.ok) throw new Error(`${method} ${path}: ${await answer.text()}`)

@@ -36,7 +36,8 @@ export class Traffic {
   /** Sends nothing new and waits for what is under way. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    for (let waited = 0; this.#open > 0 && waited < 200; waited++) await new Promise((resolve) => setTimeout(resolve, 50))
+    for (let waited = 0; this.#open > 0 && waited < 200; waited++)
+      await new Promise((resolve) => setTimeout(resolve, 50))
     this.#agent.destroy()
   }
 
@@ -46,25 +47,35 @@ export class Traffic {
     const began = performance.now()
     this.#open++
     let done = false
-    const end = (ok: boolean, release: string | undefined, router: string | undefined, pool: string | undefined) => {
+    const end = (
+      ok: boolean,
+      release: string | undefined,
+      router: string | undefined,
+      pool: string | undefined,
+    ) => {
       if (done) return
       done = true
       this.#open--
       this.seen.push({ at, ms: performance.now() - began, ok, release, router, pool })
     }
     const body = method === "POST" ? '{"items":[1,2,3]}' : undefined
-    const headers = body === undefined ? {} : { "content-type": "application/json", "content-length": String(body.length) }
-    const asked = request({ host, port, method, path: "/items", agent: this.#agent, headers, timeout: 10_000 }, (answer) => {
-      answer.resume()
-      const { "x-release": release, "x-immunity-router": router, "x-immunity-pool": pool } = answer.headers
-      const good = answer.statusCode === 200
-      answer.on("end", () => end(good, text(release), text(router), text(pool)))
-      answer.on("error", () => end(false, text(release), text(router) ?? "broken", text(pool)))
-    })
+    const headers =
+      body === undefined ? {} : { "content-type": "application/json", "content-length": String(body.length) }
+    const asked = request(
+      { host, port, method, path: "/items", agent: this.#agent, headers, timeout: 10_000 },
+      (answer) => {
+        answer.resume()
+        const { "x-release": release, "x-immunity-router": router, "x-immunity-pool": pool } = answer.headers
+        const good = answer.statusCode === 200
+        answer.on("end", () => end(good, text(release), text(router), text(pool)))
+        answer.on("error", () => end(false, text(release), text(router) ?? "broken", text(pool)))
+      },
+    )
     asked.on("timeout", () => asked.destroy())
     asked.on("error", (error) => end(false, undefined, error.message, undefined))
     asked.end(body)
   }
 }
 
-const text = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value)
+const text = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value[0] : value

@@ -1,0 +1,186 @@
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { CoreWorld, papiPolicy, verdict } from "../../testing/core-world.ts"
+import type { VerdictKind } from "../model/verdict.ts"
+import { terminal } from "../rollout/rollout.ts"
+import type { Application } from "./application.ts"
+import { decide } from "./decide.ts"
+import { evolve, nothing } from "./evolve.ts"
+
+type Act = (world: CoreWorld, n: number) => void
+
+const kinds: readonly VerdictKind[] = ["ok", "worse", "unsure", "nodata"]
+const some = (world: CoreWorld, n: number): number => {
+  const numbers = Object.keys(world.state.rollouts).map(Number)
+  return numbers[n % Math.max(1, numbers.length)] ?? 1
+}
+const instance = (world: CoreWorld, n: number): string => {
+  const all = world.state.regions.flatMap((region) => Object.keys(region.instances))
+  return all[n % Math.max(1, all.length)] ?? "none"
+}
+
+/** Anything that people, repositories, judges and the world may do, in any order. */
+const acts: Readonly<Record<string, Act>> = {
+  turn: (world) => world.turn(),
+  turns: (world) => world.turns(4),
+  later: (world, n) => world.turn(1_000 * (n % 1_000)),
+  push: (world, n) =>
+    void world.push((100 + (n % 60)).toString(16), papiPolicy(), n % 7 === 0 ? ["db/migrate/1"] : ["a.js"]),
+  good: (world) => void world.look([verdict("ok", true)]),
+  look: (world, n) =>
+    void world.look(
+      [verdict(kinds[n % 4] ?? "ok", true), verdict(kinds[(n >> 2) % 4] ?? "ok", false)],
+      (n % 10) * 100_000,
+      n % 11 === 0,
+    ),
+  approve: (world) => world.approveAll(),
+  approveHeld: (world, n) =>
+    void world.give({ type: "approve", rollout: some(world, n), reason: "fine", bound: {} }),
+  halt: (world, n) => void world.give({ type: "halt", rollout: some(world, n), reason: "stop" }),
+  rollback: (world, n) => void world.give({ type: "rollback", rollout: some(world, n), reason: "back" }),
+  resume: (world, n) => void world.give({ type: "resume", rollout: some(world, n), reason: "go on" }),
+  retry: (world, n) => void world.give({ type: "retry", rollout: some(world, n), reason: "again" }),
+  lock: (world) => void world.give({ type: "lock", region: undefined, reason: "wait" }),
+  unlock: (world) =>
+    void world.give({
+      type: "unlock",
+      lock: world.state.locks[0]?.id ?? 0,
+      reason: "found it",
+      preventive: undefined,
+    }),
+  pause: (world) => void world.give({ type: "pause", reason: "lunch" }),
+  unpause: (world) => void world.give({ type: "resume", rollout: undefined, reason: "back" }),
+  crash: (world, n) => world.crash(instance(world, n)),
+  modify: (world, n) => world.modify(instance(world, n)),
+}
+
+const story = fc.array(fc.tuple(fc.constantFrom(...Object.keys(acts)), fc.nat(10_000)), {
+  minLength: 10,
+  maxLength: 80,
+})
+
+/** What must be true after every single act. */
+function check(world: CoreWorld): void {
+  const { state } = world
+  for (const effect of world.wants()) {
+    if (effect.kind === "stop-instance") {
+      expect(
+        find(state, effect.instance)?.released,
+        `${effect.instance} is ended before the router released it`,
+      ).toBe(true)
+    }
+    if (effect.kind !== "set-routes") continue
+    for (const route of effect.routes) {
+      const sum = route.pools.reduce((total, pool) => total + pool.weight, 0)
+      if (route.pools.length > 0) expect(sum, route.route).toBeCloseTo(100, 6)
+      for (const pool of route.pools) {
+        expect(Number.isFinite(pool.weight) && pool.weight >= 0).toBe(true)
+        if (pool.weight > 0)
+          expect(pool.instances.length, `${route.route} ${pool.pool} has weight and nobody`).toBeGreaterThan(
+            0,
+          )
+        for (const { id } of pool.instances) {
+          const routed = find(state, id)
+          expect(routed?.state, id).toBe("ready")
+          expect(routed?.retired, id).toBeUndefined()
+        }
+      }
+    }
+  }
+  for (const region of state.regions) {
+    const running = Object.values(state.rollouts).filter(
+      (rollout) => rollout.region === region.name && !terminal(rollout.phase),
+    )
+    expect(running.length, `${region.name} has more than one rollout under way`).toBeLessThanOrEqual(1)
+    if (region.stable !== undefined) {
+      const live = Object.values(region.instances).filter(
+        (known) => known.pool === region.stable && !known.retired,
+      )
+      expect(live.length, `${region.name}: the serving pool has nobody that is wanted`).toBeGreaterThan(0)
+    }
+  }
+}
+
+const find = (state: Application, id: string) =>
+  state.regions.map((region) => region.instances[id]).find((known) => known !== undefined)
+
+function play(
+  acted: readonly (readonly [string, number])[],
+  each: (world: CoreWorld) => void = () => {},
+): CoreWorld {
+  const world = new CoreWorld()
+  world.push("a1", papiPolicy())
+  world.allTheWay()
+  for (const [name, n] of acted) {
+    acts[name]?.(world, n)
+    each(world)
+  }
+  return world
+}
+
+describe("whatever happens, in whatever order", () => {
+  it("traffic goes to healthy instances only, pools are never emptied under their users, one rollout a region", () => {
+    fc.assert(
+      fc.property(story, (acted) => {
+        play(acted, check)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it("a rollback is locked and quarantined in its own decision, and nothing starts while locked", () => {
+    fc.assert(
+      fc.property(story, (acted) => {
+        const world = play(acted)
+        let locks = 0
+        for (const { event, at } of world.events) {
+          if (event.type === "locked") locks++
+          if (event.type === "unlocked") locks--
+          if (event.type === "rollout-started") expect(locks, "started while locked").toBe(0)
+          if (event.type === "abort-started" && event.then === "rolled-back") {
+            const together = world.events.filter((other) => other.at === at).map((other) => other.event.type)
+            expect(together).toContain("quarantined")
+            expect(locks > 0 || together.includes("locked")).toBe(true)
+          }
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it("the journal alone gives the state, and the same input the same decision", () => {
+    fc.assert(
+      fc.property(story, (acted) => {
+        const world = play(acted)
+        const folded = world.events.reduce(evolve, nothing("papi"))
+        expect(folded).toEqual(world.state)
+        const input = { type: "tick", at: world.now + 1, by: "immunity" } as const
+        expect(decide(world.state, input)).toEqual(decide(folded, input))
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it("an instance id is asked for once", () => {
+    fc.assert(
+      fc.property(story, (acted) => {
+        const ids = play(acted).events.flatMap(({ event }) =>
+          event.type === "instance-requested" ? [event.instance] : [],
+        )
+        expect(new Set(ids).size).toBe(ids.length)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it("any event on any state is defined", () => {
+    fc.assert(
+      fc.property(story, story, (one, other) => {
+        const { events } = play(one)
+        const { state } = play(other)
+        expect(() => events.reduce(evolve, state)).not.toThrow()
+      }),
+      { numRuns: 30 },
+    )
+  })
+})

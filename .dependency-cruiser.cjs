@@ -10,7 +10,12 @@ const only = (name, from, allowed, comment) => ({
 
 module.exports = {
   forbidden: [
-    only("core-knows-nothing", "^src/core/", [], "The domain is pure: it imports nothing of ours but itself."),
+    only(
+      "core-knows-nothing",
+      "^src/core/",
+      [],
+      "The domain is pure: it imports nothing of ours but itself.",
+    ),
     {
       name: "core-has-no-dependencies",
       severity: "error",
@@ -36,13 +41,23 @@ module.exports = {
     only("engine-knows-ports", "^src/engine/", ["^src/(ports|core)/"], "The shell works against ports only."),
     only("agent-knows-ports", "^src/agent/", ["^src/(ports|core)/"], "The agent works against ports only."),
     only("store-knows-ports", "^src/store/", ["^src/(ports|core)/"], "The store implements ports."),
-    only("config-knows-core", "^src/config/", ["^src/(ports|core)/"], "The configuration becomes types of the core."),
+    only(
+      "config-knows-core",
+      "^src/config/",
+      ["^src/(ports|core)/"],
+      "The configuration becomes types of the core.",
+    ),
     only("testing-knows-ports", "^src/testing/", ["^src/(ports|core)/"], "Fakes and contracts speak ports."),
     only("router-stands-alone", "^src/router/", [], "The data plane boots and serves with nothing of ours."),
     only("api-knows-engine", "^src/api/", ["^src/(engine|ports|core)/"], "The API is a door to the engine."),
     only("cli-is-a-client", "^src/cli/", ["^src/api/contract/"], "The command line is a client of the API."),
     only("web-is-a-client", "^web/", ["^src/api/contract/"], "The pages know the contract and nothing else."),
-    only("sim-knows-ports", "^sim/", ["^src/(engine|testing|ports|core)/"], "The simulator runs the production engine."),
+    only(
+      "sim-knows-ports",
+      "^sim/",
+      ["^src/(engine|testing|ports|core)/"],
+      "The simulator runs the production engine.",
+    ),
     ...["compute", "router", "metrics", "source", "builder", "notify"].map((port) =>
       only(
         `${port}-providers-are-strangers`,
@@ -65,6 +80,9 @@ module.exports = {
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     exclude: { path: "^(dist|node_modules)/" },
-    enhancedResolveOptions: { extensions: [".ts", ".tsx", ".js", ".json"], conditionNames: ["import", "types", "node", "default"] },
+    enhancedResolveOptions: {
+      extensions: [".ts", ".tsx", ".js", ".json"],
+      conditionNames: ["import", "types", "node", "default"],
+    },
   },
 }

@@ -17,7 +17,7 @@ export type AgentParts = JobParts & {
 }
 
 /** While this file exists in the agent's folder, nothing is changed on its server. */
-export const killSwitchFile = "kill-switch"
+const killSwitchFile = "kill-switch"
 
 /** The fencing point of one server: few verbs, checked against what it must never forget. */
 export type LocalAgent = Agent & {

@@ -60,7 +60,7 @@ const hex = (digest: Digest): string => {
 }
 
 /** The sorted list of everything in a folder; throws on what cannot be shipped. */
-export async function describe(root: string): Promise<readonly ManifestEntry[]> {
+async function describe(root: string): Promise<readonly ManifestEntry[]> {
   const entries: ManifestEntry[] = []
   let bytes = 0
   for (const path of await walk(root)) {
@@ -99,7 +99,7 @@ export async function walk(root: string): Promise<readonly string[]> {
   return found.sort()
 }
 
-export async function sha256(path: string): Promise<string> {
+async function sha256(path: string): Promise<string> {
   const hash = createHash("sha256")
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
   return hash.digest("hex")

@@ -51,9 +51,6 @@ function confinement(): Confinement {
 /** The user that confined commands run as; undefined: our own. Their workspace must belong to it. */
 export const confinedUser = (): number | undefined => confinement().uid
 
-/** In words, for logs and `doctor`. */
-export const confinementName = (): string => confinement().name
-
 /** Commands in a PID namespace of their own where that is possible: whatever they fork ends with them. */
 export const processSandbox: Sandbox = {
   run(order, log, signal) {

@@ -3,7 +3,7 @@ import { open, stat } from "node:fs/promises"
 import type { LogChunk } from "../ports/agent.ts"
 
 /** What one job may write; the rest is dropped and said so. */
-export const mostLogBytes = 10 * 1024 * 1024
+const mostLogBytes = 10 * 1024 * 1024
 
 /** A log with an end: a flood fills no disk. */
 export class LogFile {

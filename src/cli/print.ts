@@ -1,9 +1,7 @@
 import type { AppView, InstanceView, RolloutView, TimelineEntry, VerdictView } from "../api/contract/views.ts"
 
 /** What a terminal could take for an order of its own is not printed. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to remove
-export const safe = (text: string): string =>
-  text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?")
+const safe = (text: string): string => text.replaceAll(/(?!\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, "?")
 
 export const line = (text = ""): void => {
   process.stdout.write(`${safe(text)}\n`)

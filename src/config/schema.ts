@@ -47,7 +47,7 @@ const Compare = Type.Object(
   strict,
 )
 
-export const RegionSchema = Type.Object(
+const RegionSchema = Type.Object(
   {
     name,
     listen: Type.Union([
@@ -102,7 +102,7 @@ const MetricSchema = Type.Object(
   strict,
 )
 
-export const DecisionsSchema = Type.Object(
+const DecisionsSchema = Type.Object(
   {
     policy: maybe(Type.Literal("priority")),
     default: maybe(action),

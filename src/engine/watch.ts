@@ -34,7 +34,6 @@ type Crashes = Readonly<Record<number, number>>
 export class Watch {
   readonly #parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">
   readonly #app: string
-  readonly #spec: MeasureSpec
   #judge: JudgeState
   #intervals: { readonly step: number; readonly observed: number }[] = []
   #last: Reading | undefined
@@ -46,7 +45,6 @@ export class Watch {
     parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">,
   ) {
     this.#app = app
-    this.#spec = spec
     this.#parts = parts
     this.#judge = startJudge(spec.metrics, { minSamples: spec.minSamples, solo: spec.control === undefined })
   }

@@ -59,10 +59,7 @@ export function EvidencePage(props: Common & { readonly hash: string; readonly e
         The JSON that the decision used; its sha256 is its address.{" "}
         <a href={`/v1/evidence/${props.hash}`}>As JSON</a>
       </p>
-      {/* Long lines scroll, also by keyboard. */}
-      <pre tabIndex={0} role="region" aria-label="Evidence as JSON">
-        {JSON.stringify(props.evidence, null, 2)}
-      </pre>
+      <pre>{JSON.stringify(props.evidence, null, 2)}</pre>
     </Layout>
   )
 }

@@ -21,14 +21,14 @@ export const VerdictView = Type.Object({
 })
 export type VerdictView = Static<typeof VerdictView>
 
-export const DecisionView = Type.Object({
+const DecisionView = Type.Object({
   action: Type.String(),
   rule: Type.String(),
   because: Type.String(),
   autonomy: Type.String(),
 })
 
-export const LookView = Type.Object({
+const LookView = Type.Object({
   number: Type.Number(),
   at: Type.Number(),
   stage: Type.String(),
@@ -36,9 +36,8 @@ export const LookView = Type.Object({
   decision: DecisionView,
   evidence: Type.String(),
 })
-export type LookView = Static<typeof LookView>
 
-export const WaitView = Type.Object({
+const WaitView = Type.Object({
   /** What it waits for, in words. */
   for: Type.String(),
   since: Type.Number(),

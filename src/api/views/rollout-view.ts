@@ -107,7 +107,7 @@ function harmOf(events: readonly StoredEvent[], intervals: readonly Interval[]):
   return { requests, bad, milliseconds: began && ended ? Math.max(0, ended.at - began.at) : 0 }
 }
 
-export function concerns(stored: StoredEvent, rollout: Rollout): boolean {
+function concerns(stored: StoredEvent, rollout: Rollout): boolean {
   const { event } = stored
   if ("rollout" in event) return event.rollout === rollout.number
   if (event.type === "locked") return event.lock.rollout === rollout.number

@@ -34,7 +34,7 @@ export function settle(draft: Draft): void {
 function gates(draft: Draft, name: Region["name"]): void {
   const active = draft.region(name)?.active
   const rollout = active === undefined ? undefined : draft.rollout(active)
-  if (!rollout || rollout.phase.name !== "queued") return
+  if (rollout?.phase.name !== "queued") return
   const { gate } = rollout.phase
   if (gate && !rollout.approval) {
     if (draft.at >= gate.expiresAt) {

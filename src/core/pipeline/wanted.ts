@@ -57,7 +57,7 @@ function instanceEffects(app: Application, instance: Instance): readonly Effect[
 }
 
 /** The whole routing table; the same push at rest, in change and in recovery. */
-export function routes(app: Application): readonly RouteSpec[] {
+function routes(app: Application): readonly RouteSpec[] {
   return app.regions.flatMap((region) => {
     const route = regionRoute(app, region)
     const preview = previewRoute(app, region)

@@ -33,7 +33,7 @@ export function trafficStep(rollout: Rollout): number {
 }
 
 /** The share of the route that a rollout's phase asks for, 0 to 1, before looking at what is healthy. */
-export function askedShare(rollout: Rollout): number {
+function askedShare(rollout: Rollout): number {
   const { phase } = rollout
   if (phase.name === "holding" && phase.hold.weight === "zero") return 0
   const now = underway(phase)

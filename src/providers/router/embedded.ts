@@ -10,7 +10,8 @@ type Answer =
 /** Our own router, through the sockets in its folder. */
 export function embeddedRouter(options: { readonly dir: string }): Router {
   const control = join(options.dir, "control.sock")
-  const applied = (answer: Answer): Applied => ("ok" in answer ? { kind: "applied" } : { kind: "refused", ...answer.refused })
+  const applied = (answer: Answer): Applied =>
+    "ok" in answer ? { kind: "applied" } : { kind: "refused", ...answer.refused }
   return {
     async fence(app, epoch, signal) {
       return applied(await call<Answer>(control, "POST", "/fence", { app, epoch }, signal))
@@ -19,28 +20,44 @@ export function embeddedRouter(options: { readonly dir: string }): Router {
       return applied(await call<Answer>(control, "PUT", "/table", { ...fence, routes }, signal))
     },
     async release(fence, instance, drain, signal): Promise<Released> {
-      const answer = await call<Answer | { readonly weight: number; readonly inFlight: number }>(control, "POST", "/release", { ...fence, instance, drain }, signal)
+      const answer = await call<Answer | { readonly weight: number; readonly inFlight: number }>(
+        control,
+        "POST",
+        "/release",
+        { ...fence, instance, drain },
+        signal,
+      )
       if ("ok" in answer) return { kind: "released" }
       if ("refused" in answer) throw new Error(answer.refused.because)
       return { kind: "busy", ...answer }
     },
     state: (signal) => call<RouterState>(control, "GET", "/state", undefined, signal),
-    counters: (signal) => call<RouterCounters>(join(options.dir, "stats.sock"), "GET", "/stats", undefined, signal),
+    counters: (signal) =>
+      call<RouterCounters>(join(options.dir, "stats.sock"), "GET", "/stats", undefined, signal),
   }
 }
 
-function call<T>(socketPath: string, method: string, path: string, body: unknown, signal: AbortSignal): Promise<T> {
+function call<T>(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: unknown,
+  signal: AbortSignal,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, method, path, signal, headers: { "content-type": "application/json" } }, (answer) => {
-      const chunks: Buffer[] = []
-      answer.on("data", (chunk: Buffer) => chunks.push(chunk))
-      answer.on("error", reject)
-      answer.on("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8")
-        if (answer.statusCode === 200) resolve(JSON.parse(text) as T)
-        else reject(new Error(`the router refused ${path}: ${text.slice(0, 500)}`))
-      })
-    })
+    const asked = request(
+      { socketPath, method, path, signal, headers: { "content-type": "application/json" } },
+      (answer) => {
+        const chunks: Buffer[] = []
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk))
+        answer.on("error", reject)
+        answer.on("end", () => {
+          const text = Buffer.concat(chunks).toString("utf8")
+          if (answer.statusCode === 200) resolve(JSON.parse(text) as T)
+          else reject(new Error(`the router refused ${path}: ${text.slice(0, 500)}`))
+        })
+      },
+    )
     asked.on("error", (error: NodeJS.ErrnoException) =>
       reject(
         error.code === "ENOENT" || error.code === "ECONNREFUSED"

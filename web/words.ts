@@ -31,9 +31,13 @@ export function value(number: number, unit: string): string {
 
 export const time = (at: number): string => `${new Date(at).toISOString().slice(11, 19)} UTC`
 
-export function ago(at: number, now: number): string {
-  const seconds = Math.max(0, Math.round((now - at) / 1_000))
-  if (seconds < 60) return `${seconds} s ago`
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`
-  return `${Math.floor(seconds / 3_600)} h ago`
+export const ago = (at: number, now: number): string => `${span(now - at)} ago`
+export const left = (until: number, now: number): string => span(until - now)
+
+function span(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000))
+  if (seconds < 60) return `${seconds} s`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`
+  const minutes = Math.floor((seconds % 3_600) / 60)
+  return `${Math.floor(seconds / 3_600)} h${minutes > 0 ? ` ${minutes} min` : ""}`
 }

@@ -1,6 +1,6 @@
 import type { AppView, RolloutView, TimelineEntry, VerdictView } from "../../src/api/contract/views.ts"
 import { Badge, type Common, Layout, Order } from "../layout.tsx"
-import { time, value, verdictIcon, verdictWord } from "../words.ts"
+import { left, time, value, verdictIcon, verdictWord } from "../words.ts"
 
 const says: Readonly<Record<string, readonly [label: string, consequences: string]>> = {
   approve: ["Approve", "Goes on with exactly this artifact and this evidence; anything newer voids it."],
@@ -41,7 +41,7 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
         {summary.wait && (
           <p>
             Waits for {summary.wait.for}
-            {summary.wait.until !== undefined && `, until ${time(summary.wait.until)}`}; then:{" "}
+            {summary.wait.until !== undefined && `, ${left(summary.wait.until, props.now)} left`}; then:{" "}
             {summary.wait.then}.
           </p>
         )}

@@ -48,11 +48,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const ending = new AbortController()
   const agentSocket = socketPath(folders.agent)
   const agentArgv = ownArgv("agent", "--dir", folders.agent, "--router-dir", folders.router)
-  const watching = supervise(
-    { name: "agent", socket: agentSocket, argv: agentArgv, logDir: folders.root },
-    clock,
-    ending.signal,
-  )
   const agents = new Map([["local", connectAgent({ server: "local", socketPath: agentSocket })]])
   const source = sources.git({ dir: folders.git })
   const engine = createEngine({
@@ -90,7 +85,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
     log,
   })
   await api.listen({ host: options.host, port: options.port }).catch(async (error: NodeJS.ErrnoException) => {
-    ending.abort()
     await store.close()
     if (error.code !== "EADDRINUSE") throw error
     throw new Stop(
@@ -98,6 +92,12 @@ export async function serve(options: ServeOptions): Promise<Served> {
       `port ${options.port} is taken on ${options.host}; stop what uses it, or choose another with --port`,
     )
   })
+  // Only now: a control plane that is refused must leave nothing behind.
+  const watching = supervise(
+    { name: "agent", socket: agentSocket, argv: agentArgv, logDir: folders.root },
+    clock,
+    ending.signal,
+  )
   await engine.start()
   const address = api.server.address()
   const port = typeof address === "object" && address ? address.port : options.port

@@ -1,3 +1,4 @@
+import { truncateSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { StoreInUse } from "./errors.ts"
 import { codeOf } from "./sqlite.ts"
@@ -8,6 +9,23 @@ import { codeOf } from "./sqlite.ts"
  * StoreInUse, naming the holder's process.
  */
 export function becomeWriter(path: string): { readonly release: () => void } {
+  try {
+    return hold(path)
+  } catch (error) {
+    if (error instanceof StoreInUse) throw error
+    if (!torn.has(codeOf(error))) throw cannotBeTaken(path, error)
+  }
+  try {
+    // A kill or a power cut tore it. It only tells who holds it, so it may be emptied; never removed, because
+    // a lock lies on the file and not on its name, and a living holder must still be found.
+    truncateSync(`${path}.lock`, 0)
+    return hold(path)
+  } catch (error) {
+    throw error instanceof StoreInUse ? error : cannotBeTaken(path, error)
+  }
+}
+
+function hold(path: string): { readonly release: () => void } {
   const file = new DatabaseSync(`${path}.lock`)
   try {
     file.exec("pragma busy_timeout = 0; pragma synchronous = off; pragma journal_mode = memory")
@@ -39,7 +57,15 @@ function tellWho(file: DatabaseSync): void {
   }
 }
 
+const cannotBeTaken = (path: string, error: unknown): Error =>
+  new Error(
+    `the store ${path} cannot be opened: its lock ${path}.lock cannot be taken: ` +
+      `${error instanceof Error ? error.message : String(error)}. Check that it is a file this user may write.`,
+  )
+
 const busy = 5
+/** SQLite's CORRUPT and NOTADB. */
+const torn: ReadonlySet<number | undefined> = new Set([11, 26])
 
 function holderOf(file: DatabaseSync): number | undefined {
   try {

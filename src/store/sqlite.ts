@@ -12,15 +12,12 @@ import type { Tables } from "./tables.ts"
  */
 export function sqlite(path: string, readOnly: boolean, clock: Clock): Dialect {
   const file = translated(path, () => new DatabaseSync(path, { readOnly }))
-  translated(path, () => {
-    // A checkpoint or a reader with an old snapshot may hold a lock for a moment.
-    file.exec("pragma busy_timeout = 5000")
-    file.exec("pragma foreign_keys = on")
-    file.exec("pragma trusted_schema = off")
-    if (readOnly) return
-    file.exec("pragma journal_mode = wal")
-    file.exec("pragma synchronous = full")
-  })
+  try {
+    translated(path, () => prepare(file, readOnly))
+  } catch (error) {
+    file.close()
+    throw error
+  }
   return {
     db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: adapted(path, file) }) }),
     types: { text: "text", whole: "integer" },
@@ -33,6 +30,16 @@ export function sqlite(path: string, readOnly: boolean, clock: Clock): Dialect {
       return said === "ok" ? undefined : { stream: undefined, version: undefined, because: said }
     },
   }
+}
+
+function prepare(file: DatabaseSync, readOnly: boolean): void {
+  // A checkpoint or a reader with an old snapshot may hold a lock for a moment.
+  file.exec("pragma busy_timeout = 5000")
+  file.exec("pragma foreign_keys = on")
+  file.exec("pragma trusted_schema = off")
+  if (readOnly) return
+  file.exec("pragma journal_mode = wal")
+  file.exec("pragma synchronous = full")
 }
 
 /** Makes node:sqlite look like what Kysely expects. */

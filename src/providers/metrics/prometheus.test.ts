@@ -60,13 +60,18 @@ describe("a query to Prometheus", () => {
 
   it("names the cohort's instances and the interval", () => {
     const query = `sum(rate(x{instance=~"\${instance}"}[\${window}]))`
-    expect(asked(query, ["a-1", "b.2"])).toBe(`sum(rate(x{instance=~"a-1|b[.]2"}[10s]))`)
+    expect(asked(query, ["a-1", "b.2"])).toBe(`sum(rate(x{instance=~"(?:a-1|b[.]2)"}[10s]))`)
   })
 
   it("asks for any of several instances where the query compares with one", () => {
     expect(asked(`x{instance="\${instance}"} - x{instance != '\${instance}'}`, ["a", "b"])).toBe(
-      `x{instance=~"a|b"} - x{instance !~ 'a|b'}`,
+      `x{instance=~"(?:a|b)"} - x{instance !~ '(?:a|b)'}`,
     )
+  })
+
+  it("means each of the instances where something stands beside them", () => {
+    expect(asked(`x{instance="\${instance}:9090"}`, ["a", "b"])).toBe(`x{instance=~"(?:a|b):9090"}`)
+    expect(asked(`x{instance="\${instance}:9090"}`, ["a"])).toBe(`x{instance=~"a:9090"}`)
   })
 
   it("refuses an instance id that could change the query", () => {

@@ -120,13 +120,15 @@ export function fillIn(query: string, { cohort, from, to }: MetricQuestion): str
     // A class instead of a backslash: it means the same in every kind of PromQL string.
     return id.replaceAll(".", "[.]")
   })
+  // In a group, so that what stands beside it in the query is beside each of them.
+  const anyOf = ids.length === 1 ? ids.join() : `(?:${ids.join("|")})`
   const window = `${Math.max(1, Math.ceil((to - from) / 1_000))}s`
   return query
     .replace(
       /(!?)=(\s*["'`])\$\{instance\}/g,
       (_, not: string, quote: string) => `${not === "" ? "=~" : "!~"}${quote}\${instance}`,
     )
-    .replace(/\$\{instance\}/g, ids.join("|"))
+    .replace(/\$\{instance\}/g, anyOf)
     .replace(/\$\{window\}/g, window)
 }
 

@@ -120,9 +120,11 @@ export class Mirrors {
     })
     if (result.code === 0) return result
     const because = result.said.replaceAll(address.url, shown(address.url)).replace(/^(fatal|error): /, "")
-    throw new Error(
-      `${shown(address.url)} cannot be read: ${because}. Check the address, and that this server may read it.`,
-    )
+    // What git itself advises is a setting of the account, and none of those is read here.
+    const remedy = because.includes("dubious ownership")
+      ? "Let the folder belong to the user that this server runs as, or name it by ssh"
+      : "Check the address, and that this server may read it"
+    throw new Error(`${shown(address.url)} cannot be read: ${because}. ${remedy}.`)
   }
 }
 

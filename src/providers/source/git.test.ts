@@ -148,6 +148,14 @@ describe("a git repository as a source of commits", () => {
     await expect(git1.head(papi("--upload-pack=x"), signal)).rejects.toThrow(/is refused/)
   })
 
+  it.skipIf(process.getuid?.() !== 0)("says whose a folder must be that git does not trust", async () => {
+    commit("first", { a: "1" })
+    execFileSync("chown", ["-R", "65534", repo])
+    await expect(source().head(papi(), signal)).rejects.toThrow(
+      /dubious ownership.* Let the folder belong to/,
+    )
+  })
+
   it("does not confuse a branch with another whose name ends alike", async () => {
     commit("first", { a: "1" })
     git("branch", "refs/heads/prod")

@@ -27,7 +27,12 @@ export class Tally {
   }
 
   toJSON(): unknown {
-    return { requests: this.requests, bad: this.bad, errors: this.errors, latency: [...this.#latency].sort(([a], [b]) => a - b) }
+    return {
+      requests: this.requests,
+      bad: this.bad,
+      errors: this.errors,
+      latency: [...this.#latency].sort(([a], [b]) => a - b),
+    }
   }
 }
 
@@ -43,7 +48,13 @@ export class MirrorTally {
   }
 
   toJSON(): unknown {
-    return { to: this.to, sent: this.sent, dropped: this.dropped, primary: this.primary, candidate: this.candidate }
+    return {
+      to: this.to,
+      sent: this.sent,
+      dropped: this.dropped,
+      primary: this.primary,
+      candidate: this.candidate,
+    }
   }
 }
 
@@ -81,7 +92,10 @@ export class Counters {
     const routes: Record<string, unknown> = {}
     for (const route of new Set([...this.#tallies.keys(), ...this.#mirrors.keys()])) {
       const pools = Object.fromEntries(
-        [...(this.#tallies.get(route) ?? [])].map(([pool, instances]) => [pool, Object.fromEntries(instances)]),
+        [...(this.#tallies.get(route) ?? [])].map(([pool, instances]) => [
+          pool,
+          Object.fromEntries(instances),
+        ]),
       )
       routes[route] = { pools, mirror: this.#mirrors.get(route) }
     }

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net"
 import { Counters } from "./counters.ts"
 import { carry, carryUpgrade } from "./proxy.ts"
 import { saveState } from "./state-file.ts"
-import { allRoutes, type AppTable, type RouteTable, type State, tableProblem } from "./table.ts"
+import { type AppTable, allRoutes, type RouteTable, type State, tableProblem } from "./table.ts"
 import { Upstreams } from "./upstreams.ts"
 
 export type Refused = { readonly code: "stale" | "invalid" | "address-in-use"; readonly because: string }
@@ -16,7 +16,10 @@ export class DataPlane {
   readonly counters = new Counters()
   readonly upstreams = new Upstreams()
   readonly #dir: string
-  readonly #listeners = new Map<string, { readonly server: Server; readonly address: string; readonly asked: string }>()
+  readonly #listeners = new Map<
+    string,
+    { readonly server: Server; readonly address: string; readonly asked: string }
+  >()
   #state: State
   #routes = new Map<string, RouteTable>()
   #released: Set<string>
@@ -50,7 +53,11 @@ export class DataPlane {
     return this.#inTurn(async () => {
       const known = this.#state.apps[app] ?? { epoch: 0, generation: 0, routes: [] }
       if (epoch < known.epoch) return stale(epoch, 0, known)
-      if (epoch > known.epoch) this.#keep({ ...this.#state, apps: { ...this.#state.apps, [app]: { ...known, epoch, generation: 0 } } })
+      if (epoch > known.epoch)
+        this.#keep({
+          ...this.#state,
+          apps: { ...this.#state.apps, [app]: { ...known, epoch, generation: 0 } },
+        })
       return { ok: true }
     })
   }
@@ -60,8 +67,10 @@ export class DataPlane {
     return this.#inTurn(async () => {
       const known = this.#state.apps[app]
       const same = known !== undefined && JSON.stringify(known.routes) === JSON.stringify(routes)
-      if (known && (epoch < known.epoch || (epoch === known.epoch && generation < known.generation))) return stale(epoch, generation, known)
-      if (known && epoch === known.epoch && generation === known.generation && !same) return stale(epoch, generation, known)
+      if (known && (epoch < known.epoch || (epoch === known.epoch && generation < known.generation)))
+        return stale(epoch, generation, known)
+      if (known && epoch === known.epoch && generation === known.generation && !same)
+        return stale(epoch, generation, known)
       const wrong = tableProblem(routes, this.#released)
       if (wrong) return { refused: { code: "invalid", because: wrong } }
       const opened: string[] = []
@@ -69,7 +78,12 @@ export class DataPlane {
         for (const route of routes) if (await this.#open(route)) opened.push(route.route)
       } catch (error) {
         for (const name of opened) this.#close(name)
-        return { refused: { code: "address-in-use", because: error instanceof Error ? error.message : String(error) } }
+        return {
+          refused: {
+            code: "address-in-use",
+            because: error instanceof Error ? error.message : String(error),
+          },
+        }
       }
       const next = { ...this.#state, apps: { ...this.#state.apps, [app]: { epoch, generation, routes } } }
       if (same && known.epoch === epoch) this.#state = next
@@ -81,7 +95,12 @@ export class DataPlane {
   }
 
   /** The handshake before an instance is ended. */
-  release(app: string, epoch: number, instance: string, drain: number): Promise<Answer | { readonly weight: number; readonly inFlight: number }> {
+  release(
+    app: string,
+    epoch: number,
+    instance: string,
+    drain: number,
+  ): Promise<Answer | { readonly weight: number; readonly inFlight: number }> {
     return this.#inTurn(async () => {
       const known = this.#state.apps[app]
       if (known && epoch < known.epoch) return stale(epoch, 0, known)
@@ -89,11 +108,14 @@ export class DataPlane {
       const weight = Math.max(0, ...this.#poolsOf(instance))
       const since = this.upstreams.zeroSince.get(instance) ?? performance.now()
       if (weight === 0) this.upstreams.zeroSince.set(instance, since)
-      if (weight === 0 && this.upstreams.inFlight(instance) > 0 && performance.now() - since >= drain) this.upstreams.cutAll(instance)
+      if (weight === 0 && this.upstreams.inFlight(instance) > 0 && performance.now() - since >= drain)
+        this.upstreams.cutAll(instance)
       const inFlight = this.upstreams.inFlight(instance)
       if (weight > 0 || inFlight > 0) return { weight, inFlight }
       this.#released.add(instance)
-      const apps = Object.fromEntries(Object.entries(this.#state.apps).map(([name, table]) => [name, withoutInstance(table, instance)]))
+      const apps = Object.fromEntries(
+        Object.entries(this.#state.apps).map(([name, table]) => [name, withoutInstance(table, instance)]),
+      )
       this.#keep({ ...this.#state, apps, released: [...this.#state.released, instance].slice(-mostReleased) })
       this.#index()
       this.upstreams.forget(instance)
@@ -114,7 +136,9 @@ export class DataPlane {
 
   #poolsOf(instance: string): readonly number[] {
     return [...this.#routes.values()].flatMap((route) =>
-      route.pools.flatMap((pool) => (pool.instances.some((known) => known.id === instance) ? [pool.weight] : [])),
+      route.pools.flatMap((pool) =>
+        pool.instances.some((known) => known.id === instance) ? [pool.weight] : [],
+      ),
     )
   }
 
@@ -140,24 +164,42 @@ export class DataPlane {
     const wanted = Number(port) === 0 && remembered !== undefined ? remembered : Number(port)
     await listen(server, host, wanted).catch((error: NodeJS.ErrnoException) => {
       if (Number(port) === 0 && wanted !== 0) return listen(server, host, 0)
-      throw new Error(error.code === "EADDRINUSE" ? `${route.listen} is in use by another process; free it or change listen of ${route.route}` : error.message)
+      throw new Error(
+        error.code === "EADDRINUSE"
+          ? `${route.listen} is in use by another process; free it or change listen of ${route.route}`
+          : error.message,
+      )
     })
     const bound = server.address() as AddressInfo
     known?.server.close()
     this.#listeners.set(route.route, { server, address: `${host}:${bound.port}`, asked: route.listen })
-    if (Number(port) === 0) this.#state = { ...this.#state, ports: { ...this.#state.ports, [route.route]: bound.port } }
+    if (Number(port) === 0)
+      this.#state = { ...this.#state, ports: { ...this.#state.ports, [route.route]: bound.port } }
     return true
   }
 
   #serverFor(name: string): Server {
-    const parts = { route: (wanted: string) => this.#routes.get(wanted), counters: this.counters, upstreams: this.upstreams }
+    const parts = {
+      route: (wanted: string) => this.#routes.get(wanted),
+      counters: this.counters,
+      upstreams: this.upstreams,
+    }
     const server = createServer(
-      { maxHeaderSize: 32 * 1024, headersTimeout: 10_000, requestTimeout: 0, keepAliveTimeout: 75_000, noDelay: true },
+      {
+        maxHeaderSize: 32 * 1024,
+        headersTimeout: 10_000,
+        requestTimeout: 0,
+        keepAliveTimeout: 75_000,
+        noDelay: true,
+      },
       (request, response) => carry(parts, name, request, response),
     )
     server.on("upgrade", (request, socket, head) => carryUpgrade(parts, name, request, socket, head))
     server.on("clientError", (_error, socket) => {
-      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nx-immunity-router: bad-request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+      if (socket.writable)
+        socket.end(
+          "HTTP/1.1 400 Bad Request\r\nx-immunity-router: bad-request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        )
     })
     return server
   }
@@ -180,12 +222,18 @@ const withoutInstance = (table: AppTable, instance: string): AppTable => ({
   ...table,
   routes: table.routes.map((route) => ({
     ...route,
-    pools: route.pools.map((pool) => ({ ...pool, instances: pool.instances.filter((known) => known.id !== instance) })),
+    pools: route.pools.map((pool) => ({
+      ...pool,
+      instances: pool.instances.filter((known) => known.id !== instance),
+    })),
   })),
 })
 
 const stale = (epoch: number, generation: number, known: AppTable): Answer => ({
-  refused: { code: "stale", because: `(${epoch}, ${generation}) is older than (${known.epoch}, ${known.generation})` },
+  refused: {
+    code: "stale",
+    because: `(${epoch}, ${generation}) is older than (${known.epoch}, ${known.generation})`,
+  },
 })
 
 const listen = (server: Server, host: string, port: number): Promise<void> =>

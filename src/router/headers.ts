@@ -1,6 +1,16 @@
 import type { IncomingMessage } from "node:http"
 
-const hopByHop = new Set(["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authenticate", "proxy-authorization"])
+const hopByHop = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "proxy-authenticate",
+  "proxy-authorization",
+])
 const never = new Set(["host", "content-length", "transfer-encoding"])
 const secrets = new Set(["authorization", "cookie", "x-api-key", "proxy-authorization"])
 

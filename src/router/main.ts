@@ -13,7 +13,9 @@ export async function runRouter({ dir }: { readonly dir: string }): Promise<void
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const control = join(dir, "control.sock")
   if (existsSync(control) && (await answers(control))) {
-    throw new Error(`another router answers at ${control}; stop it first, or give this one a --dir of its own`)
+    throw new Error(
+      `another router answers at ${control}; stop it first, or give this one a --dir of its own`,
+    )
   }
   const { state, degraded } = loadState(dir)
   const plane = new DataPlane(dir, state)
@@ -38,7 +40,11 @@ export async function runRouter({ dir }: { readonly dir: string }): Promise<void
   process.once("SIGINT", end)
 }
 
-async function obey(plane: DataPlane, request: IncomingMessage, self: { readonly began: number; readonly degraded: string | undefined }): Promise<unknown> {
+async function obey(
+  plane: DataPlane,
+  request: IncomingMessage,
+  self: { readonly began: number; readonly degraded: string | undefined },
+): Promise<unknown> {
   switch (`${request.method} ${request.url}`) {
     case "GET /state":
       return {
@@ -55,11 +61,21 @@ async function obey(plane: DataPlane, request: IncomingMessage, self: { readonly
       return plane.fence(app, epoch)
     }
     case "PUT /table": {
-      const { app, epoch, generation, routes } = (await read(request)) as { app: string; epoch: number; generation: number; routes: RouteTable[] }
+      const { app, epoch, generation, routes } = (await read(request)) as {
+        app: string
+        epoch: number
+        generation: number
+        routes: RouteTable[]
+      }
       return plane.setRoutes(app, epoch, generation, routes)
     }
     case "POST /release": {
-      const { app, epoch, instance, drain } = (await read(request)) as { app: string; epoch: number; instance: string; drain: number }
+      const { app, epoch, instance, drain } = (await read(request)) as {
+        app: string
+        epoch: number
+        instance: string
+        drain: number
+      }
       return plane.release(app, epoch, instance, drain)
     }
     default:
@@ -72,7 +88,8 @@ function onSocket(path: string, answer: (request: IncomingMessage) => Promise<un
   const server = createServer((request, response) => {
     answer(request).then(
       (value) => reply(response, 200, value),
-      (error: unknown) => reply(response, 400, { error: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) =>
+        reply(response, 400, { error: error instanceof Error ? error.message : String(error) }),
     )
   })
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-import { type IncomingMessage, request as ask } from "node:http"
+import { request as ask, type IncomingMessage } from "node:http"
 import type { Counters } from "./counters.ts"
 import { towardsMirror } from "./headers.ts"
 import { chooseInstance } from "./selection.ts"
@@ -13,13 +13,18 @@ let inFlight = 0
  * away. Returns what the primary's answer is told to, so that both sides count the same requests.
  */
 export function copyToMirror(
-  parts: { readonly route: (name: string) => RouteTable | undefined; readonly counters: Counters; readonly upstreams: Upstreams },
+  parts: {
+    readonly route: (name: string) => RouteTable | undefined
+    readonly counters: Counters
+    readonly upstreams: Upstreams
+  },
   route: RouteTable,
   request: IncomingMessage,
 ): ((status: number | undefined, ms: number) => void) | undefined {
   const { mirror } = route
   if (!mirror || (request.method !== "GET" && request.method !== "HEAD")) return undefined
-  if (request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined) return undefined
+  if (request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined)
+    return undefined
   if (Math.random() >= mirror.sample) return undefined
   const pool = parts.route(mirror.to)?.pools[0]
   const instance = pool && chooseInstance(pool, parts.upstreams.inFlight, parts.upstreams.usable, new Set())
@@ -59,7 +64,10 @@ export function copyToMirror(
     answer.on("close", () => count(() => tally.candidate.failed("reset")))
   })
   copy.on("timeout", () => copy.destroy(new Error("timeout")))
-  copy.on("error", (error) => count(() => tally.candidate.failed(error.message === "timeout" ? "timeout" : "connect")))
+  copy.on("error", (error) =>
+    count(() => tally.candidate.failed(error.message === "timeout" ? "timeout" : "connect")),
+  )
   copy.end()
-  return (status, ms) => (status === undefined ? tally.primary.failed("reset") : tally.primary.answered(status, ms))
+  return (status, ms) =>
+    status === undefined ? tally.primary.failed("reset") : tally.primary.answered(status, ms)
 }

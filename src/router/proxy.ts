@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { type ClientRequest, type IncomingMessage, request as ask, type ServerResponse } from "node:http"
+import { request as ask, type ClientRequest, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Counters } from "./counters.ts"
 import { passedOn, towardsInstance } from "./headers.ts"
@@ -22,7 +22,12 @@ const spread = new EvenSpread()
 type Target = { readonly pool: Pool; readonly instance: Instance; readonly cookie: string | undefined }
 
 /** Carries one request to one instance and its answer back. */
-export function carry(parts: ProxyParts, name: string, request: IncomingMessage, response: ServerResponse): void {
+export function carry(
+  parts: ProxyParts,
+  name: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const route = parts.route(name)
   if (!route) return own(response, 503, "no-route")
   const mirrored = route.mirror && copyToMirror(parts, route, request)
@@ -90,9 +95,11 @@ function attempt(
     if (settled) return
     settled = true
     if (response.destroyed && !response.writableEnded) return
-    const connect = error.code === "ECONNREFUSED" || error.code === "EHOSTUNREACH" || error.code === "EADDRNOTAVAIL"
+    const connect =
+      error.code === "ECONNREFUSED" || error.code === "EHOSTUNREACH" || error.code === "EADDRNOTAVAIL"
     if (connect) parts.upstreams.refused(instance.id)
-    const again = !hasBody(request) && (connect || upstream?.reusedSocket === true) && tried.size < mostRetries
+    const again =
+      !hasBody(request) && (connect || upstream?.reusedSocket === true) && tried.size < mostRetries
     if (again) {
       attempt(parts, name, request, response, tried.add(instance.id), mirrored)
       return
@@ -119,7 +126,12 @@ const hasBody = (request: IncomingMessage): boolean =>
   request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0
 
 /** The pool by the user or by share, then an instance; users of the stable pool never fall to a canary. */
-function pick(parts: ProxyParts, route: RouteTable, request: IncomingMessage, tried: ReadonlySet<string>): Target | undefined {
+function pick(
+  parts: ProxyParts,
+  route: RouteTable,
+  request: IncomingMessage,
+  tried: ReadonlySet<string>,
+): Target | undefined {
   const { point, cookie } = userPoint(route, request)
   const chosen = choosePool(route, point)
   const stable = route.pools.find((pool) => pool.pool === route.stable)
@@ -131,18 +143,27 @@ function pick(parts: ProxyParts, route: RouteTable, request: IncomingMessage, tr
   return undefined
 }
 
-function userPoint(route: RouteTable, request: IncomingMessage): { readonly point: number; readonly cookie: string | undefined } {
+function userPoint(
+  route: RouteTable,
+  request: IncomingMessage,
+): { readonly point: number; readonly cookie: string | undefined } {
   const { by, name = "" } = route.sticky
-  if (by === "address") return { point: position(route.salt, request.socket.remoteAddress ?? ""), cookie: undefined }
+  if (by === "address")
+    return { point: position(route.salt, request.socket.remoteAddress ?? ""), cookie: undefined }
   if (by === "header") {
     const key = request.headers[name.toLowerCase()]
-    return key === undefined ? { point: spread.next(), cookie: undefined } : { point: position(route.salt, String(key)), cookie: undefined }
+    return key === undefined
+      ? { point: spread.next(), cookie: undefined }
+      : { point: position(route.salt, String(key)), cookie: undefined }
   }
   if (by === "cookie") {
     const found = (request.headers.cookie ?? "").split(/;\s*/).find((pair) => pair.startsWith(`${name}=`))
     if (found) return { point: position(route.salt, found.slice(name.length + 1)), cookie: undefined }
     const fresh = randomUUID()
-    return { point: position(route.salt, fresh), cookie: `${name}=${fresh}; Path=/; SameSite=Lax; HttpOnly; Max-Age=2592000` }
+    return {
+      point: position(route.salt, fresh),
+      cookie: `${name}=${fresh}; Path=/; SameSite=Lax; HttpOnly; Max-Age=2592000`,
+    }
   }
   return { point: spread.next(), cookie: undefined }
 }
@@ -161,19 +182,41 @@ function own(response: ServerResponse, status: number, reason: string, pool?: st
 }
 
 /** Carries an upgraded connection, both ways, until either side ends it. */
-export function carryUpgrade(parts: ProxyParts, name: string, request: IncomingMessage, client: Duplex, head: Buffer): void {
+export function carryUpgrade(
+  parts: ProxyParts,
+  name: string,
+  request: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+): void {
   const route = parts.route(name)
   const target = route && pick(parts, route, request, new Set())
   if (!target) {
-    client.end("HTTP/1.1 503 Service Unavailable\r\nx-immunity-router: no-instance\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    client.end(
+      "HTTP/1.1 503 Service Unavailable\r\nx-immunity-router: no-instance\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    )
     return
   }
   const { instance, pool } = target
   const tally = parts.counters.of(name, pool.pool, instance.id)
   const [host, port] = instance.address.split(":")
   const began = performance.now()
-  const headers = [...towardsInstance(request), "Connection", "Upgrade", "Upgrade", request.headers.upgrade ?? ""]
-  const upstream = ask({ host, port, method: request.method, path: request.url, headers, setHost: false, agent: false })
+  const headers = [
+    ...towardsInstance(request),
+    "Connection",
+    "Upgrade",
+    "Upgrade",
+    request.headers.upgrade ?? "",
+  ]
+  const upstream = ask({
+    host,
+    port,
+    method: request.method,
+    path: request.url,
+    headers,
+    setHost: false,
+    agent: false,
+  })
   const leave = parts.upstreams.enter(instance.id, () => {
     upstream.destroy()
     client.destroy()
@@ -182,7 +225,9 @@ export function carryUpgrade(parts: ProxyParts, name: string, request: IncomingM
   client.on("close", leave)
   upstream.on("upgrade", (answer, socket, early) => {
     tally.answered(101, performance.now() - began)
-    client.write(headOf(answer, [...passedOn(answer), "Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? ""]))
+    client.write(
+      headOf(answer, [...passedOn(answer), "Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? ""]),
+    )
     if (early.length > 0) client.write(early)
     if (head.length > 0) socket.write(head)
     socket.on("error", () => client.destroy())
@@ -197,7 +242,9 @@ export function carryUpgrade(parts: ProxyParts, name: string, request: IncomingM
   })
   upstream.on("error", () => {
     tally.failed("reset")
-    client.end("HTTP/1.1 502 Bad Gateway\r\nx-immunity-router: reset\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    client.end(
+      "HTTP/1.1 502 Bad Gateway\r\nx-immunity-router: reset\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    )
   })
   upstream.end()
 }

@@ -10,7 +10,9 @@ export const position = (salt: string, key: string): number =>
 
 /** The pool for a request: newest pools take the first part of the line, the stable one the rest. */
 export function choosePool(route: RouteTable, point: number): Pool | undefined {
-  const ordered = [...route.pools].sort((a, b) => Number(a.pool === route.stable) - Number(b.pool === route.stable))
+  const ordered = [...route.pools].sort(
+    (a, b) => Number(a.pool === route.stable) - Number(b.pool === route.stable),
+  )
   let reach = 0
   for (const pool of ordered) {
     reach += pool.weight / 100

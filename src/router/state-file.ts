@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto"
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from "node:fs"
 import { join } from "node:path"
 import { emptyState, type State } from "./table.ts"
 
@@ -35,11 +44,17 @@ export function loadState(dir: string): Loaded {
   for (const name of ["state.json", "state.prev.json"]) {
     const found = read(join(dir, name))
     if (typeof found === "object") {
-      return { state: found, degraded: problems.length > 0 ? `${problems.join("; ")}: started from ${name}` : undefined }
+      return {
+        state: found,
+        degraded: problems.length > 0 ? `${problems.join("; ")}: started from ${name}` : undefined,
+      }
     }
     if (found) problems.push(`${name} ${found}`)
   }
-  return { state: emptyState, degraded: problems.length > 0 ? `${problems.join("; ")}: started with no routes` : undefined }
+  return {
+    state: emptyState,
+    degraded: problems.length > 0 ? `${problems.join("; ")}: started with no routes` : undefined,
+  }
 }
 
 function read(file: string): State | string | undefined {

@@ -74,7 +74,9 @@ export class Yaml {
   check(schema: TSchema): void {
     if (this.problems.length > 0) return
     const told = new Set<string>()
-    for (const error of Value.Errors(schema, this.value)) {
+    // The deepest mistake is the one that was made; what stands above it only follows from it.
+    const depth = (error: { readonly instancePath: string }) => error.instancePath.split("/").length
+    for (const error of [...Value.Errors(schema, this.value)].sort((a, b) => depth(b) - depth(a))) {
       const path = error.instancePath
         .split("/")
         .slice(1)
@@ -86,7 +88,10 @@ export class Yaml {
   #explain(error: ReturnType<typeof Value.Errors>[number], path: readonly string[], told: Set<string>): void {
     const tell = (code: string, at: readonly string[], message: string, key = false) => {
       const id = at.join("/")
-      if ([...told].some((known) => known === id || id.startsWith(`${known}/`))) return
+      const follows = error.keyword !== "required" && error.keyword !== "additionalProperties"
+      const below = [...told].some((known) => known === id || (known !== "" && id.startsWith(`${known}/`)))
+      const above = follows && [...told].some((known) => id === "" || known.startsWith(`${id}/`))
+      if (below || above) return
       told.add(id)
       this.problem(code, at, message, "error", key)
     }

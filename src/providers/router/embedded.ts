@@ -37,6 +37,7 @@ export function embeddedRouter(options: { readonly dir: string }): Router {
   }
 }
 
+/** A connection of its own each time: one that was kept open would go on answering after the socket is gone. */
 function call<T>(
   socketPath: string,
   method: string,
@@ -46,7 +47,7 @@ function call<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const asked = request(
-      { socketPath, method, path, signal, headers: { "content-type": "application/json" } },
+      { socketPath, method, path, signal, agent: false, headers: { "content-type": "application/json" } },
       (answer) => {
         const chunks: Buffer[] = []
         answer.on("data", (chunk: Buffer) => chunks.push(chunk))

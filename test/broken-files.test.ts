@@ -4,6 +4,7 @@ import { immunity } from "./support/run.ts"
 
 /** File → where and what it must say. */
 const expected: Readonly<Record<string, readonly [place: string, code: string, says: string]>> = {
+  "dead-row": ["12:13", "C301", "D1 (rollback) matches too"],
   "dangling-mirror": ["6:44", "C202", 'Did you mean "production"?'],
   duration: ["7:59", "C103", "Write 5m."],
   "listen-twice": ["7:33", "C203", "an address of its own"],
@@ -15,6 +16,7 @@ const expected: Readonly<Record<string, readonly [place: string, code: string, s
   "unknown-key": ["3:1", "C101", 'Did you mean "start"?'],
   "unknown-region-key": ["7:39", "C101", 'Did you mean "gate"?'],
   "unknown-test": ["7:61", "C202", 'Did you mean "test"?'],
+  "unmeasured-metric": ["11:35", "C202", 'Did you mean "error_rate"?'],
   weights: ["7:61", "C204", "must rise and end at 100%"],
   zone: ["9:64", "C105", "not a time zone"],
 }

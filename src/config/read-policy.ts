@@ -1,4 +1,5 @@
 import type { Policy } from "../core/model/policy.ts"
+import { checkDecisions } from "./check-decisions.ts"
 import { Yaml } from "./document.ts"
 import { freezeProblem } from "./freeze.ts"
 import { didYouMean, type Problem } from "./problem.ts"
@@ -27,11 +28,14 @@ export function readPolicy(
   const pinned = (pins.value ?? {}) as Pins
   references(yaml, file)
   pinnedRegions(pins, pinned, file)
-  decisions(yaml, file)
+  if (hasErrors(yaml) || hasErrors(pins)) return { problems: [...yaml.problems, ...pins.problems] }
+  const policy = resolvePolicy(file, pinned, options.now)
+  checkDecisions(yaml, file, policy.metrics)
   const problems = [...yaml.problems, ...pins.problems]
-  if (problems.some((problem) => problem.severity === "error")) return { problems }
-  return { policy: resolvePolicy(file, pinned, options.now), warnings: problems }
+  return hasErrors(yaml) ? { problems } : { policy, warnings: problems }
 }
+
+const hasErrors = (yaml: Yaml): boolean => yaml.problems.some(({ severity }) => severity === "error")
 
 /** Whether a server's policy could be read at all; a sentence when not. */
 export function pinsProblem(text: string): string | undefined {
@@ -159,40 +163,5 @@ function pinnedRegions(pins: Yaml, pinned: Pins, file: File): void {
         true,
       )
     }
-  }
-}
-
-function decisions(yaml: Yaml, file: File): void {
-  if (!file.decisions) return
-  const ids = new Set<string>()
-  file.decisions.rules.forEach((rule, i) => {
-    if (ids.has(rule.id))
-      yaml.problem("C305", ["decisions", "rules", i, "id"], `rule ${rule.id} is there twice`)
-    ids.add(rule.id)
-    if (rule.when.count !== undefined && rule.when.any === undefined) {
-      yaml.problem(
-        "C304",
-        ["decisions", "rules", i, "when", "count"],
-        "count belongs to any: say any: worse, count: 2",
-      )
-    }
-  })
-  if (!file.decisions.default) {
-    yaml.problem(
-      "C302",
-      ["decisions"],
-      'no default action: cases that no rule matches will "hold" and ask',
-      "warning",
-      true,
-    )
-  }
-  if (!file.decisions.rules.some((rule) => rule.then === "advance")) {
-    yaml.problem(
-      "C303",
-      ["decisions", "rules"],
-      `no rule ever says "advance": every rollout of ${file.app} will stop and wait`,
-      "warning",
-      true,
-    )
   }
 }

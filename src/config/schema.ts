@@ -261,7 +261,7 @@ export const FileSchema = Type.Object(
 /** What a server pins: the same words, all optional; regions are named, not listed. */
 export const PinsSchema = Type.Object(
   {
-    regions: maybe(Type.Record(Type.String(), Type.Partial(RegionSchema))),
+    regions: maybe(Type.Record(Type.String(), Type.Partial(RegionSchema, strict))),
     decisions: maybe(DecisionsSchema),
     autonomy: maybe(AutonomySchema),
     rollback: maybe(RollbackSchema),

@@ -51,7 +51,8 @@ export function decideAction(table: DecisionTable, now: Situation): Chosen {
 
 const caution = (action: Action): number => actionsByCaution.indexOf(action)
 
-function matches(when: Condition, now: Situation): boolean {
+/** Whether everything that a condition names holds now. */
+export function matches(when: Condition, now: Situation): boolean {
   const of = (kind: VerdictKind) => now.metrics.filter((metric) => metric.kind === kind)
   if (when.critical && !of(when.critical).some((metric) => metric.critical)) return false
   if (when.any && of(when.any).length < (when.count ?? 1)) return false
@@ -66,7 +67,7 @@ function matches(when: Condition, now: Situation): boolean {
 }
 
 /** A condition as people say it. */
-function inWords(when: Condition): string {
+export function inWords(when: Condition): string {
   const parts: string[] = []
   if (when.critical) parts.push(`a critical metric is ${when.critical}`)
   if (when.any) {

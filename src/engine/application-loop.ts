@@ -8,6 +8,7 @@ import { factsFor, observeAll, type World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 import { Performer } from "./perform.ts"
 import { newCommits } from "./poll.ts"
+import type { RollbackBudget } from "./rollback-budget.ts"
 import { Watch } from "./watch.ts"
 
 const leaseFor = 8_000
@@ -28,9 +29,14 @@ export class ApplicationLoop {
   #finished: Promise<unknown> | undefined
   #measures: readonly MeasureSpec[] = []
 
-  constructor(app: AppName, parts: Parts, heard: (events: readonly StoredEvent[]) => void) {
+  constructor(
+    app: AppName,
+    parts: Parts,
+    budget: RollbackBudget,
+    heard: (events: readonly StoredEvent[]) => void,
+  ) {
     this.#parts = parts
-    this.ledger = new Ledger(app, parts, (events) => {
+    this.ledger = new Ledger(app, parts, budget, (events) => {
       heard(events)
       this.poke()
     })
@@ -147,6 +153,7 @@ export class ApplicationLoop {
       return false
     }
     this.#problem("kill switch", undefined)
+    this.#problem("room", this.#parts.room())
     const ordered = await performer.perform(this.ledger.state, effects, this.world, until)
     for (const [label, problem] of performer.problems) this.#problem(label, problem)
     for (const label of this.problems.keys()) {

@@ -6,6 +6,7 @@ import { ApplicationLoop } from "./application-loop.ts"
 import type { Result } from "./ledger.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
+import { RollbackBudget } from "./rollback-budget.ts"
 
 /** What the doors of the system (API, demo) may ask of the engine. */
 export interface Engine {
@@ -31,6 +32,7 @@ export interface Engine {
 export function createEngine(parts: Parts): Engine {
   const loops = new Map<AppName, ApplicationLoop>()
   const listeners = new Set<(event: StoredEvent) => void>()
+  const budget = new RollbackBudget(() => [...loops.values()].map(({ ledger }) => ledger.state))
   const stopping = new AbortController()
   let outbox: Promise<void> | undefined
   let settled = false
@@ -42,7 +44,7 @@ export function createEngine(parts: Parts): Engine {
   const open = (app: AppName): ApplicationLoop => {
     const known = loops.get(app)
     if (known) return known
-    const loop = new ApplicationLoop(app, parts, heard)
+    const loop = new ApplicationLoop(app, parts, budget, heard)
     loops.set(app, loop)
     return loop
   }

@@ -7,6 +7,7 @@ import type { Input } from "../core/pipeline/input.ts"
 import type { StoredEvent } from "../ports/journal.ts"
 import { noticesFor } from "./notices.ts"
 import type { Parts } from "./parts.ts"
+import type { RollbackBudget } from "./rollback-budget.ts"
 
 export type Result =
   | { readonly kind: "done"; readonly events: readonly StoredEvent[]; readonly version: number }
@@ -20,14 +21,21 @@ export class Ledger {
   state: Application
   version = 0
   epoch = 0
-  readonly #parts: Pick<Parts, "journal">
+  readonly #parts: Pick<Parts, "journal" | "room">
+  readonly #budget: RollbackBudget
   readonly #heard: (events: readonly StoredEvent[]) => void
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(app: AppName, parts: Pick<Parts, "journal">, heard: (events: readonly StoredEvent[]) => void) {
+  constructor(
+    app: AppName,
+    parts: Pick<Parts, "journal" | "room">,
+    budget: RollbackBudget,
+    heard: (events: readonly StoredEvent[]) => void,
+  ) {
     this.app = app
     this.state = nothing(app)
     this.#parts = parts
+    this.#budget = budget
     this.#heard = heard
   }
 
@@ -48,17 +56,22 @@ export class Ledger {
 
   async #apply(input: Input, commandId: string | undefined): Promise<Result> {
     for (;;) {
-      const decided = decide(this.state, input)
+      const decided = decide(this.state, input, {
+        nothingNew: this.#parts.room(),
+        noAutomaticRollback: this.#budget.spent(input.at),
+      })
       if ("refused" in decided) return { kind: "refused", refusal: decided.refused }
       if (decided.events.length === 0) return { kind: "done", events: [], version: this.version }
-      const outcome = await this.#parts.journal.append({
-        stream: this.app,
-        expected: this.version,
-        epoch: this.epoch,
-        events: decided.events,
-        command: commandId === undefined ? undefined : { id: commandId, result: { version: this.version } },
-        outbox: noticesFor(this.state, decided.events),
-      })
+      const outcome = await this.#budget.during(decided.events, () =>
+        this.#parts.journal.append({
+          stream: this.app,
+          expected: this.version,
+          epoch: this.epoch,
+          events: decided.events,
+          command: commandId === undefined ? undefined : { id: commandId, result: { version: this.version } },
+          outbox: noticesFor(this.state, decided.events),
+        }),
+      )
       switch (outcome.kind) {
         case "appended":
           for (const event of outcome.stored) this.state = evolve(this.state, event)

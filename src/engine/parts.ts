@@ -30,6 +30,8 @@ export type Parts = {
   readonly owner: string
   /** True while the kill switch is set: nothing is changed anywhere. */
   readonly killed: () => boolean
+  /** Why nothing new may start for want of room, in a sentence; undefined while there is room. */
+  readonly room: () => string | undefined
   readonly pace: Pace
 }
 

@@ -12,6 +12,7 @@ export type Folders = {
   readonly agent: string
   readonly router: string
   readonly token: string
+  readonly webhookSecret: string
 }
 
 export function foldersIn(root: string): Folders {
@@ -23,26 +24,34 @@ export function foldersIn(root: string): Folders {
     agent: join(root, "agent"),
     router: join(root, "router"),
     token: join(root, "token"),
+    webhookSecret: join(root, "webhook-secret"),
   }
 }
 
-/** The server's token: made at the first start, readable by its owner alone. */
-export function tokenIn(folders: Folders): string {
-  if (!existsSync(folders.token))
-    writeFileSync(folders.token, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 })
-  if (statSync(folders.token).mode & 0o077) {
+/** The token that every change through the API needs. */
+export const tokenIn = (folders: Folders): string =>
+  secretIn(folders.token, () => randomBytes(32).toString("base64url"))
+
+/** What notices to webhooks are signed with, by the rules of Standard Webhooks. */
+export const webhookSecretIn = (folders: Folders): string =>
+  secretIn(folders.webhookSecret, () => `whsec_${randomBytes(32).toString("base64")}`)
+
+/** A secret of this server: made at the first start, readable by its owner alone. */
+function secretIn(file: string, make: () => string): string {
+  if (!existsSync(file)) writeFileSync(file, `${make()}\n`, { mode: 0o600 })
+  if (statSync(file).mode & 0o077) {
     throw new Stop(
       78,
-      `${folders.token} can be read by others; change it (chmod 600) or delete it, and a new one is made`,
+      `${file} can be read by others; change it (chmod 600) or delete it, and a new one is made`,
     )
   }
-  const token = readFileSync(folders.token, "utf8").trim()
-  if (token.length < 32)
+  const secret = readFileSync(file, "utf8").trim()
+  if (secret.length < 32)
     throw new Stop(
       78,
-      `${folders.token} holds a token of ${token.length} characters; delete it, and a safe one is made`,
+      `${file} holds a secret of ${secret.length} characters; delete it, and a safe one is made`,
     )
-  return token
+  return secret
 }
 
 /** This program's own command line, for the processes it starts. */

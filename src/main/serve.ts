@@ -15,7 +15,8 @@ import { metricsSources } from "../providers/metrics/index.ts"
 import { notifiers } from "../providers/notify/index.ts"
 import { sources } from "../providers/source/index.ts"
 import { openStore } from "../store/store.ts"
-import { foldersIn, ownArgv, tokenIn } from "./folders.ts"
+import { foldersIn, ownArgv, tokenIn, webhookSecretIn } from "./folders.ts"
+import { keepHouse } from "./housekeeping.ts"
 import { telemetry } from "./telemetry.ts"
 
 export type ServeOptions = {
@@ -39,6 +40,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   }
   const folders = foldersIn(options.dir)
   const token = tokenIn(folders)
+  const webhookSecret = webhookSecretIn(folders)
   const clock = systemClock
   const log = pino(
     { level: options.quiet ? "error" : "info" },
@@ -46,6 +48,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
   )
   const store = await openStore({ path: folders.store, clock, onPersisted: failpoint() })
   const ending = new AbortController()
+  const house = keepHouse(store, clock, log, ending.signal, (error) => {
+    log.fatal({}, error.message)
+    process.stderr.write(`immunity: ${error.message}\n`)
+    process.exit(exit.broken)
+  })
   const agentSocket = socketPath(folders.agent)
   const agentArgv = ownArgv("agent", "--dir", folders.agent, "--router-dir", folders.router)
   const agents = new Map([["local", connectAgent({ server: "local", socketPath: agentSocket })]])
@@ -58,12 +65,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
     policies: store.policies,
     source,
     metrics: metricsSources(),
-    notifier: notifiers.webhook(),
+    notifier: notifiers.webhook({ secret: () => webhookSecret }),
     agents,
     readPolicy: (text, pins, app, now) => policyFor(text, pins, app, now),
     log,
     owner: "local",
     killed: () => existsSync(join(folders.root, "kill-switch")),
+    room: house.room,
     pace: { ...defaultPace, ...options.pace },
   })
   const own = telemetry(engine)
@@ -85,6 +93,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     log,
   })
   await api.listen({ host: options.host, port: options.port }).catch(async (error: NodeJS.ErrnoException) => {
+    ending.abort()
+    await house.finished
     await store.close()
     if (error.code !== "EADDRINUSE") throw error
     throw new Stop(
@@ -109,6 +119,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       await engine.stop()
       await api.close()
       await watching
+      await house.finished
       await store.close()
     },
   }

@@ -3,7 +3,7 @@ import type { Policy, RegionPolicy } from "../core/model/policy.ts"
 import type { Verdict, VerdictKind } from "../core/model/verdict.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import { decide } from "../core/pipeline/decide.ts"
-import type { Refusal } from "../core/pipeline/draft.ts"
+import type { Limits, Refusal } from "../core/pipeline/draft.ts"
 import type { Effect, MeasureSpec, RouteSpec } from "../core/pipeline/effects.ts"
 import type { Event, Recorded } from "../core/pipeline/events.ts"
 import { evolve, nothing } from "../core/pipeline/evolve.ts"
@@ -24,6 +24,8 @@ export class CoreWorld {
   now = 1_000_000
   readonly events: Recorded[] = []
   faults: Faults
+  /** What the rest of the system allows. */
+  limits: Limits = {}
   readonly #instances = new Map<string, InstanceFacts>()
   readonly #released = new Set<string>()
   #routes: readonly RouteSpec[] = []
@@ -38,7 +40,7 @@ export class CoreWorld {
     input: Command | Fact,
     by = "Mira",
   ): { readonly events: readonly Event[]; readonly refused: Refusal | undefined } {
-    const decided = decide(this.state, { ...input, at: this.now, by })
+    const decided = decide(this.state, { ...input, at: this.now, by }, this.limits)
     if ("refused" in decided) return { events: [], refused: decided.refused }
     for (const event of decided.events) this.state = evolve(this.state, event)
     this.events.push(...decided.events)

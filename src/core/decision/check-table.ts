@@ -19,11 +19,11 @@ export type DeadRow = {
 }
 
 /** Past this many situations a table is too wide to be walked through (a few seconds of work). */
-export const mostCases = 500_000
+const mostCases = 500_000
 
 /**
  * Walks through every situation that a table can meet: each verdict of each metric, monitoring, control,
- * probes, reversibility. Undefined when there are more than `mostCases`.
+ * probes, reversibility. Undefined when there are too many of them.
  */
 export function checkTable(
   table: DecisionTable,

@@ -1,6 +1,6 @@
 import { unreachable } from "../model/unreachable.ts"
 import { goOn } from "../rollout/advance.ts"
-import { halt } from "../rollout/looked.ts"
+import { halt } from "../rollout/hold.ts"
 import { placeToGo, retreat } from "../rollout/retreat.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { queue } from "./climb.ts"
@@ -13,6 +13,8 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
   if ("reason" in command && command.type !== "deploy" && command.reason.trim() === "") {
     return refuse("reason-missing", `${command.type} needs a reason: say why in one sentence`)
   }
+  const startsSomething = ["deploy", "approve", "retry"].includes(command.type)
+  if (startsSomething && draft.limits.nothingNew) return refuse("no-room", draft.limits.nothingNew)
   switch (command.type) {
     case "add-app":
       if (draft.state.source.url !== "")

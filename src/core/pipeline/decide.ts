@@ -1,6 +1,6 @@
 import type { Application } from "./application.ts"
 import { obey } from "./commands.ts"
-import { Draft, type Refusal } from "./draft.ts"
+import { Draft, type Limits, type Refusal } from "./draft.ts"
 import type { Recorded } from "./events.ts"
 import { learn } from "./facts.ts"
 import type { Command, Fact, Input } from "./input.ts"
@@ -13,8 +13,8 @@ export type Decided = { readonly events: readonly Recorded[] } | { readonly refu
  * All judgement of one application. A command is obeyed or refused, a fact is learned; then every rule
  * that has become due is applied until nothing more follows.
  */
-export function decide(state: Application, input: Input): Decided {
-  const draft = new Draft(state, input.at, input.by)
+export function decide(state: Application, input: Input, limits: Limits = {}): Decided {
+  const draft = new Draft(state, input.at, input.by, limits)
   const refused = isFact(input) ? learn(draft, input) : obey(draft, input, input.by)
   if (refused) return { refused }
   settle(draft)

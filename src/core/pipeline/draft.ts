@@ -5,17 +5,27 @@ import type { Application, Region } from "./application.ts"
 import type { Event, Recorded } from "./events.ts"
 import { evolve } from "./evolve.ts"
 
+/** What the whole system allows at this moment, in sentences; what is absent is not limited. */
+export type Limits = {
+  /** Why nothing new is built or started: its disk is full. */
+  readonly nothingNew?: string | undefined
+  /** Why nothing is taken back without a person: the budget over all applications is spent. */
+  readonly noAutomaticRollback?: string | undefined
+}
+
 /** A decision being made: each event is true at once for the rules that come after it. */
 export class Draft {
   readonly at: Instant
+  readonly limits: Limits
   readonly events: Recorded[] = []
   state: Application
   readonly #by: string
 
-  constructor(state: Application, at: Instant, by: string) {
+  constructor(state: Application, at: Instant, by: string, limits: Limits = {}) {
     this.state = state
     this.at = at
     this.#by = by
+    this.limits = limits
   }
 
   /** Records what happened, because of what; by the actor of the input unless said otherwise. */
@@ -51,5 +61,6 @@ export type Refusal = {
     | "not-allowed"
     | "wrong-phase"
     | "reason-missing"
+    | "no-room"
   readonly message: string
 }

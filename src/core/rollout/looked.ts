@@ -7,10 +7,10 @@ import { blockerOf } from "../pipeline/guards.ts"
 import type { Fact } from "../pipeline/input.ts"
 import { goOn } from "./advance.ts"
 import { underway } from "./evolve-rollout.ts"
-import { lock, retreat } from "./retreat.ts"
+import { endPassingHold, halt, pastReturn, stand } from "./hold.ts"
+import { retreat } from "./retreat.ts"
 import {
   type Decision,
-  type Hold,
   type Rollout,
   regionPolicy,
   type Stage,
@@ -32,7 +32,7 @@ export function looked(draft: Draft, fact: Looked): void {
   const due = window !== undefined && fact.observed >= window.needed * (1 + window.extensions)
   record(draft, rollout, { ...fact, verdicts }, decision, window, due)
   const current = draft.rollout(fact.rollout)
-  if (current) act(draft, current, decision, window, due)
+  if (current) act(draft, current, decision, { ...fact, verdicts }, window, due)
 }
 
 export function stageOf(now: Underway): Stage | undefined {
@@ -55,7 +55,7 @@ export function stageOf(now: Underway): Stage | undefined {
 const saysSomething = (verdict: Verdict): boolean => verdict.kind === "ok" || verdict.kind === "worse"
 
 function decisionFor(draft: Draft, rollout: Rollout, verdicts: readonly Verdict[], fact: Looked): Decision {
-  const reversible = !draft.state.releases[rollout.release]?.irreversible || !rollout.hadTraffic
+  const reversible = !pastReturn(draft, rollout)
   const chosen =
     verdicts.length === 0 && !fact.sourceBroken
       ? { action: "advance" as const, rule: "none", because: "nothing is measured here and nothing fails" }
@@ -124,6 +124,7 @@ function act(
   draft: Draft,
   rollout: Rollout,
   decision: Decision,
+  fact: Looked,
   window: Window | undefined,
   due: boolean,
 ): void {
@@ -139,7 +140,7 @@ function act(
       else proposeOrWait(draft, rollout, decision)
       return
     case "hold":
-      return hold(draft, rollout, decision)
+      return hold(draft, rollout, decision, fact)
     case "extend":
       endPassingHold(draft, rollout)
       if (due && window) extend(draft, rollout, window)
@@ -171,44 +172,22 @@ function advance(draft: Draft, rollout: Rollout, decision: Decision, due: boolea
   else proposeOrWait(draft, current, decision)
 }
 
-/** Stops here: the new pool's traffic returns, its instances stay for whoever looks. */
-export function halt(draft: Draft, rollout: Rollout, because: string, evidence: string | undefined): void {
-  if (rollout.phase.name === "holding" && rollout.phase.hold.why === "halted") return
-  const irreversible = draft.state.releases[rollout.release]?.irreversible === true && rollout.hadTraffic
-  const canReturn = rollout.from !== undefined && !irreversible
-  draft.add(
-    {
-      type: "held",
-      rollout: rollout.number,
-      hold: {
-        why: "halted",
-        because,
-        until: undefined,
-        then: irreversible
-          ? "it waits for a fix forward"
-          : "a person rolls it back, or unlocks and resumes it",
-        proposal: undefined,
-        weight: canReturn ? "zero" : "frozen",
-      },
-    },
-    because,
-  )
-  lock(draft, rollout, "halt", { because, evidence })
-}
-
-function hold(draft: Draft, rollout: Rollout, decision: Decision): void {
-  const blind = decision.rule !== "D4"
-  const limit = regionPolicy(rollout).compare?.blindLimit
-  stand(draft, rollout, {
-    why: blind ? "blind" : "sick-world",
-    because: decision.because,
-    until: blind && limit !== undefined ? draft.at + limit : undefined,
-    then: blind
-      ? "its traffic goes back to the old pool; nothing is locked"
-      : "it goes on when the control is well again",
-    proposal: undefined,
-    weight: "frozen",
-  })
+/** Holds the weight: blind, in a sick world, or because the table says that a person should look. */
+function hold(draft: Draft, rollout: Rollout, decision: Decision, fact: Looked): void {
+  const { because } = decision
+  const weight = "frozen"
+  if (fact.verdicts.some(({ controlAlsoBad }) => controlAlsoBad)) {
+    const then = "it goes on when the control is well again"
+    stand(draft, rollout, { why: "sick-world", because, until: undefined, then, proposal: undefined, weight })
+  } else if (fact.sourceBroken || fact.verdicts.some(({ kind }) => kind === "nodata")) {
+    const limit = regionPolicy(rollout).compare?.blindLimit
+    const until = limit === undefined ? undefined : draft.at + limit
+    const then = "its traffic goes back to the old pool; nothing is locked"
+    stand(draft, rollout, { why: "blind", because, until, then, proposal: undefined, weight })
+  } else {
+    const then = "a person approves it or rolls it back"
+    stand(draft, rollout, { why: "unsure", because, until: undefined, then, proposal: "advance", weight })
+  }
 }
 
 function extend(draft: Draft, rollout: Rollout, window: Window): void {
@@ -243,31 +222,4 @@ function proposeOrWait(draft: Draft, rollout: Rollout, decision: Decision): void
     proposal: decision.action,
     weight: "frozen",
   })
-}
-
-/** Holds, unless it stands already for the same reason or for a stronger one. */
-function stand(draft: Draft, rollout: Rollout, hold: Hold): void {
-  if (rollout.phase.name === "holding") {
-    const held = rollout.phase.hold
-    if (held.why === "halted" || (held.why === hold.why && held.proposal === hold.proposal)) return
-    if (held.why === "blind" && held.weight === "zero") return
-    draft.conclude(
-      { type: "hold-ended", rollout: rollout.number, because: "another reason now" },
-      "another reason now",
-    )
-  }
-  draft.conclude({ type: "held", rollout: rollout.number, hold }, hold.because)
-}
-
-/** What only the world held is let go when the world is well; what waits for a person keeps waiting. */
-function endPassingHold(draft: Draft, rollout: Rollout): void {
-  if (rollout.phase.name !== "holding") return
-  const { why, weight } = rollout.phase.hold
-  if (why === "halted" || why === "proposal" || why === "unsure" || weight === "zero") return
-  if ((why === "locked" || why === "paused" || why === "frozen") && blockerOf(draft.state, rollout, draft.at))
-    return
-  draft.conclude(
-    { type: "hold-ended", rollout: rollout.number, because: "it can be judged again" },
-    `no longer ${why}`,
-  )
 }

@@ -1,5 +1,7 @@
 import type { Application, Region } from "../pipeline/application.ts"
 import type { Draft } from "../pipeline/draft.ts"
+import { halt, pastReturn, stand } from "./hold.ts"
+import { lock } from "./lock.ts"
 import { type Rollout, regionPolicy } from "./rollout.ts"
 
 export type Retreat = {
@@ -20,9 +22,15 @@ export function retreat(draft: Draft, rollout: Rollout, why: Retreat): void {
   const to = placeToGo(draft.state, rollout)
   const met = rollout.hadTraffic || why.judged
   if (rollout.hadTraffic && to === undefined) {
-    stopWithoutTarget(draft, rollout, why)
-    return
+    const because = `${why.because}; there is no older release to go back to`
+    return stopHere(draft, rollout, { ...why, because })
   }
+  if (why.automatic && pastReturn(draft, rollout)) {
+    const because = `${why.because}; what it changed cannot be taken back: fix forward`
+    return halt(draft, rollout, because, why.evidence)
+  }
+  const spent = draft.limits.noAutomaticRollback
+  if (why.automatic && rollout.hadTraffic && spent) return ask(draft, rollout, `${why.because}; ${spent}`)
   draft.add(
     {
       type: "abort-started",
@@ -52,6 +60,7 @@ function others(draft: Draft, rollout: Rollout, why: Retreat): void {
     if (!there || there.release !== rollout.release || !regionPolicy(there).production) continue
     const to = placeToGo(draft.state, there)
     if (to === undefined || region.active !== undefined) continue
+    if (why.automatic && pastReturn(draft, there)) continue
     const because = `${rollout.region}: ${why.because}`
     draft.add(
       {
@@ -67,50 +76,31 @@ function others(draft: Draft, rollout: Rollout, why: Retreat): void {
   }
 }
 
-function stopWithoutTarget(draft: Draft, rollout: Rollout, why: Retreat): void {
-  if (rollout.phase.name !== "holding" || rollout.phase.hold.why !== "halted") {
-    draft.add(
-      {
-        type: "held",
-        rollout: rollout.number,
-        hold: {
-          why: "halted",
-          because: `${why.because}; there is no older release to go back to`,
-          until: undefined,
-          then: "it waits for a person: fix forward or end it",
-          proposal: undefined,
-          weight: "frozen",
-        },
-      },
-      why.because,
-    )
-  }
-  lock(draft, rollout, "halt", why)
+/** The automation has done enough for now: the weight stays, a person is asked at once. */
+function ask(draft: Draft, rollout: Rollout, because: string): void {
+  const then = "a person rolls it back, or it happens by itself when the budget allows it again"
+  stand(draft, rollout, {
+    why: "proposal",
+    because,
+    until: undefined,
+    then,
+    proposal: "rollback",
+    weight: "frozen",
+  })
 }
 
-/** Locks once for one cause; what is locked already stays locked by whoever did it first. */
-export function lock(
-  draft: Draft,
-  rollout: Rollout,
-  on: "halt" | "rollback",
-  why: Pick<Retreat, "because" | "evidence">,
-): void {
-  const policy = rollout.policy.lock
-  if (!policy.on.includes(on)) return
-  if (draft.state.locks.some((held) => held.rollout === rollout.number)) return
-  draft.add(
-    {
-      type: "locked",
-      lock: {
-        id: draft.state.nextLock,
-        scope: policy.scope === "app" ? { kind: "app" } : { kind: "region", region: rollout.region },
-        because: `${rollout.release.slice(0, 7)} at ${rollout.region}: ${why.because}`,
-        rollout: rollout.number,
-        evidence: why.evidence,
-      },
-    },
-    "nothing new starts until a person has looked",
-  )
+/** Nothing to go back to: everything stays as it is, and locked. */
+function stopHere(draft: Draft, rollout: Rollout, why: Retreat): void {
+  const then = "it waits for a person: fix forward or end it"
+  stand(draft, rollout, {
+    why: "halted",
+    because: why.because,
+    until: undefined,
+    then,
+    proposal: undefined,
+    weight: "frozen",
+  })
+  lock(draft, rollout, "halt", why)
 }
 
 /** The pool to go back to: the one before, if it still has instances that are wanted. */

@@ -4,7 +4,7 @@ import { join } from "node:path"
 
 /** What is still there of a demo that should be gone: processes of its folder, its ports, the folder itself. */
 export async function leftovers(dir: string, ports: readonly number[]): Promise<readonly string[]> {
-  const open = await Promise.all(ports.map(async (port) => ((await listens(port)) ? [`port ${port}`] : [])))
+  const open = await Promise.all(ports.map(async (port) => ((await staysOpen(port)) ? [`port ${port}`] : [])))
   return [...processesOf(dir).map(({ name }) => name), ...open.flat(), ...(existsSync(dir) ? [dir] : [])]
 }
 
@@ -28,6 +28,15 @@ function read(get: () => string): string {
   } catch {
     return ""
   }
+}
+
+/** A process that is ending loses its name in /proc a moment before its sockets: only what stays open is left over. */
+async function staysOpen(port: number): Promise<boolean> {
+  for (let tries = 0; tries < 30; tries++) {
+    if (!(await listens(port))) return false
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return true
 }
 
 const listens = (port: number): Promise<boolean> =>

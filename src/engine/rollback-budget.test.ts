@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest"
+import type { Recorded } from "../core/pipeline/events.ts"
+import { RollbackBudget } from "./rollback-budget.ts"
+
+const minute = 60_000
+const abort: Recorded = {
+  at: 0,
+  by: "immunity",
+  because: "worse",
+  event: { type: "abort-started", rollout: 1, because: "worse", to: 0, then: "rolled-back", automatic: true },
+}
+
+describe("the budget of automatic rollbacks", () => {
+  it("is three in ten minutes over all applications", () => {
+    const apps = [{ automaticRollbacks: [0, 1] }, { automaticRollbacks: [2] }]
+    const budget = new RollbackBudget(() => apps)
+    expect(budget.spent(9 * minute)).toContain("3 automatic rollbacks in ten minutes")
+    expect(budget.spent(10 * minute - 1)).toContain("asks people")
+    expect(budget.spent(10 * minute)).toBeUndefined()
+  })
+
+  it("counts regions that went back together once", () => {
+    const budget = new RollbackBudget(() => [{ automaticRollbacks: [5, 5, 5, 5] }])
+    expect(budget.spent(minute)).toBeUndefined()
+  })
+
+  it("counts what is decided and not stored yet, and gives it back when storing fails", async () => {
+    const budget = new RollbackBudget(() => [{ automaticRollbacks: [1, 2] }])
+    const failing = budget.during([abort], async () => {
+      expect(budget.spent(minute)).toBeDefined()
+      throw new Error("the disk is full")
+    })
+    await expect(failing).rejects.toThrow("the disk is full")
+    expect(budget.spent(minute)).toBeUndefined()
+  })
+})

@@ -7,7 +7,7 @@ import type { Look } from "./look.ts"
 import type { JudgeOptions } from "./options.ts"
 import { paceOf, withDefaults } from "./options.ts"
 import type { Sight } from "./sight.ts"
-import { inTheDark, isDark, nothingSeen, see, sourceIsBlind } from "./sight.ts"
+import { inTheDark, isDark, isQuiet, nothingSeen, see, sourceIsBlind, tooQuiet } from "./sight.ts"
 import type { Statistic } from "./statistic.ts"
 import { amountIn, foldStatistic, lookAt, openStatistic } from "./statistic.ts"
 import { targetsOf } from "./targets.ts"
@@ -166,6 +166,7 @@ function conclude(sight: Sight, look: Look, { guilty }: Accusation): Conclusion 
     return say("worse", numbers, `${targets.words}${keeps}`)
   }
   if (guilty === "comparison") return say("worse", numbers, tolerated, elsewhere)
+  if (isQuiet(sight)) return say("unsure", tooQuiet(sight))
   if (targets.controlBreaks) {
     return say("unsure", numbers, `${targets.words}, which the control breaks as well`)
   }

@@ -47,6 +47,28 @@ describe("what cannot be seen is never ok and never worse", () => {
     )
   })
 
+  it("but a route with next to no traffic is thin, not dark: it is watched longer, then a person is asked", () => {
+    const quiet = watched(startJudge([errors]), 5, (i) => second(i, errors, requests(0, 0), requests(0, 0)))
+    expect(only(quiet)).toMatchObject({
+      kind: "unsure",
+      because: "too little traffic to judge: none on the canary in the last 5 intervals",
+    })
+    const trickle = watched(startJudge([errors]), 60, (i) =>
+      second(i, errors, requests(i % 20 === 0 ? 1 : 0, 0), requests(i % 20 === 5 ? 1 : 0, 0)),
+    )
+    expect(only(trickle).kind).toBe("unsure")
+  })
+
+  it("a small share's pauses are thin as well, until so much went by that silence cannot be chance", () => {
+    const small = watched(startJudge([errors]), 20, (i) =>
+      second(i, errors, requests(i % 2, 0), requests(50, 0)),
+    )
+    const silence = (count: number) =>
+      watched(small, count, (i) => second(20 + i, errors, requests(0, 0), requests(50, 0)))
+    expect(only(silence(4)).kind).toBe("unsure")
+    expect(only(silence(30)).kind).toBe("nodata")
+  })
+
   it("and is judged again as soon as it is seen", () => {
     const blind = watched(good(60), 10, (i) => second(60 + i, errors, undefined, undefined))
     expect(only(observe(blind, second(70, errors, requests(50, 0), requests(50, 0)))).kind).toBe("ok")

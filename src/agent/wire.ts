@@ -28,7 +28,6 @@ const Run = Type.Object({
   start: text,
   health: Health,
   drain: whole(),
-  startTimeout: whole(),
   memory: Type.Optional(whole()),
   env: Type.Record(Type.String(), text),
   keep: whole(),

@@ -40,7 +40,6 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
         unhealthy: run?.health?.unhealthy ?? 3,
       },
       drain: duration(run?.drain, "20s"),
-      startTimeout: duration(run?.startTimeout, "60s"),
       memory: run?.memory === undefined ? undefined : bytesOf(run.memory),
       env: run?.env ?? {},
       keep: run?.keep ?? 1,

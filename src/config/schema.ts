@@ -175,7 +175,6 @@ export const FileSchema = Type.Object(
   {
     version: Type.Literal(1),
     app: name,
-    source: maybe(Type.String()),
     build: maybe(
       Type.Object(
         { command: maybe(command), output: maybe(Type.String()), timeout: maybe(duration) },
@@ -199,7 +198,6 @@ export const FileSchema = Type.Object(
             ),
           ),
           drain: maybe(duration),
-          startTimeout: maybe(duration),
           memory: maybe(memory),
           env: maybe(Type.Record(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }), Type.String())),
           keep: maybe(Type.Integer({ minimum: 0, maximum: 10 })),

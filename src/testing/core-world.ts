@@ -230,7 +230,6 @@ export function papiPolicy(more: Partial<Policy> = {}): Policy {
       start: "node server.js",
       health: { path: "/healthz", every: 1_000, timeout: 1_000, healthy: 1, unhealthy: 3 },
       drain: 1_000,
-      startTimeout: 60_000,
       memory: undefined,
       env: {},
       keep: 1,

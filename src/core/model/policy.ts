@@ -31,8 +31,6 @@ export type RunPolicy = {
   readonly health: HealthPolicy
   /** How long requests in flight may finish before an instance is ended. */
   readonly drain: Duration
-  /** From start to healthy; past it the instance never got healthy. */
-  readonly startTimeout: Duration
   /** Resident memory in bytes past which an instance is ended and counted as crashed. */
   readonly memory?: number | undefined
   readonly env: Readonly<Record<string, string>>

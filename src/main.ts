@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
 import { Command, CommanderError } from "commander"
-import { exit, Stop } from "./cli/client.ts"
+import { exit, exitMeanings, Stop } from "./cli/client.ts"
 import { addClientCommands } from "./cli/commands.ts"
 import { addConfigCommands } from "./main/config-commands.ts"
 import { addServerCommands } from "./main/server-commands.ts"
@@ -16,17 +16,26 @@ addServerCommands(program)
 addConfigCommands(program)
 addClientCommands(program)
 program
-  .command("help-exit-codes")
-  .description("what the exit codes mean")
-  .action(() => {
-    for (const [name, code] of Object.entries(exit))
-      process.stdout.write(`${String(code).padStart(4)}  ${name}\n`)
+  .helpCommand(false)
+  .command("help [topic]")
+  .description("a command, or exit-codes")
+  .action((topic: string | undefined) => {
+    if (topic === "exit-codes") return printExitCodes()
+    const found = program.commands.find((command) => command.name() === topic)
+    if (topic !== undefined && !found)
+      throw new Stop(exit.usage, `there is no command "${topic}"; see: immunity help`)
+    ;(found ?? program).outputHelp()
   })
 
 try {
   await program.parseAsync()
 } catch (error) {
   process.exitCode = codeOf(error)
+}
+
+function printExitCodes(): void {
+  for (const [name, code] of Object.entries(exit))
+    process.stdout.write(`${String(code).padStart(4)}  ${exitMeanings[name as keyof typeof exit]}\n`)
 }
 
 function codeOf(error: unknown): number {

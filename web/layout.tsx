@@ -65,7 +65,8 @@ export function Order(props: {
   readonly app: string
   readonly verb: string
   readonly label: string
-  readonly says: string
+  /** What it will do, one sentence each. */
+  readonly consequences: readonly string[]
   readonly fields?: Readonly<Record<string, string>>
   readonly danger?: boolean
 }) {
@@ -74,7 +75,11 @@ export function Order(props: {
     <details class="order">
       <summary>{props.label}</summary>
       <form method="post" action={`/a/${props.app}/do/${props.verb}`}>
-        <p>{props.says}</p>
+        <ul class="consequences">
+          {props.consequences.map((sentence) => (
+            <li>{sentence}</li>
+          ))}
+        </ul>
         {Object.entries(props.fields ?? {}).map(([name, value]) => (
           <input type="hidden" name={name} value={value} />
         ))}

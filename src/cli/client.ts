@@ -18,6 +18,20 @@ export const exit = {
   interrupted: 130,
 } as const
 
+export const exitMeanings: Readonly<Record<keyof typeof exit, string>> = {
+  ok: "done, healthy, approved",
+  broken: "Immunity itself failed: network, server, a mistake of ours",
+  usage: "wrong usage",
+  config: "the configuration is not valid",
+  forbidden: "not logged in or not allowed",
+  badEnd: "the rollout ended badly: tests failed, rolled back",
+  refused: "refused: locked, frozen, rejected, changed since you looked",
+  undecided: "undecided: held, needs a person, not enough data",
+  running: "still running when the timeout ended",
+  different: "differences were found (drift --exit-code)",
+  interrupted: "interrupted",
+}
+
 /** Ends a command with a sentence and a code. */
 export class Stop extends Error {
   readonly code: number

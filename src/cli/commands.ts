@@ -1,21 +1,10 @@
-import { existsSync, readFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { readFileSync } from "node:fs"
 import type { Command } from "commander"
-import { parse } from "yaml"
 import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } from "../api/contract/views.ts"
-import { Client, exit, Stop, serverUrl } from "./client.ts"
-import { clock, line, printApp, printInstances, printRollout, printTimeline } from "./print.ts"
-
-type Common = { readonly server?: string; readonly json?: boolean }
-
-const client = (options: Common): Client => new Client(serverUrl(options.server))
-
-const base = (program: Command, name: string, says: string): Command =>
-  program
-    .command(name)
-    .description(says)
-    .option("--server <url>", "the control plane's address")
-    .option("--json", "one JSON object")
+import { exit, Stop } from "./client.ts"
+import { addOrders } from "./orders.ts"
+import { line, print, printApp, printInstances, printRollout, printTimeline } from "./print.ts"
+import { appName, base, type Common, client, split } from "./target.ts"
 
 /** Everything that looks at or steers a running server; a client of its API and nothing more. */
 export function addClientCommands(program: Command): void {
@@ -60,80 +49,10 @@ export function addClientCommands(program: Command): void {
   base(program, "logs <name>", "the log of an instance or a job")
     .option("-f, --follow", "as it is written")
     .action(logs)
-  base(program, "deploy <app> [commit]", "chooses a commit")
-    .option("--reason <why>", "why")
-    .action((name: string, commit: string | undefined, options: Common & { reason?: string }) =>
-      order(options, `/v1/apps/${name}/deploy`, { commit, reason: options.reason }),
-    )
-  for (const [verb, says] of [
-    ["approve", "lets it go on, exactly as it was seen"],
-    ["reject", "refuses it"],
-    ["halt", "stops it; its users go back to the old release"],
-    ["rollback", "takes it back, locks and blocks it"],
-    ["retry", "tries it again as a new attempt"],
-  ] as const) {
-    base(program, `${verb} <rollout>`, says)
-      .requiredOption("--reason <why>", "why; it stands in the journal")
-      .option("--yes", "without asking")
-      .action(async (target: string, options: Common & { reason: string }) => {
-        const { app: name, number } = split(target)
-        await order(options, `/v1/apps/${name}/rollouts/${number}/${verb}`, { reason: options.reason })
-      })
-  }
-  for (const verb of ["pause", "resume"] as const) {
-    base(program, `${verb} <target>`, `${verb}s an application, or with papi#7 one rollout`)
-      .requiredOption("--reason <why>", "why")
-      .action(async (target: string, options: Common & { reason: string }) => {
-        if (!target.includes("#"))
-          return order(options, `/v1/apps/${target}/${verb}`, { reason: options.reason })
-        if (verb === "pause")
-          throw new Stop(exit.usage, "a single rollout is halted, not paused: immunity halt")
-        const { app: name, number } = split(target)
-        return order(options, `/v1/apps/${name}/rollouts/${number}/resume`, { reason: options.reason })
-      })
-  }
-  const lock = program.command("lock").description("what keeps anything new from starting")
-  base(lock, "list [app]", "the locks").action(async (name: string | undefined, options: Common) => {
-    const { locks } = await client(options).get<AppView>(`/v1/apps/${appName(name)}`)
-    print(options, locks, () => {
-      for (const held of locks)
-        line(`${held.id}  ${held.scope}  ${clock(held.at)}  ${held.by}: ${held.because}`)
-      if (locks.length === 0) line("nothing is locked")
-    })
-  })
-  base(lock, "add <app>", "locks an application or one region")
-    .requiredOption("--reason <why>", "why")
-    .option("--region <region>", "only this region")
-    .action((name: string, options: Common & { reason: string; region?: string }) =>
-      order(options, `/v1/apps/${name}/locks`, { reason: options.reason, region: options.region }),
-    )
-  base(lock, "release <app> [id]", "releases a lock; the newest when none is named")
-    .requiredOption("--reason <why>", "what was found")
-    .option("--preventive <what>", "what will prevent it next time")
-    .action(
-      async (
-        name: string,
-        id: string | undefined,
-        options: Common & { reason: string; preventive?: string },
-      ) => {
-        const found = id ?? (await client(options).get<AppView>(`/v1/apps/${name}`)).locks.at(-1)?.id
-        if (found === undefined) throw new Stop(exit.usage, `${name} is not locked`)
-        await order(options, `/v1/apps/${name}/locks/${found}/release`, {
-          reason: options.reason,
-          preventive: options.preventive,
-        })
-      },
-    )
-}
-
-async function order(options: Common, path: string, body: unknown): Promise<void> {
-  const done = await client(options).post(path, body)
-  print(options, done, () => line("accepted"))
-}
-
-function print(options: Common, value: unknown, forPeople: () => void): void {
-  if (options.json) process.stdout.write(`${JSON.stringify(value)}\n`)
-  else forPeople()
+  base(program, "drift [app]", "instances that somebody modified, with the difference")
+    .option("--exit-code", `ends with ${exit.different} when there are any`)
+    .action(drift)
+  addOrders(program)
 }
 
 async function status(name: string | undefined, options: Common): Promise<void> {
@@ -176,25 +95,14 @@ function rolloutOf(options: Common, target: string): Promise<RolloutView> {
   return client(options).get<RolloutView>(`/v1/apps/${app}/rollouts/${number}`)
 }
 
-function split(target: string): { readonly app: string; readonly number: string } {
-  const found = /^(?:([a-z][a-z0-9-]*))?#(\d+)$/.exec(target)
-  if (!found?.[2]) throw new Stop(exit.usage, `"${target}" does not name a rollout; write it as papi#7`)
-  return { app: appName(found[1]), number: found[2] }
-}
-
-/** The application of the nearest immunity.yaml, when none is named. */
-function appName(given: string | undefined): string {
-  if (given) return given
-  for (let folder = process.cwd(); ; folder = dirname(folder)) {
-    const file = process.env.IMMUNITY_CONFIG ?? join(folder, "immunity.yaml")
-    if (existsSync(file)) {
-      const found = parse(readFileSync(file, "utf8")) as { app?: unknown } | undefined
-      if (typeof found?.app === "string") return found.app
-    }
-    if (existsSync(join(folder, ".git")) || dirname(folder) === folder) {
-      throw new Stop(exit.usage, "which application? name it, or go where its immunity.yaml is")
-    }
-  }
+async function drift(name: string | undefined, options: Common & { exitCode?: boolean }): Promise<void> {
+  const instances = await client(options).get<InstanceView[]>(`/v1/apps/${appName(name)}/servers`)
+  const modified = instances.filter((instance) => instance.modified.length > 0)
+  print(options, modified, () => {
+    printInstances(modified)
+    if (modified.length === 0) line("every instance is what its release says")
+  })
+  if (options.exitCode && modified.length > 0) process.exitCode = exit.different
 }
 
 async function watch(name: string | undefined, options: Common): Promise<void> {

@@ -1,10 +1,17 @@
 import type { AppView, InstanceView, RolloutView, TimelineEntry, VerdictView } from "../api/contract/views.ts"
 
 /** What a terminal could take for an order of its own is not printed. */
-const safe = (text: string): string => text.replaceAll(/(?!\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, "?")
+export const safe = (text: string): string =>
+  text.replaceAll(/(?!\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, "?")
 
 export const line = (text = ""): void => {
   process.stdout.write(`${safe(text)}\n`)
+}
+
+/** One JSON object for programs, or what people read. */
+export function print(options: { readonly json?: boolean }, value: unknown, forPeople: () => void): void {
+  if (options.json) process.stdout.write(`${JSON.stringify(value)}\n`)
+  else forPeople()
 }
 
 export const clock = (at: number): string => new Date(at).toISOString().slice(11, 19)

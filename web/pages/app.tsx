@@ -40,7 +40,7 @@ export function App(props: Common & { readonly app: AppView }) {
             app={app.app}
             verb="unlock"
             label="Unlock"
-            says="New commits may start again. The blocked release stays blocked."
+            consequences={["new commits may start again", "the blocked release stays blocked"]}
             fields={{ lock: String(lock.id) }}
           />
         </section>
@@ -80,13 +80,18 @@ export function App(props: Common & { readonly app: AppView }) {
         </tbody>
       </table>
       {app.paused ? (
-        <Order app={app.app} verb="resume" label="Resume" says={`It is ${app.paused}.`} />
+        <Order
+          app={app.app}
+          verb="resume"
+          label="Resume"
+          consequences={[`it is ${app.paused}`, "what waited goes on"]}
+        />
       ) : (
         <Order
           app={app.app}
           verb="pause"
           label="Pause"
-          says="Nothing new advances; going back stays possible."
+          consequences={["nothing new advances", "going back stays possible"]}
         />
       )}
     </Layout>

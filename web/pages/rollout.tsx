@@ -2,16 +2,13 @@ import type { AppView, RolloutView, TimelineEntry, VerdictView } from "../../src
 import { Badge, type Common, Layout, Order } from "../layout.tsx"
 import { left, time, value, verdictIcon, verdictWord } from "../words.ts"
 
-const says: Readonly<Record<string, readonly [label: string, consequences: string]>> = {
-  approve: ["Approve", "Goes on with exactly this artifact and this evidence; anything newer voids it."],
-  reject: ["Reject", "It is not deployed here."],
-  halt: ["Halt", "Its traffic goes back to the old release; its instances stay; nothing new starts."],
-  rollback: [
-    "Roll back",
-    "All traffic goes back to the old release, the release is blocked, the application locked.",
-  ],
-  resume: ["Resume", "It goes on from where it stands."],
-  retry: ["Try again", "A new attempt of the same artifact; its evidence stays in the journal."],
+const labels: Readonly<Record<string, string>> = {
+  approve: "Approve",
+  reject: "Reject",
+  halt: "Halt",
+  rollback: "Roll back",
+  resume: "Resume",
+  retry: "Try again",
 }
 
 /** One rollout for somebody who was just woken up: what, who was hurt, what was done, what is left to do. */
@@ -50,8 +47,8 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
             <Order
               app={rollout.app}
               verb={action}
-              label={`${says[action]?.[0] ?? action} ${summary.commit}`}
-              says={says[action]?.[1] ?? ""}
+              label={`${labels[action] ?? action} ${summary.commit}`}
+              consequences={rollout.consequences[action] ?? []}
               danger={action === "rollback" || action === "halt"}
               fields={{
                 rollout: String(summary.number),

@@ -102,6 +102,8 @@ export const RolloutView = Type.Object({
   tests: Type.Array(Type.Object({ name: Type.String(), job: Type.String(), passed: maybe(Type.Boolean()) })),
   look: maybe(LookView),
   actions: Type.Array(Type.String()),
+  /** What each of these actions will do, one sentence each. */
+  consequences: Type.Record(Type.String(), Type.Array(Type.String())),
   /** Who was hurt: requests that the release answered badly while it had users, and for how long. */
   harm: Type.Object({ requests: Type.Number(), bad: Type.Number(), milliseconds: Type.Number() }),
   timeline: Type.Array(TimelineEntry),

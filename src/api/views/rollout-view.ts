@@ -6,6 +6,7 @@ import type { Rollout } from "../../core/rollout/rollout.ts"
 import type { Interval } from "../../ports/evidence.ts"
 import type { StoredEvent } from "../../ports/journal.ts"
 import type { RolloutSummary, RolloutView, TimelineEntry } from "../contract/views.ts"
+import { consequencesOf } from "./consequences.ts"
 import { percent, spoken, titleOf, toneOf } from "./words.ts"
 
 export function summaryOf(app: Application, rollout: Rollout): RolloutSummary {
@@ -42,6 +43,7 @@ export function rolloutView(
   intervals: readonly Interval[],
 ): RolloutView {
   const current = underway(rollout.phase)
+  const actions = actionsFor(app, rollout)
   const from = rollout.from === undefined ? undefined : app.rollouts[rollout.from]
   return {
     app: app.app,
@@ -62,7 +64,8 @@ export function rolloutView(
       verdicts: rollout.lastLook.verdicts.map((v) => ({ ...v })),
       decision: { ...rollout.lastLook.decision },
     },
-    actions: actionsFor(app, rollout),
+    actions,
+    consequences: Object.fromEntries(actions.map((action) => [action, consequencesOf(app, rollout, action)])),
     harm: harmOf(events, intervals),
     timeline: events.filter((event) => concerns(event, rollout)).map(entryOf),
   }

@@ -1,0 +1,114 @@
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { Cluster } from "../support/cluster.ts"
+import { immunity, type Ran } from "../support/run.ts"
+
+const minutes = 60_000
+
+const pipeline = ([sandbox, production]: readonly number[]): string => `version: 1
+app: papi
+start: node server.js
+test: node test.js
+run: { health: { path: /healthz, every: 200ms, healthy: 1 }, drain: 1s }
+regions:
+  - { name: sandbox, listen: ${sandbox} }
+  - { name: production, listen: ${production}, gate: button, bake: 0s }
+metrics: http
+`
+
+describe("whoever gives orders on the command line", () => {
+  let cluster: Cluster
+
+  const run = (...args: readonly string[]): Promise<Ran> =>
+    immunity(args, {
+      IMMUNITY_SERVER: cluster.url,
+      IMMUNITY_DIR: join(cluster.dir, "server"),
+      IMMUNITY_ACTOR: "Mira",
+    })
+
+  beforeAll(async () => {
+    cluster = await Cluster.open(2, pipeline)
+    cluster.serve()
+    cluster.commit("first version", "none")
+    const added = await cluster.until(
+      "the server",
+      async () => {
+        const ran = await run("app", "add", cluster.repository, "--name", "papi")
+        return ran.code === 0 ? ran : undefined
+      },
+      minutes,
+    )
+    expect(added.stdout).toContain("papi is added")
+  }, 3 * minutes)
+
+  afterAll(async () => {
+    expect(await cluster.close()).toEqual([])
+  }, minutes)
+
+  it("waits for the first gate and is told that a person is needed", async () => {
+    await cluster.until("the commit", async () => (await cluster.app()).commits[0], minutes)
+    const { code, stdout } = await run("deploy", "papi", "--yes", "--timeout", "2m")
+    // It may be on its way already, which is refused; or it is chosen again and climbs to the gate.
+    if (code !== 6) expect(stdout).toContain("waits for a person before production")
+    await cluster.until(
+      "the gate",
+      async () => (await cluster.app()).rollouts.find((rollout) => rollout.asks),
+      minutes,
+    )
+    const why = await run("why", "papi#2")
+    expect(why.code).toBe(7)
+  })
+
+  it("is told what will happen, and nothing happens unasked", async () => {
+    const { code, stderr } = await run("approve", "papi#2", "--reason", "looks good")
+    expect(code).toBe(2)
+    expect(stderr).toContain("gets 1 fresh instance at production (local)")
+    expect(stderr).toContain("say --yes")
+    expect((await cluster.rollout(2)).summary.phase).toBe("queued")
+  })
+
+  it("is told what is possible when an order makes no sense now", async () => {
+    const { code, stderr } = await run("retry", "papi#2", "--reason", "again", "--yes")
+    expect(code).toBe(6)
+    expect(stderr).toContain("Possible now: approve, reject")
+  })
+
+  it("stops waiting after --timeout while the rollout goes on, and can wait for its end again", async () => {
+    const started = await run("approve", "papi#2", "--reason", "looks good", "--yes", "--timeout", "0s")
+    expect(started.code).toBe(8)
+    expect(started.stderr).toContain("papi#2 still goes on")
+    const end = await cluster.until(
+      "success",
+      async () => {
+        const { summary } = await cluster.rollout(2)
+        return summary.phase === "succeeded" ? summary : undefined
+      },
+      2 * minutes,
+    )
+    expect(end.region).toBe("production")
+    const why = await run("why", "papi#2", "--json")
+    expect(why.code).toBe(0)
+    expect(JSON.parse(why.stdout)).toMatchObject({ app: "papi", summary: { phase: "succeeded" } })
+  })
+
+  it("finds no drift where nobody touched anything", async () => {
+    const { code, stdout } = await run("drift", "papi", "--exit-code")
+    expect([code, stdout.trim()]).toEqual([0, "every instance is what its release says"])
+  })
+
+  it("locks and releases with a reason, which the journal keeps", async () => {
+    expect((await run("lock", "add", "papi", "--reason", "an audit", "--yes")).code).toBe(0)
+    expect((await run("lock", "list", "papi")).stdout).toContain("Mira: an audit")
+    const released = await run("lock", "release", "papi", "--reason", "done", "--yes")
+    expect(released.stderr).toContain("it was locked by Mira: an audit")
+    expect(released.code).toBe(0)
+    expect((await run("lock", "release", "papi", "--reason", "done", "--yes")).code).toBe(2)
+  })
+
+  it("gets every exit code explained", async () => {
+    const { stdout } = await run("help", "exit-codes")
+    for (const code of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130])
+      expect(stdout).toMatch(new RegExp(`^ +${code}  `, "m"))
+    expect((await run("help", "nonsense")).code).toBe(2)
+  })
+})

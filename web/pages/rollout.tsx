@@ -1,6 +1,13 @@
-import type { AppView, RolloutView, TimelineEntry, VerdictView } from "../../src/api/contract/views.ts"
+import type {
+  AppView,
+  RolloutView,
+  Series,
+  TimelineEntry,
+  VerdictView,
+} from "../../src/api/contract/views.ts"
 import { Badge, type Common, Layout, Order } from "../layout.tsx"
 import { left, time, value, verdictIcon, verdictWord } from "../words.ts"
+import { Chart } from "./chart.tsx"
 
 const labels: Readonly<Record<string, string>> = {
   approve: "Approve",
@@ -70,7 +77,10 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
           </p>
           <ul class="cards">
             {look.verdicts.map((verdict) => (
-              <Tile verdict={verdict} />
+              <Tile
+                verdict={verdict}
+                series={rollout.series.find((series) => series.metric === verdict.metric)}
+              />
             ))}
           </ul>
         </section>
@@ -96,7 +106,7 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
   )
 }
 
-function Tile({ verdict }: { readonly verdict: VerdictView }) {
+function Tile({ verdict, series }: { readonly verdict: VerdictView; readonly series: Series | undefined }) {
   const { unit, difference } = verdict
   return (
     <li class={`card verdict ${verdict.kind}`}>
@@ -117,6 +127,7 @@ function Tile({ verdict }: { readonly verdict: VerdictView }) {
           {value(difference.high, unit)}]
         </p>
       )}
+      {series && <Chart series={series} unit={unit} />}
       <p>{verdict.because}</p>
     </li>
   )

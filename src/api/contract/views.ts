@@ -91,6 +91,15 @@ export const TimelineEntry = Type.Object({
 })
 export type TimelineEntry = Static<typeof TimelineEntry>
 
+/** One metric over time; gaps where a cohort could not be seen. In the unit of the metric's verdict. */
+export const Series = Type.Object({
+  metric: Type.String(),
+  points: Type.Array(
+    Type.Object({ at: Type.Number(), canary: maybe(Type.Number()), control: maybe(Type.Number()) }),
+  ),
+})
+export type Series = Static<typeof Series>
+
 export const RolloutView = Type.Object({
   app: Type.String(),
   summary: RolloutSummary,
@@ -101,6 +110,7 @@ export const RolloutView = Type.Object({
   window: maybe(Type.Object({ needed: Type.Number(), observed: Type.Number(), extensions: Type.Number() })),
   tests: Type.Array(Type.Object({ name: Type.String(), job: Type.String(), passed: maybe(Type.Boolean()) })),
   look: maybe(LookView),
+  series: Type.Array(Series),
   actions: Type.Array(Type.String()),
   /** What each of these actions will do, one sentence each. */
   consequences: Type.Record(Type.String(), Type.Array(Type.String())),

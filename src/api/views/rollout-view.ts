@@ -2,11 +2,12 @@ import { shortCommit } from "../../core/model/ids.ts"
 import { unreachable } from "../../core/model/unreachable.ts"
 import type { Application } from "../../core/pipeline/application.ts"
 import { underway } from "../../core/rollout/evolve-rollout.ts"
-import type { Rollout } from "../../core/rollout/rollout.ts"
+import { type Rollout, terminal } from "../../core/rollout/rollout.ts"
 import type { Interval } from "../../ports/evidence.ts"
 import type { StoredEvent } from "../../ports/journal.ts"
 import type { RolloutSummary, RolloutView, TimelineEntry } from "../contract/views.ts"
 import { consequencesOf } from "./consequences.ts"
+import { seriesOf } from "./series.ts"
 import { percent, spoken, titleOf, toneOf } from "./words.ts"
 
 export function summaryOf(app: Application, rollout: Rollout): RolloutSummary {
@@ -44,6 +45,7 @@ export function rolloutView(
 ): RolloutView {
   const current = underway(rollout.phase)
   const actions = actionsFor(app, rollout)
+  const mine = events.filter((event) => concerns(event, rollout))
   const from = rollout.from === undefined ? undefined : app.rollouts[rollout.from]
   return {
     app: app.app,
@@ -54,8 +56,7 @@ export function rolloutView(
     steps: rollout.schedule.map((step, i) => ({
       capacity: step.capacity,
       weight: step.weight,
-      state:
-        current?.name === "shifting" && current.step === i ? "now" : reached(rollout, i) ? "done" : "to come",
+      state: stateOfStep(rollout, mine, i),
     })),
     window: current && "window" in current ? current.window : undefined,
     tests: current?.name === "verifying" ? current.tests.map((test) => ({ ...test })) : [],
@@ -64,20 +65,24 @@ export function rolloutView(
       verdicts: rollout.lastLook.verdicts.map((v) => ({ ...v })),
       decision: { ...rollout.lastLook.decision },
     },
+    series: seriesOf(rollout.policy.metrics, intervals),
     actions,
     consequences: Object.fromEntries(actions.map((action) => [action, consequencesOf(app, rollout, action)])),
-    harm: harmOf(events, intervals),
-    timeline: events.filter((event) => concerns(event, rollout)).map(entryOf),
+    harm: harmOf(mine, intervals),
+    timeline: mine.map(entryOf),
   }
 }
 
 const gateEvidence = (rollout: Rollout): string =>
   rollout.phase.name === "queued" ? (rollout.phase.gate?.evidence ?? "") : (rollout.lastLook?.evidence ?? "")
 
-function reached(rollout: Rollout, step: number): boolean {
-  const now = underway(rollout.phase)
-  if (rollout.phase.name === "succeeded" || now?.name === "baking") return true
-  return now !== undefined && "step" in now && now.step > step
+function stateOfStep(rollout: Rollout, events: readonly StoredEvent[], step: number): string {
+  const current = underway(rollout.phase)
+  if (current?.name === "shifting" && current.step === step) return "now"
+  const met = events.some(({ event }) => event.type === "step-reached" && event.step === step)
+  if (met) return "done"
+  const isOver = terminal(rollout.phase) || ["aborting", "rolling-back"].includes(rollout.phase.name)
+  return isOver ? "not reached" : "to come"
 }
 
 /** What a person may do now. */

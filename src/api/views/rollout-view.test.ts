@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest"
+import type { MetricPolicy } from "../../core/model/policy.ts"
+import type { Interval } from "../../ports/evidence.ts"
+import type { StoredEvent } from "../../ports/journal.ts"
+import { atProd3 } from "../../testing/core-stories.ts"
+import { type CoreWorld, papiPolicy, verdict } from "../../testing/core-world.ts"
+import { rolloutView } from "./rollout-view.ts"
+
+const stored = (world: CoreWorld): readonly StoredEvent[] =>
+  world.events.map((recorded, i) => ({
+    ...recorded,
+    sequence: i + 1,
+    version: i + 1,
+    stream: "papi",
+    hash: "0".repeat(64),
+  }))
+
+const errors: MetricPolicy = {
+  name: "error_rate",
+  source: { type: "router" },
+  kind: "error-proportion",
+  worse: "up",
+  critical: true,
+  tolerateRatio: 0.2,
+  tolerateDelta: 0.005,
+}
+
+const second = (from: number, bad: number): Interval => ({
+  stage: "shifting",
+  step: 0,
+  from,
+  to: from + 1_000,
+  judged: true,
+  measurements: [
+    {
+      metric: "error_rate",
+      from,
+      to: from + 1_000,
+      canary: { kind: "proportion", total: 50, bad },
+      control: { kind: "proportion", total: 50, bad: 0 },
+    },
+  ],
+})
+
+describe("a rollout as people see it", () => {
+  it("counts whom it hurt from its own first share of traffic on, not from another rollout's", () => {
+    const { world, rollout } = atProd3()
+    const began = world.events.findLast(({ event }) => event.type === "step-started")?.at ?? 0
+    world.now += 4_000
+    world.look([verdict("worse", true)])
+    world.settle()
+    const view = rolloutView(world.state, rollout(), stored(world), [
+      second(began, 5),
+      second(began + 1_000, 3),
+    ])
+    const returned = world.events.findLast(({ event }) => event.type === "weight-returned")?.at ?? 0
+    expect(view.harm).toEqual({ requests: 100, bad: 8, milliseconds: returned - began })
+    expect(view.steps.map(({ state }) => state)).toEqual(["done", "not reached"])
+  })
+
+  it("draws what both cohorts showed, with a gap where nothing was seen", () => {
+    const { world, rollout } = atProd3(papiPolicy({ metrics: [errors] }))
+    const blind: Interval = {
+      ...second(2_000, 0),
+      measurements: [{ metric: "error_rate", from: 2_000, to: 3_000, blind: "router: gone" }],
+    }
+    const { series } = rolloutView(world.state, rollout(), stored(world), [
+      second(0, 5),
+      second(1_000, 0),
+      blind,
+    ])
+    expect(series.find(({ metric }) => metric === "error_rate")?.points).toEqual([
+      { at: 1_000, canary: 0.1, control: 0 },
+      { at: 2_000, canary: 0, control: 0 },
+      { at: 3_000, canary: undefined, control: undefined },
+    ])
+  })
+
+  it("says what each order will do, with names", () => {
+    const { world, rollout } = atProd3()
+    const { actions, consequences } = rolloutView(world.state, rollout(), stored(world), [])
+    expect(actions).toEqual(["halt", "rollback"])
+    expect(consequences.rollback?.join("\n")).toMatch(/prod3: all traffic goes back to a100000 at once/)
+    expect(consequences.rollback?.join("\n")).toMatch(/papi is locked: nothing new starts/)
+  })
+})

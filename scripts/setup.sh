@@ -2,7 +2,7 @@
 # Makes a fresh checkout ready: dependencies (with their own Node 24 on Linux x64), then the build.
 # Cheap to repeat: each part is skipped when nothing that it depends on has changed.
 #   scripts/setup.sh          what running needs
-#   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus)
+#   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus, PostgreSQL)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -27,6 +27,7 @@ fi
 missing=
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
+[ -d /usr/lib/postgresql ] || missing="$missing postgresql"
 if [ -n "$missing" ]; then
   if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     echo "setup: installing$missing" >&2

@@ -27,6 +27,7 @@ export class ApplicationLoop {
   #poke = new AbortController()
   #look = new AbortController()
   #finished: Promise<unknown> | undefined
+  #follows = false
   #measures: readonly MeasureSpec[] = []
 
   constructor(
@@ -51,6 +52,21 @@ export class ApplicationLoop {
     this.#stop.abort()
     this.poke()
     await this.#finished
+  }
+
+  /** Whether another control plane holds the application. */
+  get follows(): boolean {
+    return this.#follows
+  }
+
+  /** Hears of an event that was stored, here or elsewhere. What it cannot understand stops it alone. */
+  take(event: StoredEvent): void {
+    try {
+      this.ledger.take([event])
+      this.#problem("journal", undefined)
+    } catch (error) {
+      this.#problem("journal", sentence(error))
+    }
   }
 
   /** Something changed: the next turn begins now. */
@@ -86,6 +102,7 @@ export class ApplicationLoop {
   async #acquire(): Promise<Lease | undefined> {
     try {
       const lease = await this.#parts.leases.acquire(`app/${this.ledger.app}`, this.#parts.owner, leaseFor)
+      this.#follows = lease === undefined
       if (lease) await this.ledger.catchUp()
       this.#problem("lease", undefined)
       return lease

@@ -1,11 +1,14 @@
 import type { AppName } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import type { Command } from "../core/pipeline/input.ts"
-import type { StoredEvent } from "../ports/journal.ts"
+import type { OutboxRow, StoredEvent } from "../ports/journal.ts"
+import type { Order } from "../ports/orders.ts"
 import { ApplicationLoop } from "./application-loop.ts"
+import { follow, readOn } from "./follow.ts"
 import type { Result } from "./ledger.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
+import { obeyOrders, passOn } from "./pass-on.ts"
 import { RollbackBudget } from "./rollback-budget.ts"
 
 /** What the doors of the system (API, demo) may ask of the engine. */
@@ -22,7 +25,7 @@ export interface Engine {
   /** What keeps an application's engine from its work, by part, in plain words. */
   problems(app: AppName): ReadonlyMap<string, string>
   /** A person's order. A repeated id takes effect once. */
-  submit(app: AppName, command: Command, by: string, commandId: string | undefined): Promise<Result>
+  submit(app: AppName, command: Command, by: string, commandId: string): Promise<Result>
   /** A hint that a repository has something new; forged or repeated ones change nothing. */
   hint(app: AppName): void
   /** Calls back for every stored event, in order; returns how to stop it. Must not throw or wait. */
@@ -34,7 +37,7 @@ export function createEngine(parts: Parts): Engine {
   const listeners = new Set<(event: StoredEvent) => void>()
   const budget = new RollbackBudget(() => [...loops.values()].map(({ ledger }) => ledger.state))
   const stopping = new AbortController()
-  let outbox: Promise<void> | undefined
+  let running: Promise<unknown> | undefined
   let settled = false
 
   const heard = (events: readonly StoredEvent[]) => {
@@ -49,20 +52,33 @@ export function createEngine(parts: Parts): Engine {
     return loop
   }
 
+  const obeyHere = async ({ id, app, command, by }: Order): Promise<Result | undefined> => {
+    const loop = loops.get(app)
+    if (!loop || loop.follows || loop.ledger.epoch === 0) return undefined
+    return loop.ledger.apply({ ...command, at: parts.clock.now(), by }, id)
+  }
+  const take = (event: StoredEvent): void => {
+    const known = loops.get(event.stream)
+    const loop = known ?? open(event.stream)
+    loop.take(event)
+    if (!known && settled) loop.start()
+  }
+
   return {
     async start() {
-      for (const app of await parts.journal.streams()) {
-        const loop = open(app)
-        await loop.ledger.catchUp()
-        loop.start()
-      }
+      const at = await readOn(parts, 0, take)
+      for (const loop of loops.values()) loop.start()
       settled = true
-      outbox = deliver(parts, stopping.signal)
+      running = Promise.all([
+        follow(parts, at, take, stopping.signal),
+        obeyOrders(parts, obeyHere, stopping.signal),
+        deliver(parts, stopping.signal),
+      ])
     },
     async stop() {
       stopping.abort()
       await Promise.all([...loops.values()].map((loop) => loop.stop()))
-      await outbox
+      await running
     },
     apps: () => [...loops.keys()].sort(),
     state: (app) => loops.get(app)?.ledger.state,
@@ -74,14 +90,19 @@ export function createEngine(parts: Parts): Engine {
       if (!known && command.type !== "add-app") {
         return { kind: "refused", refusal: { code: "unknown", message: `there is no application ${app}` } }
       }
-      if (commandId !== undefined && (await parts.journal.commandResult(commandId)) !== undefined) {
+      if ((await parts.journal.commandResult(commandId)) !== undefined) {
         return { kind: "done", events: [], version: known?.ledger.version ?? 0 }
       }
       const loop = known ?? open(app)
       if (!known) loop.start()
       // A new application first needs its lease; that takes a moment.
-      for (let tries = 0; loop.ledger.epoch === 0 && tries < 100; tries++) await parts.clock.sleep(50)
-      return loop.ledger.apply({ ...command, at: parts.clock.now(), by }, commandId)
+      for (let tries = 0; loop.ledger.epoch === 0 && !loop.follows && tries < 100; tries++)
+        await parts.clock.sleep(50)
+      const here = loop.follows
+        ? undefined
+        : await loop.ledger.apply({ ...command, at: parts.clock.now(), by }, commandId)
+      if (here && here.kind !== "not-leader") return here
+      return passOn(parts, { id: commandId, app, command, by })
     },
     hint: (app) => loops.get(app)?.hint(),
     listen(listener) {
@@ -94,11 +115,18 @@ export function createEngine(parts: Parts): Engine {
 const longestPause = 60_000
 const mostAttempts = 10
 
+/** What is due and ours to tell: one control plane at a time, so that nobody is told twice without need. */
+async function dueNotices({ journal, leases, clock, owner }: Parts): Promise<readonly OutboxRow[]> {
+  if ((await journal.outbox(clock.now(), 1)).length === 0) return []
+  const lease = await leases.acquire("outbox", owner, 8_000)
+  return lease ? journal.outbox(clock.now(), 10) : []
+}
+
 /** Tells the outside what it was promised: at least once, later and later, then a dead letter. */
 async function deliver(parts: Parts, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      for (const row of await parts.journal.outbox(parts.clock.now(), 10)) {
+      for (const row of await dueNotices(parts)) {
         try {
           await parts.notifier.send(
             row.notice,

@@ -41,10 +41,19 @@ export class Ledger {
 
   /** Folds what was stored since the last time. */
   async catchUp(): Promise<void> {
-    const events = await this.#parts.journal.read(this.app, this.version)
-    for (const event of events) this.state = evolve(this.state, event)
-    this.version = events.at(-1)?.version ?? this.version
-    if (events.length > 0) this.#heard(events)
+    this.take(await this.#parts.journal.read(this.app, this.version))
+  }
+
+  /** Believes what was stored, by whomever; what it knows already adds nothing. */
+  take(stored: readonly StoredEvent[]): void {
+    const news = stored.filter(({ version }) => version > this.version)
+    for (const event of news) {
+      if (event.version !== this.version + 1)
+        throw new Error(`${this.app}: event ${this.version + 1} is missing before ${event.version}`)
+      this.state = evolve(this.state, event)
+      this.version = event.version
+    }
+    if (news.length > 0) this.#heard(news)
   }
 
   /** Decides on an input and stores what follows, one input at a time. */
@@ -74,9 +83,7 @@ export class Ledger {
       )
       switch (outcome.kind) {
         case "appended":
-          for (const event of outcome.stored) this.state = evolve(this.state, event)
-          this.version = outcome.stored.at(-1)?.version ?? this.version
-          this.#heard(outcome.stored)
+          this.take(outcome.stored)
           return { kind: "done", events: outcome.stored, version: this.version }
         case "conflict":
           await this.catchUp()

@@ -8,6 +8,7 @@ import type { Journal } from "../ports/journal.ts"
 import type { Leases } from "../ports/leases.ts"
 import type { MetricsSource } from "../ports/metrics.ts"
 import type { Notifier } from "../ports/notifier.ts"
+import type { Orders } from "../ports/orders.ts"
 import type { Policies } from "../ports/policies.ts"
 import type { CommitSource } from "../ports/source.ts"
 
@@ -18,6 +19,7 @@ export type Parts = {
   readonly leases: Leases
   readonly evidence: Evidence
   readonly policies: Policies
+  readonly orders: Orders
   readonly source: CommitSource
   readonly metrics: Readonly<Record<string, MetricsSource>>
   readonly notifier: Notifier

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Stop } from "../cli/client.ts"
 
@@ -15,15 +15,24 @@ export type Folders = {
   readonly webhookSecret: string
 }
 
-export function foldersIn(root: string): Folders {
-  mkdirSync(root, { recursive: true, mode: 0o700 })
+/** The folders under one root; the agent's may lie elsewhere, and a token may be given. */
+export function foldersIn(
+  given: string,
+  {
+    agentDir,
+    tokenFile,
+  }: { readonly agentDir?: string | undefined; readonly tokenFile?: string | undefined } = {},
+): Folders {
+  const root = resolve(given)
+  const shared = resolve(agentDir ?? root)
+  for (const folder of [root, shared]) mkdirSync(folder, { recursive: true, mode: 0o700 })
   return {
     root,
     store: join(root, "immunity.db"),
     git: join(root, "git"),
-    agent: join(root, "agent"),
-    router: join(root, "router"),
-    token: join(root, "token"),
+    agent: join(shared, "agent"),
+    router: join(shared, "router"),
+    token: tokenFile ? resolve(tokenFile) : join(root, "token"),
     webhookSecret: join(root, "webhook-secret"),
   }
 }

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs"
+import { hostname } from "node:os"
 import { join } from "node:path"
 import { pino } from "pino"
 import { pages } from "../../web/pages.tsx"
@@ -14,13 +15,19 @@ import { systemClock } from "../providers/clock/system.ts"
 import { metricsSources } from "../providers/metrics/index.ts"
 import { notifiers } from "../providers/notify/index.ts"
 import { sources } from "../providers/source/index.ts"
-import { openStore } from "../store/store.ts"
+import { openSharedStore, openStore } from "../store/store.ts"
 import { foldersIn, ownArgv, tokenIn, webhookSecretIn } from "./folders.ts"
 import { keepHouse } from "./housekeeping.ts"
 import { telemetry } from "./telemetry.ts"
 
 export type ServeOptions = {
   readonly dir: string
+  /** `postgres://…`, shared by several control planes; by default a file in `dir` for this one alone. */
+  readonly db?: string | undefined
+  /** Where the agent of this machine and its router keep their things, when control planes share them. */
+  readonly agentDir?: string | undefined
+  /** The token of a group of control planes; by default one of its own in `dir`. */
+  readonly tokenFile?: string | undefined
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
@@ -38,7 +45,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       `--host ${options.host}: only loopback is served without TLS; put a proxy with TLS in front of it`,
     )
   }
-  const folders = foldersIn(options.dir)
+  const folders = foldersIn(options.dir, options)
   const token = tokenIn(folders)
   const webhookSecret = webhookSecretIn(folders)
   const clock = systemClock
@@ -46,7 +53,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
     { level: options.quiet ? "error" : "info" },
     pino.destination({ dest: join(folders.root, "serve.log"), sync: true, mkdir: true }),
   )
-  const store = await openStore({ path: folders.store, clock, onPersisted: failpoint() })
+  const store =
+    options.db === undefined
+      ? await openStore({ path: folders.store, clock, onPersisted: failpoint() })
+      : await openSharedStore({
+          url: options.db,
+          holder: folders.store,
+          clock,
+          onPersisted: failpoint(),
+        })
   const ending = new AbortController()
   const house = keepHouse(store, clock, log, ending.signal, (error) => {
     log.fatal({}, error.message)
@@ -63,13 +78,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
     leases: store.leases,
     evidence: store.evidence,
     policies: store.policies,
+    orders: store.orders,
     source,
     metrics: metricsSources(),
     notifier: notifiers.webhook({ secret: () => webhookSecret }),
     agents,
     readPolicy: (text, pins, app, now) => policyFor(text, pins, app, now),
     log,
-    owner: "local",
+    // The same over restarts, so that a control plane takes its own leases back at once.
+    owner: `${hostname()}:${folders.root}`,
     killed: () => existsSync(join(folders.root, "kill-switch")),
     room: house.room,
     pace: { ...defaultPace, ...options.pace },

@@ -1,5 +1,6 @@
 import type { Command } from "commander"
 import { dataDir } from "../cli/client.ts"
+import type { ServeOptions } from "./serve.ts"
 
 /** What runs here rather than asks a server. Loaded when called: a client starts fast. */
 export function addServerCommands(program: Command): void {
@@ -25,9 +26,16 @@ export function addServerCommands(program: Command): void {
     .option("--dir <folder>", "its data", dataDir())
     .option("--host <address>", "where it listens", "127.0.0.1")
     .option("--port <port>", "where it listens", "7300")
-    .action(async (options: { dir: string; host: string; port: string }) => {
+    .option(
+      "--db <address>",
+      "postgres://…, shared by several control planes; IMMUNITY_DB keeps it out of `ps`",
+    )
+    .option("--agent-dir <folder>", "of the agent and router that control planes on one machine share")
+    .option("--token-file <file>", "the token of a group of control planes")
+    .action(async (options: Omit<ServeOptions, "port"> & { port: string }) => {
       const { serve } = await import("./serve.ts")
-      const served = await serve({ dir: options.dir, host: options.host, port: Number(options.port) })
+      const db = options.db ?? process.env.IMMUNITY_DB
+      const served = await serve({ ...options, db, port: Number(options.port) })
       process.stdout.write(`immunity serves ${served.url}   data in ${options.dir}\n`)
       const stop = () => {
         void served.stop().then(() => process.exit(0))

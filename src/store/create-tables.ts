@@ -74,8 +74,43 @@ export async function createTables(db: Kysely<Tables>, { types, rising }: Dialec
     .addColumn("yaml", text, (c) => c.notNull())
     .addColumn("at", whole, (c) => c.notNull())
     .execute()
+  await createOrders(db, types)
   await db
     .insertInto("meta")
     .values({ key: "schema", value: String(schemaVersion) })
+    .execute()
+}
+
+/**
+ * What brings the tables of an older version to the next one. Only ever adds: a control plane of the version before
+ * must be able to go on beside this one.
+ */
+const steps: Readonly<Record<number, (db: Kysely<Tables>, dialect: Dialect) => Promise<void>>> = {
+  1: (db, { types }) => createOrders(db, types),
+}
+
+/** Brings older tables up to date, one version after the other, in the transaction that is open. */
+export async function migrateTables(db: Kysely<Tables>, dialect: Dialect, found: number): Promise<void> {
+  for (let version = found; version < schemaVersion; version++) {
+    const step = steps[version]
+    if (!step) throw new Error(`there is no way from schema ${version} to ${version + 1}`)
+    await step(db, dialect)
+  }
+  await db
+    .updateTable("meta")
+    .set({ value: String(schemaVersion) })
+    .where("key", "=", "schema")
+    .execute()
+}
+
+async function createOrders(db: Kysely<Tables>, { text, whole }: Dialect["types"]): Promise<void> {
+  await db.schema
+    .createTable("order")
+    .addColumn("id", text, (c) => c.primaryKey())
+    .addColumn("app", text, (c) => c.notNull())
+    .addColumn("command", text, (c) => c.notNull())
+    .addColumn("by", text, (c) => c.notNull())
+    .addColumn("at", whole, (c) => c.notNull())
+    .addColumn("answer", text)
     .execute()
 }

@@ -1,4 +1,4 @@
-import type { ColumnBuilderCallback, ColumnDataType, Kysely } from "kysely"
+import type { ColumnBuilderCallback, ColumnDataType, Expression, Kysely, Transaction } from "kysely"
 import type { Damage } from "./errors.ts"
 import type { Tables } from "./tables.ts"
 
@@ -7,13 +7,23 @@ import type { Tables } from "./tables.ts"
  */
 export type Dialect = {
   readonly db: Kysely<Tables>
+  /** For messages: its path, or its address without a secret. */
+  readonly name: string
   readonly types: { readonly text: ColumnDataType; readonly whole: ColumnDataType }
   /** Makes a column the key that the database counts up. */
   readonly rising: ColumnBuilderCallback
   /** Whether a write failed because another writer was first. */
   isTaken(error: unknown): boolean
+  /** The store's own errors for those of the database that people should understand; others unchanged. */
+  translate(error: unknown): unknown
   /** Milliseconds of the clock that leases are measured by; read inside the transaction. */
-  leaseNow(): number
+  leaseNow(): Expression<number>
+  /** Makes appends wait for each other, where the database alone would let them overlap. */
+  lockForAppend(trx: Transaction<Tables>): Promise<void>
+  /** Makes only one control plane make the tables. */
+  lockForSchema(trx: Transaction<Tables>): Promise<void>
+  /** Whether a row that was read can be kept from changing until the transaction ends. */
+  readonly locksRows: boolean
   /** Looks for damage that the database itself can see. */
   check(): Damage | undefined
 }

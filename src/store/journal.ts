@@ -20,14 +20,19 @@ export function sqlJournal(dialect: Dialect, clock: Clock, onPersisted: OnPersis
       const trx = await db.startTransaction().execute()
       let decided: { readonly outcome: AppendOutcome; readonly version: number }
       try {
-        decided = await decide(trx, append, clock)
+        await dialect.lockForAppend(trx)
+        decided = await decide(trx, append, clock, dialect.locksRows)
         if (decided.outcome.kind === "appended") onPersisted("before-append", decided.version)
         await trx.commit().execute()
       } catch (error) {
-        await trx.rollback().execute()
+        // The connection may be the very thing that died.
+        await trx
+          .rollback()
+          .execute()
+          .catch(() => undefined)
         // Another writer took the place between our look and our write.
         if (dialect.isTaken(error)) return { kind: "conflict" }
-        throw error
+        throw dialect.translate(error)
       }
       if (decided.outcome.kind === "appended") onPersisted("after-append", decided.version)
       return decided.outcome
@@ -95,7 +100,12 @@ type Db = Kysely<Tables>
 type Decided = { readonly outcome: AppendOutcome; readonly version: number }
 
 /** One append inside its transaction: all of it is written, or nothing. */
-async function decide(trx: Transaction<Tables>, append: Append, clock: Clock): Promise<Decided> {
+async function decide(
+  trx: Transaction<Tables>,
+  append: Append,
+  clock: Clock,
+  locksRows: boolean,
+): Promise<Decided> {
   const { stream, expected, epoch, events, command, outbox } = append
   const refused = (outcome: AppendOutcome): Decided => ({ outcome, version: expected })
 
@@ -104,7 +114,7 @@ async function decide(trx: Transaction<Tables>, append: Append, clock: Clock): P
     const result = await resultOf(trx, command.id)
     if (result !== undefined) return refused({ kind: "duplicate", result })
   }
-  if (!(await holds(trx, stream, epoch))) return refused({ kind: "fenced" })
+  if (!(await holds(trx, stream, epoch, locksRows))) return refused({ kind: "fenced" })
   const last = await trx
     .selectFrom("event")
     .select(["version", "hash"])
@@ -157,12 +167,18 @@ async function decide(trx: Transaction<Tables>, append: Append, clock: Clock): P
   return { outcome: { kind: "appended", stored }, version }
 }
 
-/** Whether this epoch is the newest of the stream's lease, and nobody gave it back. */
-async function holds(trx: Transaction<Tables>, stream: string, epoch: number): Promise<boolean> {
+/** Whether this epoch is the newest of the stream's lease, and nobody gave it back; true until the commit. */
+async function holds(
+  trx: Transaction<Tables>,
+  stream: string,
+  epoch: number,
+  locksRows: boolean,
+): Promise<boolean> {
   const lease = await trx
     .selectFrom("lease")
     .select(["epoch", "owner"])
     .where("key", "=", streamLease(stream))
+    .$if(locksRows, (query) => query.forShare())
     .executeTakeFirst()
   return lease !== undefined && lease.owner !== null && lease.epoch === epoch
 }

@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import type { Leases } from "../ports/leases.ts"
 import type { Dialect } from "./dialect.ts"
 
@@ -5,13 +6,14 @@ export function sqlLeases({ db, leaseNow }: Dialect): Leases {
   return {
     async acquire(key, owner, ttl) {
       const now = leaseNow()
+      const until = sql<number>`${now} + cast(${ttl} as bigint)`
       const row = await db
         .insertInto("lease")
-        .values({ key, owner, epoch: 1, expires_at: now + ttl })
+        .values({ key, owner, epoch: 1, expires_at: until })
         .onConflict((conflict) =>
           conflict
             .column("key")
-            .doUpdateSet((eb) => ({ owner, epoch: eb("lease.epoch", "+", 1), expires_at: now + ttl }))
+            .doUpdateSet((eb) => ({ owner, epoch: eb("lease.epoch", "+", 1), expires_at: until }))
             // Its own owner may take it anew: with the next epoch it fences off what it did before.
             .where((eb) =>
               eb.or([
@@ -29,7 +31,7 @@ export function sqlLeases({ db, leaseNow }: Dialect): Leases {
     async renew(lease, owner, ttl) {
       const result = await db
         .updateTable("lease")
-        .set({ expires_at: leaseNow() + ttl })
+        .set({ expires_at: sql<number>`${leaseNow()} + cast(${ttl} as bigint)` })
         .where("key", "=", lease.key)
         .where("epoch", "=", lease.epoch)
         .where("owner", "=", owner)

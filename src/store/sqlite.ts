@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
-import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement } from "kysely"
+import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from "kysely"
 import type { Clock } from "../ports/clock.ts"
 import type { Dialect } from "./dialect.ts"
 import { StoreDamaged, StoreFailed, StoreFull, StoreInUse, StoreReadOnly } from "./errors.ts"
@@ -20,10 +20,17 @@ export function sqlite(path: string, readOnly: boolean, clock: Clock): Dialect {
   }
   return {
     db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: adapted(path, file) }) }),
+    name: path,
     types: { text: "text", whole: "integer" },
     rising: (column) => column.primaryKey().autoIncrement(),
     isTaken: (error) => codeOf(error) === unique || codeOf(error) === primaryKey,
-    leaseNow: () => Math.floor(clock.mono()),
+    // The connection translates by itself.
+    translate: (error) => error,
+    leaseNow: () => sql.val(Math.floor(clock.mono())),
+    // One connection, and each transaction takes the write lock as it begins.
+    lockForAppend: async () => {},
+    lockForSchema: async () => {},
+    locksRows: false,
     check: () => {
       const found = translated(path, () => file.prepare("pragma quick_check(1)").all())
       const said = String(Object.values(found[0] ?? {})[0])

@@ -123,10 +123,35 @@ describe("opening a store", () => {
     expect(await reader.health()).toMatchObject({ readOnly: true, damage: undefined })
   })
 
+  it("brings the tables of an older version up to date and keeps what they hold", async () => {
+    const old = await open()
+    await write(old, { papi: 2 })
+    await tamper(old, "drop table \"order\"; update meta set value = '1'")
+    const store = await open()
+    expect(await store.journal.read("papi", 0)).toHaveLength(2)
+    expect(await store.health()).toMatchObject({ schema: 2 })
+    const order = { id: "o-1", app: "papi", command: { type: "pause", reason: "x" }, by: "eva" } as const
+    await store.orders.leave(order)
+    expect(await store.orders.waiting(10)).toEqual([order])
+  })
+
+  it("keeps an order until it is answered, and its answer until it is taken, once", async () => {
+    const { orders } = await open()
+    const order = { id: "o-1", app: "papi", command: { type: "pause", reason: "x" }, by: "eva" } as const
+    await orders.leave(order)
+    await orders.leave({ ...order, by: "mallory" })
+    expect(await orders.waiting(10)).toEqual([order])
+    expect(await orders.take("o-1")).toBeUndefined()
+    await orders.answer("o-1", { kind: "done" })
+    expect(await orders.waiting(10)).toEqual([])
+    expect(await orders.take("o-1")).toEqual({ kind: "done" })
+    expect(await orders.take("o-1")).toBeUndefined()
+  })
+
   it("refuses a file that a newer version wrote, that is no store, or that is not there to read", async () => {
     await tamper(await open(), "update meta set value = '99'")
     await expect(open()).rejects.toThrow(StoreTooNew)
-    await expect(open()).rejects.toThrow(/schema 99 .* up to 1/)
+    await expect(open()).rejects.toThrow(/schema 99 .* up to 2/)
     await tamper(await openStore({ path: join(folder, "x.db"), clock }), "drop table meta")
     await expect(open()).rejects.toThrow(/not a store of Immunity/)
     path = join(folder, "missing.db")
@@ -144,7 +169,7 @@ describe("opening a store", () => {
     expect(health).toMatchObject({
       readOnly: false,
       damage: undefined,
-      schema: 1,
+      schema: 2,
       ballast: "kept",
       deadLetters: 0,
     })

@@ -1,23 +1,27 @@
 import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from "node:fs"
 import { dirname, resolve } from "node:path"
+import type { Kysely } from "kysely"
 import type { Instant } from "../core/model/time.ts"
 import type { Clock } from "../ports/clock.ts"
 import type { Evidence } from "../ports/evidence.ts"
 import type { Journal } from "../ports/journal.ts"
 import type { Leases } from "../ports/leases.ts"
+import type { Orders } from "../ports/orders.ts"
 import type { Policies } from "../ports/policies.ts"
 import { type Ballast, freeBytes, keepBallast, noBallast } from "./ballast.ts"
 import { checkStreams } from "./check-streams.ts"
-import { createTables } from "./create-tables.ts"
+import { createTables, migrateTables } from "./create-tables.ts"
 import type { Dialect } from "./dialect.ts"
 import { type Damage, StoreDamaged, StoreFull, StoreReadOnly, StoreTooNew } from "./errors.ts"
 import { sqlEvidence } from "./evidence.ts"
 import { type OnPersisted, sqlJournal } from "./journal.ts"
 import { freeLeases, sqlLeases } from "./leases.ts"
+import { sqlOrders } from "./orders.ts"
 import { sqlPolicies } from "./policies.ts"
+import type { PostgresOptions } from "./postgres.ts"
 import { becomeWriter } from "./single-writer.ts"
 import { sqlite } from "./sqlite.ts"
-import { schemaVersion } from "./tables.ts"
+import { schemaVersion, type Tables } from "./tables.ts"
 
 export type StoreOptions = {
   /** The database file; `:memory:` for one that is gone when it is closed. Its folder is made when missing. */
@@ -33,6 +37,7 @@ export type Store = {
   readonly leases: Leases
   readonly evidence: Evidence
   readonly policies: Policies
+  readonly orders: Orders
   health(): Promise<StoreHealth>
   /** Forgets the intervals that ended before a moment; how many. Bundles that decisions rest on are kept. */
   pruneIntervals(before: Instant): Promise<number>
@@ -66,7 +71,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   try {
     const ballast = lock ? await keepBallast(path) : noBallast
     dialect = sqlite(path, readOnly, clock)
-    const schema = await openSchema(path, dialect, readOnly)
+    const schema = await openSchema(dialect, readOnly)
     const damage = await checkStreams(dialect)
     if (damage && !readOnly) throw new StoreDamaged(path, damage)
     if (!readOnly) await freeLeases(dialect)
@@ -75,6 +80,36 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await dialect?.db.destroy()
     lock?.release()
     throw error
+  }
+}
+
+export type SharedStoreOptions = PostgresOptions & {
+  readonly clock: Clock
+  /** A file of this control plane: no second process may take its name, and with it its leases. */
+  readonly holder?: string | undefined
+  readonly onPersisted?: OnPersisted | undefined
+}
+
+/**
+ * Opens a store on PostgreSQL, which several control planes may share. Throws StoreTooNew and StoreDamaged as
+ * `openStore` does, and a sentence when the database cannot be reached.
+ */
+export async function openSharedStore(options: SharedStoreOptions): Promise<Store> {
+  const { clock, holder, onPersisted = () => {} } = options
+  const lock = holder === undefined ? undefined : becomeWriter(holder)
+  const { postgres } = await import("./postgres.ts")
+  const dialect = postgres(options)
+  const path = dialect.name
+  try {
+    const schema = await openSchema(dialect, false)
+    const damage = await checkStreams(dialect)
+    if (damage) throw new StoreDamaged(path, damage)
+    const opened = { path, clock, readOnly: false, onDisk: false, schema, damage, ballast: noBallast }
+    return storeOver(dialect, { ...opened, onPersisted, lock })
+  } catch (error) {
+    await dialect.db.destroy()
+    lock?.release()
+    throw dialect.translate(error)
   }
 }
 
@@ -122,6 +157,7 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
     },
     evidence: { ...evidence, put: (bundle) => withRoom(() => evidence.put(bundle)) },
     policies: sqlPolicies(dialect, clock),
+    orders: sqlOrders(dialect, clock),
     pruneIntervals: evidence.pruneIntervals,
     async health() {
       const dead = await dialect.db
@@ -161,15 +197,22 @@ function prepared(path: string, readOnly: boolean): string {
 }
 
 /** Makes the tables of an empty file, or refuses a file that a newer version wrote. The schema's version. */
-async function openSchema(path: string, dialect: Dialect, readOnly: boolean): Promise<number> {
-  const tables = await dialect.db.introspection.getTables()
-  if (tables.length === 0) {
-    if (readOnly) throw new Error(`the store ${path} is empty: nothing was ever stored in it.`)
-    await dialect.db.transaction().execute((trx) => createTables(trx, dialect))
+async function openSchema(dialect: Dialect, readOnly: boolean): Promise<number> {
+  if (readOnly) return schemaIn(dialect.db, dialect.name)
+  return dialect.db.transaction().execute(async (trx) => {
+    await dialect.lockForSchema(trx)
+    if ((await trx.introspection.getTables()).length === 0) await createTables(trx, dialect)
+    const found = await schemaIn(trx, dialect.name)
+    if (found < schemaVersion) await migrateTables(trx, dialect, found)
     return schemaVersion
-  }
+  })
+}
+
+async function schemaIn(db: Kysely<Tables>, path: string): Promise<number> {
+  const tables = await db.introspection.getTables()
+  if (tables.length === 0) throw new Error(`the store ${path} is empty: nothing was ever stored in it.`)
   const row = tables.some((table) => table.name === "meta")
-    ? await dialect.db.selectFrom("meta").select("value").where("key", "=", "schema").executeTakeFirst()
+    ? await db.selectFrom("meta").select("value").where("key", "=", "schema").executeTakeFirst()
     : undefined
   const found = Number(row?.value)
   if (!Number.isInteger(found))

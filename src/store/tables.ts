@@ -1,7 +1,7 @@
 import type { Generated } from "kysely"
 
 /** Every change of the tables raises it; a store with a higher one is refused. */
-export const schemaVersion = 1
+export const schemaVersion = 2
 
 export type Tables = {
   meta: { key: string; value: string }
@@ -44,4 +44,6 @@ export type Tables = {
   }
   evidence: { hash: string; body: string; at: number }
   policy: { app: string; yaml: string; at: number }
+  /** Left by one control plane for the one that holds the application; `answer` is null until it has one. */
+  order: { id: string; app: string; command: string; by: string; at: number; answer: string | null }
 }

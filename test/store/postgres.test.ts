@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import type { Recorded } from "../../src/core/pipeline/events.ts"
+import { openSharedStore, type Store } from "../../src/store/store.ts"
+import { journalContract } from "../../src/testing/journal-contract.ts"
+import { PostgresServer, postgresBin } from "../support/postgres.ts"
+
+const clock = { now: () => 1_700_000_000_000, mono: () => 0, sleep: async () => {} }
+const paused = (reason: string): Recorded => ({
+  at: 1_700_000_000_000,
+  by: "eva",
+  because: reason,
+  event: { type: "app-paused", reason },
+})
+
+describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
+  let server: PostgresServer
+  let databases = 0
+  const fresh = (): string => server.create(`immunity_${databases++}`)
+
+  beforeAll(async () => {
+    server = new PostgresServer(postgresBin ?? "")
+    await server.start()
+  })
+  afterAll(() => server.close())
+
+  journalContract("the PostgreSQL store", async () => {
+    let ahead = 0
+    const store = await openSharedStore({ url: fresh(), clock, ahead: () => ahead })
+    return {
+      journal: store.journal,
+      leases: store.leases,
+      close: store.close,
+      pass: async (ms) => {
+        ahead += ms
+      },
+    }
+  })
+
+  it("is made once, however many control planes open it at the same moment, and lives on without them", async () => {
+    const url = fresh()
+    const stores = await Promise.all([1, 2, 3].map(() => openSharedStore({ url, clock })))
+    const [one, two] = stores
+    const lease = await one?.leases.acquire("app/papi", "one", 8_000)
+    expect(await two?.leases.acquire("app/papi", "two", 8_000)).toBeUndefined()
+    const events = [paused("a")]
+    await one?.journal.append({ stream: "papi", expected: 0, epoch: lease?.epoch ?? 0, events, outbox: [] })
+    expect((await two?.journal.read("papi", 0))?.map(({ because }) => because)).toEqual(["a"])
+    await Promise.all(stores.map((store) => store.close()))
+    const again = await openSharedStore({ url, clock })
+    expect(await again.journal.read("papi", 0)).toHaveLength(1)
+    await again.close()
+  })
+
+  it("is refused when somebody changed what it holds", async () => {
+    const url = fresh()
+    const store = await openSharedStore({ url, clock })
+    const lease = await store.leases.acquire("app/papi", "one", 8_000)
+    await store.journal.append({
+      stream: "papi",
+      expected: 0,
+      epoch: lease?.epoch ?? 0,
+      events: [paused("a"), paused("b")],
+      outbox: [],
+    })
+    await store.close()
+    const { default: pg } = await import("pg")
+    const client = new pg.Client(url)
+    await client.connect()
+    await client.query("update event set because = 'c' where version = 1")
+    await client.end()
+    await expect(openSharedStore({ url, clock })).rejects.toThrow(/is damaged at version 1 of papi/)
+  })
+
+  it("shows the feed to a follower without leaving anything out, whoever writes at the same time", async () => {
+    const url = fresh()
+    const stores = await Promise.all([1, 2, 3, 4].map(() => openSharedStore({ url, clock })))
+    const writing = Promise.all(stores.map((store, i) => writeMany(store, `app-${i}`, 40)))
+    const seen: number[] = []
+    const follower = await openSharedStore({ url, clock })
+    let done = false
+    void writing.then(() => {
+      done = true
+    })
+    for (let after = 0, last = false; ; ) {
+      const page = await follower.journal.feed(after, 50)
+      seen.push(...page.map(({ sequence }) => sequence))
+      after = page.at(-1)?.sequence ?? after
+      if (last && page.length === 0) break
+      last = done
+    }
+    const all = await follower.journal.feed(0, 1_000)
+    expect(seen).toEqual(all.map(({ sequence }) => sequence))
+    expect(all).toHaveLength(4 * 40)
+    await Promise.all([...stores, follower].map((store) => store.close()))
+  })
+
+  it("loses nothing that it acknowledged when PostgreSQL is killed, and says that it cannot be reached", async () => {
+    const url = fresh()
+    const store = await openSharedStore({ url, clock })
+    const lease = await store.leases.acquire("app/papi", "one", 60_000)
+    const epoch = lease?.epoch ?? 0
+    let acknowledged = 0
+    for (let kill = 0; kill < 3; kill++) {
+      for (let i = 0; i < 20; i++) {
+        const expected = (await store.journal.read("papi", 0)).length
+        const done = await store.journal.append({
+          stream: "papi",
+          expected,
+          epoch,
+          events: [paused(`${kill}/${i}`)],
+          outbox: [],
+        })
+        if (done.kind === "appended") acknowledged++
+      }
+      await server.kill()
+      const append = { stream: "papi", expected: acknowledged, epoch, events: [paused("x")], outbox: [] }
+      await expect(store.journal.append(append)).rejects.toThrow(/cannot be reached|terminat|ENOENT|refused/)
+      await server.start()
+    }
+    expect(await store.journal.read("papi", 0)).toHaveLength(acknowledged)
+    expect(acknowledged).toBe(60)
+    await store.close()
+  })
+
+  it("is told by its address without the secret when it cannot be opened", async () => {
+    const url = "postgres://immunity:hunter2@127.0.0.1:1/immunity"
+    await expect(openSharedStore({ url, clock })).rejects.toThrow(
+      /the store postgres:\/\/immunity@127.0.0.1:1\/immunity cannot be reached/,
+    )
+    await expect(openSharedStore({ url, clock })).rejects.not.toThrow(/hunter2/)
+  })
+})
+
+async function writeMany(store: Store, app: string, count: number): Promise<void> {
+  const lease = await store.leases.acquire(`app/${app}`, app, 60_000)
+  for (let i = 0; i < count; i++) {
+    const events = [paused(String(i))]
+    await store.journal.append({ stream: app, expected: i, epoch: lease?.epoch ?? 0, events, outbox: [] })
+  }
+}

@@ -1,0 +1,89 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const versions = "/usr/lib/postgresql"
+
+/** Where Debian's PostgreSQL is, or undefined when it is not installed; said loudly once. */
+export const postgresBin: string | undefined = (() => {
+  const newest = existsSync(versions)
+    ? readdirSync(versions).sort((a, b) => Number(b) - Number(a))[0]
+    : undefined
+  if (newest) return join(versions, newest, "bin")
+  console.error(`SKIPPED: no PostgreSQL in ${versions}. Install Debian's package postgresql.`)
+  return undefined
+})()
+
+/** A PostgreSQL of one's own: a fresh cluster in a temporary folder, on a socket of its own. */
+export class PostgresServer {
+  readonly #dir: string
+  readonly #bin: string
+  readonly #user: { readonly uid?: number; readonly gid?: number }
+  #child: ChildProcess | undefined
+
+  constructor(bin: string) {
+    this.#bin = bin
+    this.#dir = mkdtempSync(join(tmpdir(), "immunity-pg-"))
+    // PostgreSQL refuses to run as root.
+    this.#user = process.getuid?.() === 0 ? postgresUser() : {}
+    if (this.#user.uid !== undefined && this.#user.gid !== undefined)
+      chownSync(this.#dir, this.#user.uid, this.#user.gid)
+    const data = join(this.#dir, "data")
+    this.#run("initdb", "--pgdata", data, "--username", "immunity", "--auth", "trust", "--encoding", "UTF8")
+  }
+
+  /** The address of a database of this server. */
+  url(database: string): string {
+    return `postgres://immunity@localhost/${database}?host=${encodeURIComponent(this.#dir)}`
+  }
+
+  async start(): Promise<void> {
+    const args = ["-D", join(this.#dir, "data"), "-k", this.#dir, "-c", "listen_addresses="]
+    this.#child = spawn(join(this.#bin, "postgres"), args, { ...this.#user, stdio: "ignore", cwd: this.#dir })
+    for (let tries = 0; tries < 300; tries++) {
+      try {
+        this.#run("pg_isready", "-q", "-h", this.#dir)
+        return
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+    }
+    throw new Error("PostgreSQL did not start within 30 s")
+  }
+
+  /** A fresh database; its address. */
+  create(database: string): string {
+    this.#run("createdb", "-h", this.#dir, "-U", "immunity", database)
+    return this.url(database)
+  }
+
+  /** As if its machine lost power; resolves when it is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (!child || child.exitCode !== null) return
+    const gone = new Promise((resolve) => child.once("exit", resolve))
+    child.kill("SIGKILL")
+    await gone
+  }
+
+  async close(): Promise<void> {
+    const child = this.#child
+    if (child && child.exitCode === null) {
+      const gone = new Promise((resolve) => child.once("exit", resolve))
+      child.kill("SIGINT")
+      await gone
+    }
+    rmSync(this.#dir, { recursive: true, force: true })
+  }
+
+  #run(tool: string, ...args: readonly string[]): void {
+    execFileSync(join(this.#bin, tool), args, { ...this.#user, stdio: "ignore", cwd: this.#dir })
+  }
+}
+
+function postgresUser(): { readonly uid: number; readonly gid: number } {
+  const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }))
+  return { uid: id("-u"), gid: id("-g") }
+}

@@ -4,6 +4,7 @@ import { exit, exitMeanings, Stop } from "./cli/client.ts"
 import { addClientCommands } from "./cli/commands.ts"
 import { addConfigCommands } from "./main/config-commands.ts"
 import { addServerCommands } from "./main/server-commands.ts"
+import { addStoreCommands } from "./main/store-commands.ts"
 
 const program = new Command("immunity")
   .description("A cluster immune system: commits climb regions, and what is worse comes back by itself.")
@@ -13,6 +14,7 @@ const program = new Command("immunity")
   .showHelpAfterError("(see: immunity help)")
 
 addServerCommands(program)
+addStoreCommands(program)
 addConfigCommands(program)
 addClientCommands(program)
 program

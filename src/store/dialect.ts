@@ -20,6 +20,8 @@ export type Dialect = {
   leaseNow(): Expression<number>
   /** Makes appends wait for each other, where the database alone would let them overlap. */
   lockForAppend(trx: Transaction<Tables>): Promise<void>
+  /** Makes a transaction that has just begun see one moment, whatever others write meanwhile. */
+  freeze(trx: Kysely<Tables>): Promise<void>
   /** Makes only one control plane make the tables. */
   lockForSchema(trx: Transaction<Tables>): Promise<void>
   /** Whether a row that was read can be kept from changing until the transaction ends. */

@@ -70,6 +70,9 @@ export function postgres({ url, ahead = () => 0 }: PostgresOptions): Dialect {
       sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint) + cast(${ahead()} as bigint)`,
     lockForAppend: (trx) => advisoryLock(trx, appendLock),
     lockForSchema: (trx) => advisoryLock(trx, schemaLock),
+    freeze: async (trx) => {
+      await sql`set transaction isolation level repeatable read, read only`.execute(trx)
+    },
     locksRows: true,
     check: () => undefined,
   }

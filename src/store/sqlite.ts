@@ -19,7 +19,7 @@ export function sqlite(path: string, readOnly: boolean, clock: Clock): Dialect {
     throw error
   }
   return {
-    db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: adapted(path, file) }) }),
+    db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: adapted(path, file, readOnly) }) }),
     name: path,
     types: { text: "text", whole: "integer" },
     rising: (column) => column.primaryKey().autoIncrement(),
@@ -30,6 +30,10 @@ export function sqlite(path: string, readOnly: boolean, clock: Clock): Dialect {
     // One connection, and each transaction takes the write lock as it begins.
     lockForAppend: async () => {},
     lockForSchema: async () => {},
+    // The first read fixes what a transaction sees.
+    freeze: async (trx) => {
+      await trx.selectFrom("meta").select("key").limit(1).execute()
+    },
     locksRows: false,
     check: () => {
       const found = translated(path, () => file.prepare("pragma quick_check(1)").all())
@@ -50,7 +54,7 @@ function prepare(file: DatabaseSync, readOnly: boolean): void {
 }
 
 /** Makes node:sqlite look like what Kysely expects. */
-function adapted(path: string, file: DatabaseSync): SqliteDatabase {
+function adapted(path: string, file: DatabaseSync, readOnly: boolean): SqliteDatabase {
   const prepared = new Map<string, SqliteStatement>()
   let failed: StoreFailed | undefined
 
@@ -87,8 +91,9 @@ function adapted(path: string, file: DatabaseSync): SqliteDatabase {
       if (sql === "rollback") return rollback
       const known = prepared.get(sql)
       if (known) return known
-      // Whoever begins means to write: taking the lock at once leaves no way to fail half-way.
-      const made = guarded(() => statement(file.prepare(sql === "begin" ? "begin immediate" : sql)))
+      // Whoever begins and can write means to: taking the lock at once leaves no way to fail half-way.
+      const begins = sql === "begin" && !readOnly
+      const made = guarded(() => statement(file.prepare(begins ? "begin immediate" : sql)))
       if (prepared.size >= 200) prepared.clear()
       prepared.set(sql, made)
       return made

@@ -8,6 +8,7 @@ import type { Journal } from "../ports/journal.ts"
 import type { Leases } from "../ports/leases.ts"
 import type { Orders } from "../ports/orders.ts"
 import type { Policies } from "../ports/policies.ts"
+import { backupLines, restoreLines } from "./backup.ts"
 import { type Ballast, freeBytes, keepBallast, noBallast } from "./ballast.ts"
 import { checkStreams } from "./check-streams.ts"
 import { createTables, migrateTables } from "./create-tables.ts"
@@ -38,6 +39,10 @@ export type Store = {
   readonly evidence: Evidence
   readonly policies: Policies
   readonly orders: Orders
+  /** Everything at one moment, as lines with their ends. */
+  backup(): AsyncIterable<string>
+  /** Takes a backup's lines, without their ends, into this empty store; how many rows. Throws BackupRefused. */
+  restore(lines: AsyncIterable<string>): Promise<number>
   health(): Promise<StoreHealth>
   /** Forgets the intervals that ended before a moment; how many. Bundles that decisions rest on are kept. */
   pruneIntervals(before: Instant): Promise<number>
@@ -159,6 +164,8 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
     policies: sqlPolicies(dialect, clock),
     orders: sqlOrders(dialect, clock),
     pruneIntervals: evidence.pruneIntervals,
+    backup: () => backupLines(dialect, clock.now()),
+    restore: (lines) => restoreLines(dialect, lines),
     async health() {
       const dead = await dialect.db
         .selectFrom("outbox")

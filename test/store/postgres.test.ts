@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Recorded } from "../../src/core/pipeline/events.ts"
-import { openSharedStore, type Store } from "../../src/store/store.ts"
+import { openSharedStore, openStore, type Store } from "../../src/store/store.ts"
 import { journalContract } from "../../src/testing/journal-contract.ts"
 import { PostgresServer, postgresBin } from "../support/postgres.ts"
 
@@ -122,6 +122,18 @@ describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
     await store.close()
   })
 
+  it("takes a backup of an embedded store, and gives one back that is the same", async () => {
+    const embedded = await openStore({ path: ":memory:", clock })
+    await writeMany(embedded, "papi", 30)
+    const shared = await openSharedStore({ url: fresh(), clock })
+    const lines = await linesOf(embedded)
+    await shared.restore(each(lines))
+    expect((await linesOf(shared)).slice(1, -1)).toEqual(lines.slice(1, -1))
+    await writeMany(shared, "web", 1)
+    await embedded.close()
+    await shared.close()
+  })
+
   it("is told by its address without the secret when it cannot be opened", async () => {
     const url = "postgres://immunity:hunter2@127.0.0.1:1/immunity"
     await expect(openSharedStore({ url, clock })).rejects.toThrow(
@@ -130,6 +142,16 @@ describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
     await expect(openSharedStore({ url, clock })).rejects.not.toThrow(/hunter2/)
   })
 })
+
+async function linesOf(store: Store): Promise<string[]> {
+  const lines: string[] = []
+  for await (const line of store.backup()) lines.push(line.slice(0, -1))
+  return lines
+}
+
+async function* each(lines: readonly string[]): AsyncGenerator<string> {
+  yield* lines
+}
 
 async function writeMany(store: Store, app: string, count: number): Promise<void> {
   const lease = await store.leases.acquire(`app/${app}`, app, 60_000)

@@ -32,12 +32,26 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const jobs = await Jobs.open(parts)
   const probes = new Map<string, Probe>()
   const overMemory = new Map<string, string>()
+  const underWay = new Map<string, Promise<unknown>>()
 
   const guarded = async (fence: Fence, act: () => Promise<Ordered>): Promise<Ordered> => {
     const refusal = forbidden(dir) ?? memory.stale(fence.app, fence.epoch)
     if (refusal !== undefined) return refused(refusal)
     await memory.fence(fence.app, fence.epoch)
     return act()
+  }
+
+  /** An order that was repeated because its answer got lost waits for the first one to end. */
+  const oneByOne = async (id: string, act: () => Promise<Ordered>): Promise<Ordered> => {
+    const before = underWay.get(id) ?? Promise.resolve()
+    const mine = before.then(act, act)
+    const done = mine.catch(() => undefined)
+    underWay.set(id, done)
+    try {
+      return await mine
+    } finally {
+      if (underWay.get(id) === done) underWay.delete(id)
+    }
   }
 
   const describe = (running: RunningInstance): AgentInstance => {
@@ -81,7 +95,8 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       return
     const mb = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MB`
     overMemory.set(running.id, `out of memory: it used ${mb(running.memory)}, its limit is ${mb(limit)}`)
-    void compute.stop(running.id, 0, AbortSignal.timeout(10_000))
+    // Seen again by the next look when it could not be ended now.
+    compute.stop(running.id, 0, AbortSignal.timeout(10_000)).catch(() => overMemory.delete(running.id))
   }
 
   const releasedThere = async (id: string, signal: AbortSignal): Promise<boolean> =>
@@ -141,31 +156,38 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
         return { kind: "done" }
       }),
     startInstance: (fence, spec, signal) =>
-      guarded(fence, async () => {
-        if (memory.wasReleased(spec.id)) return refused(`${spec.id} was released; its id is never used again`)
-        if (memory.wasStarted(spec.id)) {
-          const known = (await compute.list(signal)).some((running) => running.id === spec.id)
-          return known
-            ? { kind: "done" }
-            : refused(`${spec.id} ran before and ended; its id is never used again`)
-        }
-        await compute.start(spec, signal)
-        await memory.started(fence.app, spec)
-        return { kind: "done" }
-      }),
+      guarded(fence, () =>
+        oneByOne(spec.id, async () => {
+          if (memory.wasReleased(spec.id))
+            return refused(`${spec.id} was released; its id is never used again`)
+          if (memory.wasStarted(spec.id)) {
+            const known = (await compute.list(signal)).some((running) => running.id === spec.id)
+            return known
+              ? { kind: "done" }
+              : refused(`${spec.id} ran before and ended; its id is never used again`)
+          }
+          await memory.starts(fence.app, spec)
+          await compute.start(spec, signal)
+          await memory.started(spec.id)
+          return { kind: "done" }
+        }),
+      ),
     stopInstance: (fence, id, grace, signal) =>
-      guarded(fence, async () => {
-        if (memory.spec(id) && memory.spec(id)?.app !== fence.app)
-          return refused(`${id} belongs to another application`)
-        if (!(await releasedThere(id, signal)))
-          return refused(`${id} is not released by the router; users may still be on it`)
-        probes.get(id)?.stop()
-        probes.delete(id)
-        await compute.stop(id, grace, AbortSignal.timeout(grace + 10_000))
-        await compute.forget(id)
-        await memory.gone(id)
-        return { kind: "done" }
-      }),
+      guarded(fence, () =>
+        oneByOne(id, async () => {
+          if (memory.spec(id) && memory.spec(id)?.app !== fence.app)
+            return refused(`${id} belongs to another application`)
+          if (!(await releasedThere(id, signal)))
+            return refused(`${id} is not released by the router; users may still be on it`)
+          probes.get(id)?.stop()
+          probes.delete(id)
+          await compute.stop(id, grace, AbortSignal.timeout(grace + 10_000))
+          await compute.forget(id)
+          await memory.gone(id)
+          overMemory.delete(id)
+          return { kind: "done" }
+        }),
+      ),
     async setRoutes(fence, routes, signal) {
       const refusal = forbidden(dir) ?? memory.stale(fence.app, fence.epoch)
       if (refusal !== undefined) return { kind: "refused", code: "stale", because: refusal }

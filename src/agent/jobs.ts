@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { chownSync, createWriteStream } from "node:fs"
-import { lchown, mkdir, readdir, rename, rm } from "node:fs/promises"
+import { lchown, mkdir, readdir, rename, rm, stat } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Readable } from "node:stream"
+import { type Readable, Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
+import type { Instant } from "../core/model/time.ts"
 import type { JobSpec } from "../core/pipeline/effects.ts"
 import type { JobOutcome } from "../core/pipeline/input.ts"
 import type { AgentJob } from "../ports/agent.ts"
@@ -29,6 +30,7 @@ export type JobParts = {
 
 const kept = 200
 const atOnce = 2
+const mostSource = 1024 ** 3
 
 /** Builds and tests: each runs once under its name, confined, with its log and its outcome on disk. */
 export class Jobs {
@@ -39,6 +41,7 @@ export class Jobs {
   /** Outside of our own folder, which nobody else may enter: confined commands run as another user. */
   readonly #work: string
   #running = 0
+  #arrivals = 0
 
   private constructor(parts: JobParts) {
     this.#parts = parts
@@ -52,6 +55,7 @@ export class Jobs {
     const jobs = new Jobs(parts)
     await mkdir(join(parts.dir, "jobs"), { recursive: true })
     await mkdir(join(parts.dir, "sources"), { recursive: true })
+    await forgetOldSources(join(parts.dir, "sources"), parts.clock.now())
     await discard(jobs.#work)
     await mkdir(jobs.#work, { mode: 0o711 })
     for (const name of (await readdir(join(parts.dir, "jobs"))).filter((file) => file.endsWith(".json"))) {
@@ -59,11 +63,12 @@ export class Jobs {
       if (job.state === "ended") jobs.#jobs.set(job.id, job)
       else await jobs.#end(job, { kind: "failed", because: "its agent was restarted while it ran" })
     }
+    await jobs.#forgetOldest()
     return jobs
   }
 
   list(): readonly AgentJob[] {
-    return [...this.#jobs.values()].slice(-kept)
+    return [...this.#jobs.values()]
   }
 
   async stop(): Promise<void> {
@@ -73,8 +78,14 @@ export class Jobs {
 
   async putSource(commit: string, tar: Readable): Promise<void> {
     const file = this.#source(commit)
-    await pipeline(tar, createWriteStream(`${file}.new`, { mode: 0o600 }))
-    await rename(`${file}.new`, file)
+    const incoming = `${file}.new-${this.#arrivals++}`
+    try {
+      await pipeline(tar, atMost(mostSource), createWriteStream(incoming, { mode: 0o600 }))
+      await rename(incoming, file)
+    } catch (error) {
+      await rm(incoming, { force: true })
+      throw error
+    }
   }
 
   /** Starts a job that is not known yet; a known name is a no-op. */
@@ -132,19 +143,26 @@ export class Jobs {
     workspace: string,
     log: LogFile,
   ): Promise<JobOutcome> {
-    await untar(this.#source(spec.commit), workspace)
-    await own(workspace)
+    const [tree, scratch] = [join(workspace, "tree"), join(workspace, "scratch")]
+    await mkdir(tree)
+    await mkdir(scratch)
+    await untar(this.#source(spec.commit), tree)
+    await own(tree)
+    await own(scratch)
     const order = {
       job: spec.id,
       commit: spec.commit,
-      workspace,
+      workspace: tree,
+      scratch,
       command: spec.command,
       output: spec.output,
+      network: spec.network,
       timeout: spec.timeout,
     }
     const built = await this.#parts.builder.build(order, log.write, this.#stop.signal)
     if (built.kind === "built") return built
-    return { kind: "failed", because: await withLastLine(built.because, logPath(this.#parts.dir, spec.id)) }
+    const because = await withLastLine(built.because, logPath(this.#parts.dir, spec.id))
+    return { kind: "failed", because: `${because}${offline(spec, because)}` }
   }
 
   async #test(
@@ -168,7 +186,8 @@ export class Jobs {
       IMMUNITY_REGION: spec.region,
     }
     const outcome = await this.#parts.sandbox.run(
-      { command: spec.command, cwd: tree, env, timeout: spec.timeout },
+      // A test talks to the region's address, which is on this machine's own loopback.
+      { command: spec.command, cwd: tree, env, timeout: spec.timeout, network: "allowed" },
       log.write,
       this.#stop.signal,
     )
@@ -186,6 +205,18 @@ export class Jobs {
     const ended: AgentJob = { ...job, state: "ended", outcome }
     await this.#save(ended)
     this.#jobs.set(job.id, ended)
+    await this.#forgetOldest()
+  }
+
+  /** The record and the log of what ended long ago. */
+  async #forgetOldest(): Promise<void> {
+    const ended = [...this.#jobs.values()].filter((job) => job.state === "ended")
+    const oldest = ended.sort((a, b) => a.startedAt - b.startedAt).slice(0, Math.max(0, ended.length - kept))
+    for (const { id } of oldest) {
+      this.#jobs.delete(id)
+      await rm(join(this.#parts.dir, "jobs", `${checked(id)}.json`), { force: true })
+      await rm(logPath(this.#parts.dir, id), { force: true })
+    }
   }
 
   #save(job: AgentJob): Promise<void> {
@@ -209,6 +240,32 @@ function checked(id: string): string {
 
 const withLastLine = async (because: string, log: string): Promise<string> =>
   `${because}: ${await lastLine(log)}`
+
+/** Says what to do when a build may have failed for want of a network. */
+const offline = (spec: Extract<JobSpec, { kind: "build" }>, because: string): string =>
+  spec.network === "none" &&
+  /ENOTFOUND|EAI_AGAIN|ENETUNREACH|resolve host|unreachable|name resolution/i.test(because)
+    ? " (builds have no network; build.network: allowed gives them one)"
+    : ""
+
+function atMost(bytes: number): Transform {
+  let seen = 0
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      seen += chunk.length
+      if (seen > bytes) done(new Error(`the source is larger than ${bytes / 1024 ** 2} MiB`))
+      else done(null, chunk)
+    },
+  })
+}
+
+/** A source that was brought and never built is not kept for ever; one that just came is about to be built. */
+async function forgetOldSources(folder: string, now: Instant): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    if (now - (await stat(path)).mtimeMs > 3_600_000) await rm(path, { force: true })
+  }
+}
 
 function untar(file: string, into: string): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -17,6 +17,15 @@ export class LogFile {
 
   readonly write = (chunk: Uint8Array): void => {
     if (this.#cut) return
+    try {
+      this.#append(chunk)
+    } catch {
+      // A full disk ends the log, not the agent.
+      this.#cut = true
+    }
+  }
+
+  #append(chunk: Uint8Array): void {
     if (this.#written + chunk.length <= mostLogBytes) {
       this.#written += writeSync(this.#file, chunk)
       return

@@ -50,12 +50,15 @@ export class Memory {
     return this.#now.started.includes(id)
   }
 
-  async started(app: string, spec: InstanceSpec): Promise<void> {
-    this.#now = {
-      ...this.#now,
-      started: [...this.#now.started, spec.id].slice(-mostIds),
-      specs: { ...this.#now.specs, [spec.id]: { app, spec } },
-    }
+  /** Written before it is started: whatever runs is known to belong to somebody. */
+  async starts(app: string, spec: InstanceSpec): Promise<void> {
+    this.#now = { ...this.#now, specs: { ...this.#now.specs, [spec.id]: { app, spec } } }
+    await this.#save()
+  }
+
+  async started(id: string): Promise<void> {
+    if (this.wasStarted(id)) return
+    this.#now = { ...this.#now, started: [...this.#now.started, id].slice(-mostIds) }
     await this.#save()
   }
 
@@ -77,6 +80,8 @@ export class Memory {
     const { [id]: _, ...specs } = this.#now.specs
     this.#now = { ...this.#now, specs }
     await this.#save()
+    // Also when a crash kept it from being written down: it ran.
+    await this.started(id)
   }
 
   #save(): Promise<void> {

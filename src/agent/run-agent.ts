@@ -1,6 +1,7 @@
 import { join } from "node:path"
 import type { AgentParts } from "./agent.ts"
 import { createAgent } from "./agent.ts"
+import { becomeOnlyAgent } from "./only-one.ts"
 import { serveAgent } from "./server.ts"
 import { supervise } from "./supervise.ts"
 
@@ -12,6 +13,7 @@ export type RunAgent = AgentParts & {
 
 /** The agent as a process: serves its socket until it is told to end; instances and router live on. */
 export async function runAgent(parts: RunAgent): Promise<void> {
+  const only = becomeOnlyAgent(parts.dir)
   const ending = new AbortController()
   const agent = await createAgent(parts)
   const ended = new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve()))
@@ -37,4 +39,5 @@ export async function runAgent(parts: RunAgent): Promise<void> {
   process.once("SIGINT", () => ending.abort())
   await ended
   await Promise.all([agent.close(), server.close(), watching])
+  only.release()
 }

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs"
 import { chmod, rm } from "node:fs/promises"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { connect } from "node:net"
@@ -12,16 +11,13 @@ export const socketPath = (dir: string): string => join(dir, "agent.sock")
 
 export type AgentServer = { readonly close: () => Promise<void> }
 
-/** Offers an agent's verbs on a unix socket that only its owner may open. Refuses when another agent answers there. */
+/** Offers an agent's verbs on a unix socket that only its owner may open. The folder is this agent's alone. */
 export async function serveAgent(
   agent: Agent,
   dir: string,
   shutdown: () => Promise<void>,
 ): Promise<AgentServer> {
   const path = socketPath(dir)
-  if (existsSync(path) && (await answers(path))) {
-    throw new Error(`another agent answers at ${path}; stop it first, or give this one a --dir of its own`)
-  }
   await rm(path, { force: true })
   const server = createServer((request, response) => {
     handle(agent, request, shutdown).then(

@@ -47,6 +47,7 @@ export const bodies = {
         commit,
         command: Type.Optional(text),
         output: text,
+        network: Type.Union([Type.Literal("none"), Type.Literal("allowed")]),
       }),
       Type.Object({
         kind: Type.Literal("test"),

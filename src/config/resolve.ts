@@ -28,6 +28,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
     build: {
       command: file.build?.command,
       output: file.build?.output ?? ".",
+      network: pins.build?.network ?? file.build?.network ?? "none",
       timeout: duration(file.build?.timeout, "10m"),
     },
     run: {

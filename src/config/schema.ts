@@ -23,6 +23,9 @@ const whole = Type.Integer({ minimum: 1, maximum: 10_000 })
 const verdict = Type.Union(["ok", "worse", "unsure", "nodata"].map((kind) => Type.Literal(kind)))
 const action = Type.Union(["advance", "extend", "hold", "halt", "rollback"].map((kind) => Type.Literal(kind)))
 const autonomy = Type.Union(["dry-run", "manual", "auto"].map((kind) => Type.Literal(kind)))
+const network = Type.Union([Type.Literal("none"), Type.Literal("allowed")], {
+  description: "none cuts the network off from the build; allowed lets it fetch",
+})
 const strategy = Type.Union(
   ["immutable", "blue-green", "one-at-a-time", "canary"].map((kind) => Type.Literal(kind)),
 )
@@ -177,7 +180,12 @@ export const FileSchema = Type.Object(
     app: name,
     build: maybe(
       Type.Object(
-        { command: maybe(command), output: maybe(Type.String()), timeout: maybe(duration) },
+        {
+          command: maybe(command),
+          output: maybe(Type.String()),
+          network: maybe(network),
+          timeout: maybe(duration),
+        },
         strict,
       ),
     ),
@@ -259,6 +267,7 @@ export const FileSchema = Type.Object(
 /** What a server pins: the same words, all optional; regions are named, not listed. */
 export const PinsSchema = Type.Object(
   {
+    build: maybe(Type.Object({ network: maybe(network) }, strict)),
     regions: maybe(Type.Record(Type.String(), Type.Partial(RegionSchema, strict))),
     decisions: maybe(DecisionsSchema),
     autonomy: maybe(AutonomySchema),

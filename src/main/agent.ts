@@ -7,7 +7,7 @@ import { processBuilder } from "../providers/builder/index.ts"
 import { systemClock } from "../providers/clock/system.ts"
 import { processCompute } from "../providers/compute/index.ts"
 import { routers } from "../providers/router/index.ts"
-import { ownArgv, toolPath } from "./folders.ts"
+import { ownArgv, passable, toolPath } from "./folders.ts"
 
 /** Puts an agent together from its providers and runs it until it is told to end. */
 export async function startAgent(options: {
@@ -15,7 +15,9 @@ export async function startAgent(options: {
   readonly routerDir: string
   readonly server: string
 }): Promise<void> {
-  mkdirSync(options.dir, { recursive: true, mode: 0o700 })
+  mkdirSync(options.dir, { recursive: true, mode: passable() })
+  for (const own of ["artifacts", "jobs", "logs", "sources"])
+    mkdirSync(join(options.dir, own), { recursive: true, mode: 0o700 })
   const artifacts = artifactFolder(join(options.dir, "artifacts"))
   const path = toolPath()
   await runAgent({

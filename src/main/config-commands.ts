@@ -59,13 +59,21 @@ function validate(files: readonly string[], json: boolean): void {
   if (found.some(({ ok }) => !ok)) process.exitCode = exit.config
 }
 
+/** Builds have no network by default; one that plainly fetches is given it, where everybody can see it. */
+const network = (build: string): string =>
+  /\b(npm (ci|i|install)|yarn|pnpm|bun|pip|poetry|uv|cargo|go|mvn|gradle|bundle|composer)\b/.test(build)
+    ? ", network: allowed"
+    : ""
+
 function init(options: { app: string; start: string; test?: string; build?: string }): void {
   if (existsSync("immunity.yaml"))
     throw new Stop(exit.usage, "immunity.yaml is there already; nothing was changed")
   const lines = [
     "version: 1",
     `app: ${options.app}`,
-    ...(options.build ? [`build: { command: ${JSON.stringify(options.build)} }`] : []),
+    ...(options.build
+      ? [`build: { command: ${JSON.stringify(options.build)}${network(options.build)} }`]
+      : []),
     `start: ${JSON.stringify(options.start)}   # gets PORT`,
     ...(options.test
       ? [`test: ${JSON.stringify(options.test)}   # gets IMMUNITY_URL, the address of the new instances`]

@@ -25,7 +25,9 @@ export function foldersIn(
 ): Folders {
   const root = resolve(given)
   const shared = resolve(agentDir ?? root)
-  for (const folder of [root, shared]) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  for (const folder of [root, shared]) mkdirSync(folder, { recursive: true, mode: passable() })
+  for (const folder of [join(root, "git"), join(shared, "router")])
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
   return {
     root,
     store: join(root, "immunity.db"),
@@ -36,6 +38,12 @@ export function foldersIn(
     webhookSecret: join(root, "webhook-secret"),
   }
 }
+
+/**
+ * Where we are root, instances run as users of their own, who must be able to pass through (not read) the folders
+ * above theirs; what is secret in them is closed itself.
+ */
+export const passable = (): number => (process.getuid?.() === 0 ? 0o711 : 0o700)
 
 /** The token that every change through the API needs. */
 export const tokenIn = (folders: Folders): string =>

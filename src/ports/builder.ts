@@ -6,8 +6,11 @@ export type BuildOrder = {
   readonly commit: CommitId
   /** A folder with the tree at the commit; one use, removed afterwards. */
   readonly workspace: string
+  /** A folder beside it for HOME and temporary files: what lands there is no part of the artifact. One use too. */
+  readonly scratch: string
   readonly command: string | undefined
   readonly output: string
+  readonly network: "none" | "allowed"
   readonly timeout: Duration
 }
 

@@ -7,6 +7,8 @@ export type SandboxOrder = {
   /** The whole environment; nothing else is inherited. */
   readonly env: Readonly<Record<string, string>>
   readonly timeout: Duration
+  /** `none`: only a loopback of its own, where the machine allows that; the log says where it does not. */
+  readonly network: "none" | "allowed"
 }
 
 export type SandboxOutcome =

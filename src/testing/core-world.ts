@@ -225,7 +225,7 @@ export const verdict = (kind: VerdictKind, critical: boolean, more: Partial<Verd
 export function papiPolicy(more: Partial<Policy> = {}): Policy {
   return {
     app: "papi",
-    build: { command: undefined, output: ".", timeout: 600_000 },
+    build: { command: undefined, output: ".", network: "none", timeout: 600_000 },
     run: {
       start: "node server.js",
       health: { path: "/healthz", every: 1_000, timeout: 1_000, healthy: 1, unhealthy: 3 },

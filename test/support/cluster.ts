@@ -1,11 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { shutdownAgent } from "../../src/agent/client.ts"
 import type { AppView, RolloutView, TimelineEntry } from "../../src/api/contract/views.ts"
 import { leftovers, openFolders, processesOf } from "../../src/main/demo/leftovers.ts"
+import { passable } from "../../src/main/folders.ts"
 
 /** A control plane as a process that may die at any moment, with its agent, its router and a real repository. */
 export class Cluster {
@@ -23,6 +24,7 @@ export class Cluster {
   /** `pipeline` gets free ports and answers immunity.yaml. */
   static async open(count: number, pipeline: (ports: readonly number[]) => string): Promise<Cluster> {
     const cluster = new Cluster(await freePorts(count + 1))
+    chmodSync(cluster.dir, passable())
     mkdirSync(cluster.repository)
     cpSync("examples/papi", cluster.repository, { recursive: true })
     writeFileSync(join(cluster.repository, "immunity.yaml"), pipeline(cluster.ports.slice(1)))

@@ -22,6 +22,8 @@ export type BuildPolicy = {
   readonly command?: string | undefined
   /** The folder of the workspace that becomes the artifact; `.` by default. */
   readonly output: string
+  /** `none` cuts the network off from the build; `allowed` is for builds that fetch what they need. */
+  readonly network: "none" | "allowed"
   readonly timeout: Duration
 }
 

@@ -44,6 +44,7 @@ export type JobSpec = {
       readonly commit: CommitId
       readonly command: string | undefined
       readonly output: string
+      readonly network: "none" | "allowed"
     }
   | {
       readonly kind: "test"

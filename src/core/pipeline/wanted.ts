@@ -34,10 +34,12 @@ const builds = (app: Application): readonly Effect[] =>
     const { job, policy } = commit.state
     const server = policy.regions[0]?.servers[0] ?? "local"
     const { command, output, timeout } = policy.build
+    // A policy stored before builds had a network of their own says nothing about it.
+    const network = policy.build.network ?? "none"
     return [
       {
         kind: "run-job",
-        job: { kind: "build", id: job, server, timeout, commit: commit.id, command, output },
+        job: { kind: "build", id: job, server, timeout, commit: commit.id, command, output, network },
       },
     ]
   })

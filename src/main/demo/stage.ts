@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { shutdownAgent } from "../../agent/client.ts"
 import { socketPath } from "../../agent/server.ts"
 import type { AppView, InstanceView, RolloutView, TimelineEntry } from "../../api/contract/views.ts"
+import { passable } from "../folders.ts"
 import { type Served, serve } from "../serve.ts"
 import { leftovers, openFolders, processesOf } from "./leftovers.ts"
 import { Repository } from "./repository.ts"
@@ -29,6 +30,7 @@ export class Stage {
 
   static async open(port: number): Promise<Stage> {
     const dir = mkdtempSync(join(tmpdir(), "immunity-demo-"))
+    chmodSync(dir, passable())
     const ports = await freePorts(4)
     const repository = new Repository(join(dir, "repository"), ports)
     const served = await serve({

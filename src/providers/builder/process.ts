@@ -1,4 +1,5 @@
-import { join, resolve, sep } from "node:path"
+import { realpath } from "node:fs/promises"
+import { join, sep } from "node:path"
 import type { Artifacts } from "../../ports/artifacts.ts"
 import type { Builder, Built } from "../../ports/builder.ts"
 import type { Sandbox } from "../../ports/sandbox.ts"
@@ -18,12 +19,13 @@ export function processBuilder(parts: {
             cwd: order.workspace,
             env: {
               PATH: parts.path,
-              HOME: order.workspace,
-              TMPDIR: "/tmp",
+              HOME: order.scratch,
+              TMPDIR: order.scratch,
               CI: "true",
               IMMUNITY_COMMIT: order.commit,
             },
             timeout: order.timeout,
+            network: order.network,
           },
           log,
           signal,
@@ -33,15 +35,16 @@ export function processBuilder(parts: {
         if (outcome.kind === "killed") return failed(`the build was ended by ${outcome.signal}`)
         if (outcome.code !== 0) return failed(`the build ended with exit code ${outcome.code}`)
       }
-      const output = resolve(join(order.workspace, order.output))
-      if (output !== order.workspace && !output.startsWith(order.workspace + sep)) {
-        return failed(`build.output ${order.output} lies outside of the workspace`)
-      }
       try {
+        // By its real path: a build may leave a link to a folder of this server in its place.
+        const workspace = await realpath(order.workspace)
+        const output = await realpath(join(workspace, order.output))
+        if (output !== workspace && !output.startsWith(workspace + sep))
+          return failed(`build.output ${order.output} lies outside of the workspace`)
         return { kind: "built", ...(await parts.artifacts.add(output)) }
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT")
-          return failed(`the build left no folder ${order.output}`)
+        const { code } = error as NodeJS.ErrnoException
+        if (code === "ENOENT" || code === "ENOTDIR") return failed(`the build left no folder ${order.output}`)
         return failed(error instanceof Error ? error.message : String(error))
       }
     },

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 
 /**
  * When a process began, as the kernel tells it: with the pid it names a process for ever, a pid alone does not.
@@ -7,14 +7,8 @@ import { readFileSync } from "node:fs"
  */
 export function startOf(pid: number): string | undefined {
   if (process.platform !== "linux") return startByPs(pid)
-  try {
-    // The second field is the command in parentheses and may hold anything; the rest follows its last ")".
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
+  const fields = statOf(pid)
+  return fields === undefined || isDead(fields) ? undefined : fields[19]
 }
 
 function startByPs(pid: number): string | undefined {
@@ -30,12 +24,52 @@ function startByPs(pid: number): string | undefined {
   }
 }
 
-/** Resident bytes of a process; undefined where they cannot be read. */
-export function residentBytes(pid: number): number | undefined {
+/**
+ * Resident bytes of every process group, by the pid of its leader: what an instance forked counts as its own.
+ * Pages that several of them share count more than once. Empty where /proc is not there.
+ */
+export function residentByGroup(): ReadonlyMap<number, number> {
+  const bytes = new Map<number, number>()
+  for (const pid of pids()) {
+    const fields = statOf(pid)
+    if (!fields || isDead(fields)) continue
+    const group = Number(fields[2])
+    bytes.set(group, (bytes.get(group) ?? 0) + Number(fields[21]) * 4_096)
+  }
+  return bytes
+}
+
+/** Living processes that were started with this HOME, however they detached themselves since. */
+export function processesAtHome(home: string): readonly number[] {
+  const mark = `HOME=${home}`
+  return pids().filter((pid) => {
+    try {
+      const fields = statOf(pid)
+      if (!fields || isDead(fields)) return false
+      return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(mark)
+    } catch {
+      // Somebody else's, or gone.
+      return false
+    }
+  })
+}
+
+function pids(): readonly number[] {
   try {
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1])
-    return Number.isFinite(pages) ? pages * 4_096 : undefined
+    return readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []))
+  } catch {
+    return []
+  }
+}
+
+/** The second field is the command in parentheses and may hold anything; the rest follows its last ")". */
+function statOf(pid: number): readonly string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   } catch {
     return undefined
   }
 }
+
+const isDead = (fields: readonly string[]): boolean => fields[0] === "Z" || fields[0] === "X"

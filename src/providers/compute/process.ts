@@ -1,6 +1,5 @@
-import { spawn } from "node:child_process"
 import { closeSync, openSync } from "node:fs"
-import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises"
+import { chmod, chown, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import type { InstanceSpec } from "../../core/pipeline/effects.ts"
@@ -8,14 +7,18 @@ import type { Difference, Exit } from "../../core/pipeline/events.ts"
 import type { Artifacts } from "../../ports/artifacts.ts"
 import type { Clock } from "../../ports/clock.ts"
 import type { Compute, RunningInstance } from "../../ports/compute.ts"
+import { type Accounts, instanceAccounts } from "./accounts.ts"
 import { Drift } from "./drift.ts"
-import { residentBytes, startOf } from "./proc.ts"
+import { launch } from "./launch.ts"
+import { processesAtHome, residentByGroup, startOf } from "./proc.ts"
 
 /** What is remembered of an instance on disk: enough to find it again after anything. */
 type Record = {
   readonly spec: InstanceSpec
   readonly port: number
   readonly pid: number
+  /** Its own user, where it has one. */
+  readonly uid?: number | undefined
   readonly start: string | undefined
   readonly startedAt: number
   readonly exit: Exit | undefined
@@ -43,7 +46,10 @@ class ProcessCompute implements Compute {
   readonly #parts: ProcessComputeParts
   readonly #known = new Map<string, Record>()
   readonly #drift = new Map<string, { readonly drift: Drift; at: number; found: readonly Difference[] }>()
+  /** Of the instances that are children of ours. */
+  readonly #exits = new Map<string, Promise<void>>()
   #loaded: Promise<void> | undefined
+  #accounts: Accounts | undefined
   #nextPort = firstPort + Math.floor((process.pid * 37) % ports)
 
   constructor(parts: ProcessComputeParts) {
@@ -55,16 +61,33 @@ class ProcessCompute implements Compute {
     if (this.#known.has(spec.id)) return
     const home = this.#home(spec.id)
     await discard(home)
+    try {
+      await this.#startIn(home, spec)
+    } catch (error) {
+      await discard(home)
+      throw error
+    }
+  }
+
+  async #startIn(home: string, spec: InstanceSpec): Promise<void> {
     await mkdir(join(home, "tmp"), { recursive: true })
     await mkdir(join(this.#parts.dir, "logs"), { recursive: true })
     await this.#parts.artifacts.copy(spec.digest, join(home, "app"))
+    const uid = this.#accounts?.free(this.#taken((record) => record.uid))
+    if (uid !== undefined) {
+      await chown(join(home, "tmp"), uid, uid)
+      // Its own user may pass through to the application; its neighbours may not.
+      await chown(home, 0, uid)
+      await chmod(home, 0o710)
+    }
     const port = await this.#freePort()
     const log = openSync(join(this.#parts.dir, "logs", `${spec.id}.log`), "a", 0o600)
     try {
-      const child = spawn("sh", ["-c", `exec ${spec.run.start}`], {
+      const { child, pid, go } = await launch({
+        command: spec.run.start,
         cwd: join(home, "app"),
-        detached: true,
-        stdio: ["ignore", log, log],
+        log,
+        before: uid === undefined ? [] : (this.#accounts?.become(uid) ?? []),
         env: {
           ...spec.run.env,
           PATH: this.#parts.path,
@@ -76,22 +99,18 @@ class ProcessCompute implements Compute {
           IMMUNITY_INSTANCE: spec.id,
         },
       })
-      const pid = await new Promise<number>((resolve, reject) => {
-        child.once("error", reject)
-        child.once("spawn", () => resolve(child.pid ?? 0))
-      })
-      await this.#remember({
-        spec,
-        port,
-        pid,
-        start: startOf(pid),
-        startedAt: this.#parts.clock.now(),
-        exit: undefined,
-      })
-      child.once("exit", (code, signal) => {
-        const ended = signal ? `ended by ${signal}` : `ended with exit code ${code}`
-        this.#ended(spec.id, { code: code ?? undefined, signal: signal ?? undefined, because: ended })
-      })
+      this.#exits.set(
+        spec.id,
+        new Promise((resolve) =>
+          child.once("exit", (code, signal) => {
+            const because = signal ? `ended by ${signal}` : `ended with exit code ${code}`
+            resolve(this.#ended(spec.id, { code: code ?? undefined, signal: signal ?? undefined, because }))
+          }),
+        ),
+      )
+      const startedAt = this.#parts.clock.now()
+      await this.#remember({ spec, port, pid, uid, start: startOf(pid), startedAt, exit: undefined })
+      go()
       child.unref()
     } finally {
       closeSync(log)
@@ -102,37 +121,41 @@ class ProcessCompute implements Compute {
     await this.#load()
     const record = this.#known.get(id)
     if (!record) return
-    if (alive(record)) {
-      send(record.pid, "SIGTERM")
-      const deadline = this.#parts.clock.mono() + grace
-      while (alive(record) && this.#parts.clock.mono() < deadline && !signal.aborted)
-        await this.#parts.clock.sleep(50)
-      send(record.pid, "SIGKILL")
-      while (alive(record)) await this.#parts.clock.sleep(20)
-    } else {
-      // Whatever it forked and left behind goes with it.
-      send(record.pid, "SIGKILL")
-    }
-    this.#ended(id, { code: undefined, signal: "SIGTERM", because: "ended as ordered" })
+    const home = this.#home(id)
+    if (alive(record)) send(-record.pid, "SIGTERM")
+    const deadline = this.#parts.clock.mono() + grace
+    const runs = () => alive(record) || processesAtHome(join(home, "tmp")).length > 0
+    while (runs() && this.#parts.clock.mono() < deadline && !signal.aborted) await this.#parts.clock.sleep(50)
+    if (alive(record)) send(-record.pid, "SIGKILL")
+    while (alive(record)) await this.#parts.clock.sleep(20)
+    await Promise.race([this.#exits.get(id), this.#parts.clock.sleep(1_000)])
+    await this.#ended(id, { code: undefined, signal: "SIGTERM", because: "ended as ordered" })
   }
 
   async list(): Promise<readonly RunningInstance[]> {
     await this.#load()
-    return Promise.all([...this.#known.values()].map((record) => this.#describe(record)))
+    const memory = residentByGroup()
+    return Promise.all(
+      [...this.#known.values()].map((record) => this.#describe(record, memory.get(record.pid))),
+    )
   }
 
   async forget(id: string): Promise<void> {
     this.#known.delete(id)
     this.#drift.delete(id)
+    this.#exits.delete(id)
     await discard(this.#home(id))
   }
 
-  async #describe(record: Record): Promise<RunningInstance> {
+  async #describe(record: Record, memory: number | undefined): Promise<RunningInstance> {
     const { spec } = record
     const running = record.exit === undefined && alive(record)
     if (!running && !record.exit) {
-      // Seen by nobody: it ended while its agent was away.
-      this.#ended(spec.id, { code: undefined, signal: undefined, because: "ended while its agent was away" })
+      // The kernel shows that it is dead a moment before its parent, if that is us, is told how.
+      await Promise.race([this.#exits.get(spec.id), this.#parts.clock.sleep(1_000)])
+      // Not a child of ours: an earlier agent started it, and only a parent is told how it ended.
+      const because = "ended; its agent was restarted since it began, so its exit code is not known"
+      await this.#ended(spec.id, { code: undefined, signal: undefined, because })
     }
     return {
       id: spec.id,
@@ -140,7 +163,7 @@ class ProcessCompute implements Compute {
       address: `127.0.0.1:${record.port}`,
       startedAt: record.startedAt,
       exit: this.#known.get(spec.id)?.exit,
-      memory: running ? residentBytes(record.pid) : undefined,
+      memory: running ? memory : undefined,
       differences: running ? await this.#differences(record) : [],
     }
   }
@@ -160,10 +183,14 @@ class ProcessCompute implements Compute {
     return known.found
   }
 
-  #ended(id: string, exit: Exit): void {
+  /** Whatever it forked and left behind goes with it. */
+  async #ended(id: string, exit: Exit): Promise<void> {
     const record = this.#known.get(id)
-    if (!record || record.exit) return
-    void this.#remember({ ...record, exit })
+    if (!record) return
+    for (const pid of processesAtHome(join(this.#home(id), "tmp"))) send(pid, "SIGKILL")
+    if (record.exit) return
+    // Its folder may be on its way out already; that it ended is known all the same.
+    await this.#remember({ ...record, exit }).catch(() => undefined)
   }
 
   async #remember(record: Record): Promise<void> {
@@ -186,7 +213,10 @@ class ProcessCompute implements Compute {
   }
 
   async #findAgain(): Promise<void> {
-    const names = await readdir(join(this.#parts.dir, "run")).catch(() => [])
+    const folder = join(this.#parts.dir, "run")
+    await mkdir(folder, { recursive: true, mode: 0o711 })
+    this.#accounts = instanceAccounts(folder)
+    const names = await readdir(folder)
     for (const name of names) {
       const text = await readFile(join(this.#home(name), "instance.json"), "utf8").catch(() => undefined)
       // A folder without a record was never started: the crash came before, and it is wanted again.
@@ -195,10 +225,13 @@ class ProcessCompute implements Compute {
     }
   }
 
+  #taken(what: (record: Record) => number | undefined): ReadonlySet<number> {
+    const running = [...this.#known.values()].filter((record) => !record.exit)
+    return new Set(running.map(what).filter((value) => value !== undefined))
+  }
+
   async #freePort(): Promise<number> {
-    const taken = new Set(
-      [...this.#known.values()].filter((record) => !record.exit).map((record) => record.port),
-    )
+    const taken = this.#taken((record) => record.port)
     for (let tries = 0; tries < ports; tries++) {
       const port = firstPort + ((this.#nextPort++ - firstPort) % ports)
       if (!taken.has(port) && (await isFree(port))) return port
@@ -215,10 +248,11 @@ class ProcessCompute implements Compute {
 /** The pid alone may belong to somebody else by now. */
 const alive = (record: Record): boolean => record.start !== undefined && startOf(record.pid) === record.start
 
+/** A negative pid means its whole group. */
 function send(pid: number, signal: NodeJS.Signals): void {
-  if (pid <= 1) return
+  if (Math.abs(pid) <= 1) return
   try {
-    process.kill(-pid, signal)
+    process.kill(pid, signal)
   } catch {
     // Gone already.
   }

@@ -1,0 +1,265 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import type { Digest } from "../core/model/ids.ts"
+import type { InstanceSpec } from "../core/pipeline/effects.ts"
+import type { AgentInstance } from "../ports/agent.ts"
+import type { Fence, Router } from "../ports/router.ts"
+import { processBuilder } from "../providers/builder/index.ts"
+import { systemClock } from "../providers/clock/system.ts"
+import { processCompute } from "../providers/compute/index.ts"
+import { createAgent, type LocalAgent } from "./agent.ts"
+import { artifactFolder, discard } from "./artifacts.ts"
+import { processSandbox } from "./confine.ts"
+import { becomeOnlyAgent } from "./only-one.ts"
+
+const signal = AbortSignal.timeout(600_000)
+const path = `${dirname(process.execPath)}:/usr/bin:/bin`
+const fence = { app: "papi", epoch: 2, generation: 1 }
+const server = `
+const kept = []
+require("http").createServer((q, a) => {
+  if (q.url === "/crash") process.exit(7)
+  if (q.url === "/sick") return a.writeHead(503).end()
+  if (q.url === "/leak") kept.push(Buffer.alloc(200e6, 1))
+  a.end("well")
+}).listen(process.env.PORT, "127.0.0.1")
+`
+
+/** The router's part of the handshake: what it was asked to release, and what its own fence refuses. */
+function fakeRouter(): Router & { readonly released: string[] } {
+  const released: string[] = []
+  let last = 0
+  return {
+    released,
+    fence: async () => ({ kind: "applied" }),
+    setRoutes: async (order: Fence) => {
+      if (order.generation <= last)
+        return { kind: "refused", code: "stale", because: `generation ${order.generation} after ${last}` }
+      last = order.generation
+      return { kind: "applied" }
+    },
+    release: async (_fence: Fence, id: string) => {
+      released.push(id)
+      return { kind: "released" }
+    },
+    state: async () => ({ released }),
+    counters: async () => ({}),
+  } as unknown as Router & { readonly released: string[] }
+}
+
+describe("the agent", () => {
+  let dir: string
+  let digest: Digest
+  let agent: LocalAgent
+  let router: ReturnType<typeof fakeRouter>
+
+  const open = async () => {
+    const artifacts = artifactFolder(join(dir, "artifacts"))
+    agent = await createAgent({
+      server: "local",
+      dir,
+      clock: systemClock,
+      artifacts,
+      sandbox: processSandbox,
+      builder: processBuilder({ sandbox: processSandbox, artifacts, path }),
+      compute: processCompute({ dir, artifacts, clock: systemClock, path }),
+      router,
+      path,
+    })
+  }
+
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), "immunity-agent-"))
+    chmodSync(dir, 0o711)
+    mkdirSync(join(dir, "tree"))
+    writeFileSync(join(dir, "tree", "server.js"), server)
+    digest = (await artifactFolder(join(dir, "artifacts")).add(join(dir, "tree"))).digest
+    router = fakeRouter()
+    await open()
+  })
+
+  afterEach(async () => {
+    rmSync(join(dir, "kill-switch"), { force: true })
+    for (const id of await agent.instanceIds()) {
+      await agent.releaseInstance({ ...fence, epoch: 99 }, id, 0, signal)
+      await agent.stopInstance({ ...fence, epoch: 99 }, id, 0, signal)
+    }
+    await agent.close()
+    await discard(dir)
+  })
+
+  const spec = (id: string, more: Partial<InstanceSpec["run"]> = {}): InstanceSpec => ({
+    id,
+    server: "local",
+    region: "prod",
+    release: "c".repeat(40),
+    digest,
+    run: {
+      start: "node server.js",
+      health: { path: "/", every: 100, timeout: 2_000, healthy: 1, unhealthy: 2 },
+      drain: 1_000,
+      env: {},
+      keep: 1,
+      ...more,
+    },
+  })
+
+  const see = async (id: string): Promise<AgentInstance | undefined> =>
+    (await agent.observe(signal)).instances.find((instance) => instance.id === id)
+
+  const becomes = async (id: string, state: AgentInstance["state"]): Promise<AgentInstance> => {
+    const deadline = Date.now() + 30_000
+    for (;;) {
+      const seen = await see(id)
+      if (seen?.state === state) return seen
+      if (Date.now() > deadline)
+        throw new Error(`${id} is ${seen?.state} (${seen?.probe}) and never became ${state}`)
+      await new Promise((resolve) => setTimeout(resolve, 30))
+    }
+  }
+
+  const start = (id: string, more: Partial<InstanceSpec["run"]> = {}) =>
+    agent.startInstance(fence, spec(id, more), signal)
+  const release = (id: string) => agent.releaseInstance(fence, id, 0, signal)
+  const stop = (id: string) => agent.stopInstance(fence, id, 1_000, signal)
+
+  it("starts, sees it become ready, releases, and only then stops", async () => {
+    expect(await start("prod-1")).toEqual({ kind: "done" })
+    expect((await becomes("prod-1", "ready")).app).toBe("papi")
+    expect(await stop("prod-1")).toMatchObject({
+      kind: "refused",
+      because: expect.stringContaining("not released by the router"),
+    })
+    expect((await see("prod-1"))?.state).toBe("ready")
+    await release("prod-1")
+    expect(await stop("prod-1")).toEqual({ kind: "done" })
+    expect(await see("prod-1")).toBeUndefined()
+  })
+
+  it("a repeated order, also at the same moment, starts one instance", async () => {
+    expect(await Promise.all([start("prod-1"), start("prod-1"), start("prod-1")])).toEqual([
+      { kind: "done" },
+      { kind: "done" },
+      { kind: "done" },
+    ])
+    await becomes("prod-1", "ready")
+    expect(await agent.instanceIds()).toEqual(["prod-1"])
+  })
+
+  it("a crash is told with its exit code; its id is not started again", async () => {
+    await start("prod-1")
+    const { address } = await becomes("prod-1", "ready")
+    await fetch(`http://${address}/crash`).catch(() => undefined)
+    expect((await becomes("prod-1", "ended")).exit).toMatchObject({ code: 7 })
+    await start("prod-1")
+    expect((await see("prod-1"))?.state).toBe("ended")
+  })
+
+  it("who is not healthy never counts as ready, and what its probe says is told", async () => {
+    await start("prod-1", { health: { path: "/sick", every: 50, timeout: 500, healthy: 1, unhealthy: 2 } })
+    const deadline = Date.now() + 30_000
+    while ((await see("prod-1"))?.probe !== "/sick answers 503" && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(await see("prod-1")).toMatchObject({ state: "starting", probe: "/sick answers 503" })
+  })
+
+  it("an id that was released or has ended is never used again, also by the agent that comes after", async () => {
+    await start("prod-1")
+    await release("prod-1")
+    await stop("prod-1")
+    expect(await start("prod-1")).toMatchObject({ kind: "refused" })
+    await release("prod-2")
+    expect(await start("prod-2")).toMatchObject({ because: expect.stringContaining("never used again") })
+    await agent.close()
+    await open()
+    expect(await start("prod-1")).toMatchObject({ kind: "refused" })
+    expect(await start("prod-2")).toMatchObject({ kind: "refused" })
+    expect(await agent.instanceIds()).toEqual([])
+  })
+
+  it("a crash between starting and writing it down leaves an instance that is known, and its id used up", async () => {
+    await start("prod-1")
+    await becomes("prod-1", "ready")
+    await agent.close()
+    const memory = JSON.parse(readFileSync(join(dir, "agent.json"), "utf8"))
+    writeFileSync(join(dir, "agent.json"), JSON.stringify({ ...memory, started: [] }))
+    await open()
+    expect((await becomes("prod-1", "ready")).app).toBe("papi")
+    expect(await start("prod-1")).toEqual({ kind: "done" })
+    expect(await agent.instanceIds()).toEqual(["prod-1"])
+  })
+
+  it("an older control plane is refused in every verb, also after a restart", async () => {
+    await agent.fence("papi", 2, signal)
+    await agent.close()
+    await open()
+    const old = { ...fence, epoch: 1 }
+    const stale = { kind: "refused", because: expect.stringContaining("stale: epoch 1 after 2") }
+    expect(await agent.fence("papi", 1, signal)).toMatchObject(stale)
+    expect(await agent.startInstance(old, spec("prod-1"), signal)).toMatchObject(stale)
+    expect(await agent.stopInstance(old, "prod-1", 0, signal)).toMatchObject(stale)
+    expect(await agent.releaseInstance(old, "prod-1", 0, signal)).toMatchObject(stale)
+    expect(await agent.setRoutes(old, [], signal)).toMatchObject(stale)
+    expect(await agent.fence("other", 1, signal)).toEqual({ kind: "done" })
+  })
+
+  it("inside an epoch the router refuses an older generation, and the agent says so", async () => {
+    expect(await agent.setRoutes({ ...fence, generation: 8 }, [], signal)).toEqual({ kind: "applied" })
+    expect(await agent.setRoutes({ ...fence, generation: 7 }, [], signal)).toMatchObject({
+      kind: "refused",
+      code: "stale",
+    })
+  })
+
+  it("an instance of one application cannot be stopped for another", async () => {
+    await start("prod-1")
+    await release("prod-1")
+    expect(await agent.stopInstance({ ...fence, app: "other" }, "prod-1", 0, signal)).toMatchObject({
+      because: "prod-1 belongs to another application",
+    })
+  })
+
+  it("an instance that outgrows its memory is ended, and that is why", async () => {
+    await start("prod-1", { memory: 150 * 1024 * 1024 })
+    const { address } = await becomes("prod-1", "ready")
+    await fetch(`http://${address}/leak`).catch(() => undefined)
+    expect((await becomes("prod-1", "ended")).exit?.because).toMatch(
+      /^out of memory: it used \d+ MB, its limit is 150 MB$/,
+    )
+  })
+
+  it("while the kill switch is set nothing is changed, and what runs goes on", async () => {
+    await start("prod-1")
+    await becomes("prod-1", "ready")
+    await release("prod-1")
+    writeFileSync(join(dir, "kill-switch"), "")
+    const refused = { kind: "refused", because: expect.stringContaining("kill switch") }
+    expect(await start("prod-2")).toMatchObject(refused)
+    expect(await stop("prod-1")).toMatchObject(refused)
+    expect(await agent.setRoutes(fence, [], signal)).toMatchObject(refused)
+    expect((await see("prod-1"))?.state).toBe("ready")
+    rmSync(join(dir, "kill-switch"))
+    expect(await stop("prod-1")).toEqual({ kind: "done" })
+  })
+
+  it("a file that somebody changes on an instance is reported with it", async () => {
+    await start("prod-1")
+    await becomes("prod-1", "ready")
+    const app = join(dir, "run", "prod-1", "app")
+    chmodSync(app, 0o755)
+    writeFileSync(join(app, "extra.js"), "")
+    const deadline = Date.now() + 30_000
+    while ((await see("prod-1"))?.differences.length === 0 && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    expect((await see("prod-1"))?.differences).toEqual([{ path: "extra.js", what: "added" }])
+  })
+
+  it("a folder has one agent", () => {
+    const only = becomeOnlyAgent(dir)
+    expect(() => becomeOnlyAgent(dir)).toThrow(`another agent works in ${dir}; stop it first`)
+    only.release()
+    becomeOnlyAgent(dir).release()
+  })
+})

@@ -1,0 +1,165 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Readable } from "node:stream"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { connectAgent, shutdownAgent } from "../../src/agent/client.ts"
+import { openFolders, processesOf } from "../../src/main/demo/leftovers.ts"
+import type { AgentInstance } from "../../src/ports/agent.ts"
+
+const signal = AbortSignal.timeout(600_000)
+const commit = "a".repeat(40)
+const fence = { app: "papi", epoch: 1, generation: 1 }
+
+describe("an agent that is killed", () => {
+  const dir = mkdtempSync(join(tmpdir(), "immunity-killed-"))
+  const folder = join(dir, "agent")
+  const agent = connectAgent({ server: "local", socketPath: join(folder, "agent.sock") })
+  let child: ChildProcess
+  let said = ""
+
+  const begin = () => {
+    const args = ["agent", "--dir", folder, "--router-dir", join(dir, "router")]
+    const started = spawn("bin/immunity", args, { stdio: ["ignore", "ignore", "pipe"] })
+    started.stderr.on("data", (chunk: Buffer) => {
+      said += chunk.toString()
+    })
+    return started
+  }
+
+  const kill = async () => {
+    const ended = new Promise((resolve) => child.once("exit", resolve))
+    child.kill("SIGKILL")
+    await ended
+  }
+
+  beforeAll(async () => {
+    child = begin()
+    await until("the agent", async () => (await agent.observe(signal)).router)
+    await agent.fence("papi", 1, signal)
+    mkdirSync(join(dir, "tree"))
+    writeFileSync(
+      join(dir, "tree", "server.js"),
+      'require("http").createServer((q, a) => a.end(String(process.pid))).listen(process.env.PORT, "127.0.0.1")\n',
+    )
+  })
+
+  afterAll(async () => {
+    await shutdownAgent(join(folder, "agent.sock"), AbortSignal.timeout(20_000))
+    await until("everything to end", async () => (processesOf(dir).length === 0 ? true : undefined))
+    openFolders(dir)
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  const build = async (id: string, command: string): Promise<void> => {
+    const tar = execFileSync("tar", ["-c", "-C", join(dir, "tree"), "."])
+    await agent.putSource(fence, commit, Readable.from([tar]), signal)
+    const order = { server: "local", timeout: 60_000, commit, output: ".", network: "none" } as const
+    await agent.runJob(fence, { kind: "build", id, command, ...order }, undefined, signal)
+  }
+
+  const outcome = (id: string) =>
+    until(
+      `${id} to end`,
+      async () => (await agent.observe(signal)).jobs.find((job) => job.id === id)?.outcome,
+    )
+
+  const ready = (id: string): Promise<AgentInstance> =>
+    until(`${id} to be ready`, async () =>
+      (await agent.observe(signal)).instances.find(
+        (instance) => instance.id === id && instance.state === "ready",
+      ),
+    )
+
+  it("comes back to its instances: the same processes, in its hands again, and not one more", async () => {
+    await build("first", "true")
+    const built = await outcome("first")
+    if (built.kind !== "built") throw new Error(JSON.stringify(built))
+    const instance = {
+      id: "prod-1",
+      server: "local",
+      region: "prod",
+      release: commit,
+      digest: built.digest,
+      run: {
+        start: "node server.js",
+        health: { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 },
+        drain: 1_000,
+        env: {},
+        keep: 1,
+      },
+    }
+    expect(await agent.startInstance(fence, instance, signal)).toEqual({ kind: "done" })
+    const { address } = await ready("prod-1")
+    const pid = await text(address)
+    const router = (await agent.observe(signal)).router?.pid
+    await kill()
+    expect(await text(address)).toBe(pid)
+    child = begin()
+    expect((await ready("prod-1")).address).toBe(address)
+    expect(await text(address)).toBe(pid)
+    expect((await agent.observe(signal)).router?.pid).toBe(router)
+    expect(await agent.startInstance(fence, instance, signal)).toEqual({ kind: "done" })
+    expect((await agent.observe(signal)).instances).toHaveLength(1)
+    expect(await agent.fence("papi", 0, signal)).toMatchObject({ kind: "refused" })
+    await agent.releaseInstance(fence, "prod-1", 0, signal)
+    expect(await agent.stopInstance(fence, "prod-1", 1_000, signal)).toEqual({ kind: "done" })
+    expect(await agent.startInstance(fence, instance, signal)).toMatchObject({ kind: "refused" })
+  }, 120_000)
+
+  it("a second agent on its folder is refused before it touches anything", async () => {
+    await build("long", "sleep 3")
+    const second = begin()
+    const code = await new Promise((resolve) => second.once("exit", resolve))
+    expect(code).not.toBe(0)
+    expect(said).toContain("another agent works in")
+    expect((await outcome("long")).kind).toBe("built")
+  }, 120_000)
+
+  it.runIf(process.platform === "linux")(
+    "takes its builds with it: none runs on unseen, and the next agent says what became of them",
+    async () => {
+      const mark = `47${process.pid}`
+      await build("cut", `setsid sleep ${mark} & sleep ${mark}`)
+      await until("the build to run", async () => (sleepers(mark).length >= 2 ? true : undefined))
+      await kill()
+      await until("the build to end", async () => (sleepers(mark).length === 0 ? true : undefined))
+      child = begin()
+      expect(await outcome("cut")).toEqual({
+        kind: "failed",
+        because: "its agent was restarted while it ran",
+      })
+    },
+    120_000,
+  )
+})
+
+const text = async (address: string | undefined): Promise<string> =>
+  (await fetch(`http://${address}/`)).text()
+
+const sleepers = (seconds: string): readonly string[] =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return (
+        existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") === `sleep\0${seconds}\0`
+      )
+    } catch {
+      return false
+    }
+  })
+
+async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + 30_000
+  let last = ""
+  while (Date.now() < deadline) {
+    try {
+      const found = await look()
+      if (found !== undefined) return found
+    } catch (error) {
+      last = error instanceof Error ? error.message : String(error)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`waited 30 s for ${what}: ${last}`)
+}

@@ -85,7 +85,8 @@ describe("builds and tests", () => {
     end(await start(command, more))
   const because = (outcome: JobOutcome): string =>
     outcome.kind === "failed" ? outcome.because : outcome.kind
-  const log = (id: string): string => readFileSync(logPath(dir, id), "utf8")
+  const log = (id: string): string =>
+    existsSync(logPath(dir, id)) ? readFileSync(logPath(dir, id), "utf8") : ""
   const workspaces = (): readonly string[] =>
     readdirSync(tmpdir())
       .filter((name) => name.startsWith("immunity-work-"))
@@ -202,8 +203,10 @@ describe("builds and tests", () => {
   })
 
   it("a job that its agent did not live to see the end of has failed, and says so", async () => {
-    const id = await start("sleep 30")
+    const id = await start("echo begun; sleep 30")
+    while (!log(id).includes("begun")) await new Promise((resolve) => setTimeout(resolve, 20))
     await jobs.stop()
+    await end(id)
     writeFileSync(
       join(dir, "jobs", `${id}.json`),
       JSON.stringify({ id, app: "papi", state: "running", startedAt: 0 }),

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from "node:fs"
 import { chmod, chown, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises"
 import { createServer } from "node:net"
+import { constants } from "node:os"
 import { join } from "node:path"
 import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Difference, Exit } from "../../core/pipeline/events.ts"
@@ -48,6 +49,7 @@ class ProcessCompute implements Compute {
   readonly #drift = new Map<string, { readonly drift: Drift; at: number; found: readonly Difference[] }>()
   /** Of the instances that are children of ours. */
   readonly #exits = new Map<string, Promise<void>>()
+  readonly #stopping = new Set<string>()
   #loaded: Promise<void> | undefined
   #accounts: Accounts | undefined
   #nextPort = firstPort + Math.floor((process.pid * 37) % ports)
@@ -102,10 +104,7 @@ class ProcessCompute implements Compute {
       this.#exits.set(
         spec.id,
         new Promise((resolve) =>
-          child.once("exit", (code, signal) => {
-            const because = signal ? `ended by ${signal}` : `ended with exit code ${code}`
-            resolve(this.#ended(spec.id, { code: code ?? undefined, signal: signal ?? undefined, because }))
-          }),
+          child.once("exit", (code, signal) => resolve(this.#ended(spec.id, exitOf(code, signal)))),
         ),
       )
       const startedAt = this.#parts.clock.now()
@@ -122,6 +121,7 @@ class ProcessCompute implements Compute {
     const record = this.#known.get(id)
     if (!record) return
     const home = this.#home(id)
+    this.#stopping.add(id)
     if (alive(record)) send(-record.pid, "SIGTERM")
     const deadline = this.#parts.clock.mono() + grace
     const runs = () => alive(record) || processesAtHome(join(home, "tmp")).length > 0
@@ -129,6 +129,7 @@ class ProcessCompute implements Compute {
     if (alive(record)) send(-record.pid, "SIGKILL")
     while (alive(record)) await this.#parts.clock.sleep(20)
     await Promise.race([this.#exits.get(id), this.#parts.clock.sleep(1_000)])
+    this.#stopping.delete(id)
     await this.#ended(id, { code: undefined, signal: "SIGTERM", because: "ended as ordered" })
   }
 
@@ -187,7 +188,9 @@ class ProcessCompute implements Compute {
   async #ended(id: string, exit: Exit): Promise<void> {
     const record = this.#known.get(id)
     if (!record) return
-    for (const pid of processesAtHome(join(this.#home(id), "tmp"))) send(pid, "SIGKILL")
+    // A shell that was told to end goes before what it started, which has its grace.
+    if (!this.#stopping.has(id))
+      for (const pid of processesAtHome(join(this.#home(id), "tmp"))) send(pid, "SIGKILL")
     if (record.exit) return
     // Its folder may be on its way out already; that it ended is known all the same.
     await this.#remember({ ...record, exit }).catch(() => undefined)
@@ -243,6 +246,14 @@ class ProcessCompute implements Compute {
     if (!/^[a-z0-9][a-z0-9-]{0,150}$/.test(id)) throw new Error(`${id} is not an instance id`)
     return join(this.#parts.dir, "run", id)
   }
+}
+
+/** A shell tells of a signal as 128 and its number. */
+function exitOf(code: number | null, signal: NodeJS.Signals | null): Exit {
+  const name = Object.entries(constants.signals).find(([, number]) => number + 128 === code)?.[0]
+  const by = signal ?? name
+  if (by) return { code: undefined, signal: by, because: `ended by ${by}` }
+  return { code: code ?? undefined, signal: undefined, because: `ended with exit code ${code}` }
 }
 
 /** The pid alone may belong to somebody else by now. */

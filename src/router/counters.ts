@@ -1,112 +1,114 @@
-import { randomUUID } from "node:crypto"
+import { Histogram, type SparseHistogram } from "./histogram.ts"
 
-const perOctave = 32
+/** Why an instance gave no whole answer. */
+export type Failure = "connect" | "timeout" | "reset"
 
-/** Cumulative counts since this process began; a new `boot` says that they began anew. */
-export class Tally {
-  requests = 0
-  bad = 0
-  readonly errors = { connect: 0, timeout: 0, reset: 0, status5xx: 0 }
-  readonly #latency = new Map<number, number>()
-
-  /** An answer after `ms`; 5xx counts as bad. */
-  answered(status: number, ms: number): void {
-    this.requests++
-    if (status >= 500) {
-      this.bad++
-      this.errors.status5xx++
-    }
-    const bucket = Math.ceil(Math.log2(Math.max(ms, 0.01)) * perOctave) - 1
-    this.#latency.set(bucket, (this.#latency.get(bucket) ?? 0) + 1)
-  }
-
-  failed(how: "connect" | "timeout" | "reset"): void {
-    this.requests++
-    this.bad++
-    this.errors[how]++
-  }
-
-  toJSON(): unknown {
-    return {
-      requests: this.requests,
-      bad: this.bad,
-      errors: this.errors,
-      latency: [...this.#latency].sort(([a], [b]) => a - b),
-    }
-  }
+export type CountersJson = {
+  /** Answered or failed. */
+  readonly requests: number
+  /** Each request at most once: refused connections, timeouts, broken connections, answers 5xx. */
+  readonly errors: Readonly<Record<Failure | "5xx", number>>
+  /** Answers by class. */
+  readonly status: Readonly<Record<"1xx" | "2xx" | "3xx" | "4xx" | "5xx", number>>
+  /** The client went away before it had its answer; no fault of the instance, not in `requests`. */
+  readonly aborted: number
+  /** A reused connection died under a request that was then made elsewhere; not in `requests`. */
+  readonly replayed: number
+  readonly inFlight: number
+  /** From the whole request head to the head of the answer. */
+  readonly histogram: SparseHistogram
 }
 
-export class MirrorTally {
-  readonly to: string
-  sent = 0
-  dropped = 0
-  readonly primary = new Tally()
-  readonly candidate = new Tally()
-
-  constructor(to: string) {
-    this.to = to
-  }
-
-  toJSON(): unknown {
-    return {
-      to: this.to,
-      sent: this.sent,
-      dropped: this.dropped,
-      primary: this.primary,
-      candidate: this.candidate,
-    }
-  }
-}
-
-/** All counters, by route, pool and instance. */
+/** What happened on one instance in one pool of one route since the router started. */
 export class Counters {
-  readonly boot = randomUUID()
-  readonly #tallies = new Map<string, Map<string, Map<string, Tally>>>()
-  readonly #mirrors = new Map<string, MirrorTally>()
+  requests = 0
+  inFlight = 0
+  aborted = 0
+  replayed = 0
+  readonly errors = { connect: 0, timeout: 0, reset: 0, "5xx": 0 }
+  readonly status = { "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0 }
+  readonly latency = new Histogram()
 
-  of(route: string, pool: string, instance: string): Tally {
-    const pools = entry(this.#tallies, route, () => new Map<string, Map<string, Tally>>())
-    const instances = entry(pools, pool, () => new Map<string, Tally>())
-    return entry(instances, instance, () => new Tally())
+  answered(status: number, ms: number): void {
+    this.requests += 1
+    this.latency.add(ms)
+    if (status >= 500) {
+      this.status["5xx"] += 1
+      this.errors["5xx"] += 1
+    } else if (status >= 400) this.status["4xx"] += 1
+    else if (status >= 300) this.status["3xx"] += 1
+    else if (status >= 200) this.status["2xx"] += 1
+    else this.status["1xx"] += 1
   }
 
-  mirror(route: string, to: string): MirrorTally {
-    const known = this.#mirrors.get(route)
-    if (known?.to === to) return known
-    const fresh = new MirrorTally(to)
-    this.#mirrors.set(route, fresh)
-    return fresh
+  /** No head of an answer ever came. */
+  failed(failure: Failure): void {
+    this.requests += 1
+    this.errors[failure] += 1
   }
 
-  /** Forgets an instance that never comes back. */
-  forget(instance: string): void {
-    for (const pools of this.#tallies.values()) {
-      for (const [pool, instances] of pools) {
-        instances.delete(instance)
-        if (instances.size === 0) pools.delete(pool)
-      }
-    }
+  /** An answer that had begun well broke off. */
+  broke(failure: Failure): void {
+    this.errors[failure] += 1
   }
 
-  snapshot(at: number): unknown {
-    const routes: Record<string, unknown> = {}
-    for (const route of new Set([...this.#tallies.keys(), ...this.#mirrors.keys()])) {
-      const pools = Object.fromEntries(
-        [...(this.#tallies.get(route) ?? [])].map(([pool, instances]) => [
-          pool,
-          Object.fromEntries(instances),
-        ]),
-      )
-      routes[route] = { pools, mirror: this.#mirrors.get(route) }
-    }
-    return { boot: this.boot, at, routes }
+  toJSON(): CountersJson {
+    const { requests, errors, status, aborted, replayed, inFlight } = this
+    return { requests, errors, status, aborted, replayed, inFlight, histogram: this.latency.toJSON() }
   }
 }
 
-function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const known = map.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  map.set(key, made)
-  return made
+type Entry = { readonly counters: Counters; goneSince: number | undefined }
+
+/** Counters by pool and instance of one route; they outlive a change of the table by a minute. */
+export class RouteCounters {
+  readonly #pools = new Map<string, Map<string, Entry>>()
+  /** What the router answered itself, by reason. */
+  readonly own = new Map<string, number>()
+
+  of(pool: string, instance: string): Counters {
+    let instances = this.#pools.get(pool)
+    if (!instances) {
+      instances = new Map()
+      this.#pools.set(pool, instances)
+    }
+    let entry = instances.get(instance)
+    if (!entry) {
+      entry = { counters: new Counters(), goneSince: undefined }
+      instances.set(instance, entry)
+    }
+    entry.goneSince = undefined
+    return entry.counters
+  }
+
+  answeredItself(reason: string): void {
+    this.own.set(reason, (this.own.get(reason) ?? 0) + 1)
+  }
+
+  /** Forgets what is kept no more and left longer than `after` ago. Returns whether nothing remains. */
+  prune(isKept: (pool: string, instance: string) => boolean, now: number, after: number): boolean {
+    for (const [pool, instances] of this.#pools) {
+      for (const [instance, entry] of instances) {
+        if (isKept(pool, instance) || entry.counters.inFlight > 0) entry.goneSince = undefined
+        else if (entry.goneSince === undefined) entry.goneSince = now
+        else if (now - entry.goneSince > after) instances.delete(instance)
+      }
+      if (instances.size === 0) this.#pools.delete(pool)
+    }
+    return this.#pools.size === 0
+  }
+
+  toJSON(): {
+    pools: Readonly<Record<string, Readonly<Record<string, CountersJson>>>>
+    own: Readonly<Record<string, number>>
+  } {
+    const pools = [...this.#pools].map(
+      ([pool, instances]) =>
+        [
+          pool,
+          Object.fromEntries([...instances].map(([id, entry]) => [id, entry.counters.toJSON()])),
+        ] as const,
+    )
+    return { pools: Object.fromEntries(pools), own: Object.fromEntries(this.own) }
+  }
 }

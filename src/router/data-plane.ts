@@ -1,246 +1,216 @@
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
-import { Counters } from "./counters.ts"
-import { carry, carryUpgrade } from "./proxy.ts"
-import { saveState } from "./state-file.ts"
-import { type AppTable, allRoutes, type RouteTable, type State, tableProblem } from "./table.ts"
-import { Upstreams } from "./upstreams.ts"
+import { randomBytes, randomUUID } from "node:crypto"
+import type { Socket } from "node:net"
+import { performance } from "node:perf_hooks"
+import { ClientConnection, type Door } from "./client-connection.ts"
+import { RouteCounters } from "./counters.ts"
+import { Instance } from "./instance.ts"
+import type { Limits } from "./limits.ts"
+import { isCopyable, sendCopy } from "./mirror.ts"
+import { MirrorCounters } from "./mirror-counters.ts"
+import { writeOwnAnswer } from "./own-answer.ts"
+import { Route } from "./route.ts"
+import { evenPoints } from "./selection.ts"
+import { type RouteTable, weightOf } from "./table.ts"
+import type { Ticking, Traffic } from "./traffic.ts"
 
-export type Refused = { readonly code: "stale" | "invalid" | "address-in-use"; readonly because: string }
-export type Answer = { readonly ok: true } | { readonly refused: Refused }
+const countersKept = 60_000
 
-const mostReleased = 20_000
+type Mirroring = { readonly counters: MirrorCounters; readonly nextPoint: () => number }
 
-/** The routes, their listeners and what flows through them. */
+/** Everything that requests go through. It is told tables and asked for counts; it decides nothing else. */
 export class DataPlane {
-  readonly counters = new Counters()
-  readonly upstreams = new Upstreams()
-  readonly #dir: string
-  readonly #listeners = new Map<
-    string,
-    { readonly server: Server; readonly address: string; readonly asked: string }
-  >()
-  #state: State
-  #routes = new Map<string, RouteTable>()
-  #released: Set<string>
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #limits: Limits
+  readonly #routes = new Map<string, Route>()
+  readonly #instances = new Map<string, Instance>()
+  /** Since when an instance has had no weight. */
+  readonly #idleSince = new Map<string, number>()
+  readonly #counters = new Map<string, RouteCounters>()
+  readonly #mirrors = new Map<string, Mirroring>()
+  readonly #clients = new Set<ClientConnection>()
+  readonly #underWay = new Set<Ticking>()
+  readonly #traffic: Traffic
+  readonly #timer: NodeJS.Timeout
+  readonly #boot = randomUUID()
+  #draining = false
 
-  constructor(dir: string, state: State) {
-    this.#dir = dir
-    this.#state = state
-    this.#released = new Set(state.released)
-    this.#index()
-  }
-
-  get state(): State {
-    return this.#state
-  }
-
-  listeners(): Record<string, string> {
-    return Object.fromEntries([...this.#listeners].map(([route, { address }]) => [route, address]))
-  }
-
-  /** Opens what the remembered table wants; what cannot be opened is told and tried again with the next push. */
-  async boot(): Promise<readonly string[]> {
-    const problems: string[] = []
-    for (const route of allRoutes(this.#state)) {
-      await this.#open(route).catch((error: Error) => problems.push(`${route.route}: ${error.message}`))
-    }
-    return problems
-  }
-
-  fence(app: string, epoch: number): Promise<Answer> {
-    return this.#inTurn(async () => {
-      const known = this.#state.apps[app] ?? { epoch: 0, generation: 0, routes: [] }
-      if (epoch < known.epoch) return stale(epoch, 0, known)
-      if (epoch > known.epoch)
-        this.#keep({
-          ...this.#state,
-          apps: { ...this.#state.apps, [app]: { ...known, epoch, generation: 0 } },
-        })
-      return { ok: true }
-    })
-  }
-
-  /** Replaces one application's routes; true for every request that begins after the answer. */
-  setRoutes(app: string, epoch: number, generation: number, routes: readonly RouteTable[]): Promise<Answer> {
-    return this.#inTurn(async () => {
-      const known = this.#state.apps[app]
-      const same = known !== undefined && JSON.stringify(known.routes) === JSON.stringify(routes)
-      if (known && (epoch < known.epoch || (epoch === known.epoch && generation < known.generation)))
-        return stale(epoch, generation, known)
-      if (known && epoch === known.epoch && generation === known.generation && !same)
-        return stale(epoch, generation, known)
-      const wrong = tableProblem(routes, this.#released)
-      if (wrong) return { refused: { code: "invalid", because: wrong } }
-      const opened: string[] = []
-      try {
-        for (const route of routes) if (await this.#open(route)) opened.push(route.route)
-      } catch (error) {
-        for (const name of opened) this.#close(name)
-        return {
-          refused: {
-            code: "address-in-use",
-            because: error instanceof Error ? error.message : String(error),
-          },
-        }
-      }
-      const next = { ...this.#state, apps: { ...this.#state.apps, [app]: { epoch, generation, routes } } }
-      if (same && known.epoch === epoch) this.#state = next
-      else this.#keep(next)
-      this.#index()
-      for (const name of [...this.#listeners.keys()]) if (!this.#routes.has(name)) this.#close(name)
-      return { ok: true }
-    })
-  }
-
-  /** The handshake before an instance is ended. */
-  release(
-    app: string,
-    epoch: number,
-    instance: string,
-    drain: number,
-  ): Promise<Answer | { readonly weight: number; readonly inFlight: number }> {
-    return this.#inTurn(async () => {
-      const known = this.#state.apps[app]
-      if (known && epoch < known.epoch) return stale(epoch, 0, known)
-      if (this.#released.has(instance)) return { ok: true }
-      const weight = Math.max(0, ...this.#poolsOf(instance))
-      const since = this.upstreams.zeroSince.get(instance) ?? performance.now()
-      if (weight === 0) this.upstreams.zeroSince.set(instance, since)
-      if (weight === 0 && this.upstreams.inFlight(instance) > 0 && performance.now() - since >= drain)
-        this.upstreams.cutAll(instance)
-      const inFlight = this.upstreams.inFlight(instance)
-      if (weight > 0 || inFlight > 0) return { weight, inFlight }
-      this.#released.add(instance)
-      const apps = Object.fromEntries(
-        Object.entries(this.#state.apps).map(([name, table]) => [name, withoutInstance(table, instance)]),
-      )
-      this.#keep({ ...this.#state, apps, released: [...this.#state.released, instance].slice(-mostReleased) })
-      this.#index()
-      this.upstreams.forget(instance)
-      setTimeout(() => this.counters.forget(instance), 60_000).unref()
-      return { ok: true }
-    })
-  }
-
-  /** Stops taking requests and waits for those in flight, at most `graceMs`. */
-  async drain(graceMs: number): Promise<void> {
-    const closing = [...this.#listeners.values()].map(
-      ({ server }) => new Promise<void>((resolve) => server.close(() => resolve())),
-    )
-    const limit = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref())
-    for (const { server } of this.#listeners.values()) server.closeIdleConnections()
-    await Promise.race([Promise.all(closing), limit])
-  }
-
-  #poolsOf(instance: string): readonly number[] {
-    return [...this.#routes.values()].flatMap((route) =>
-      route.pools.flatMap((pool) =>
-        pool.instances.some((known) => known.id === instance) ? [pool.weight] : [],
-      ),
-    )
-  }
-
-  #index(): void {
-    this.#routes = new Map(allRoutes(this.#state).map((route) => [route.route, route]))
-    for (const id of [...this.upstreams.zeroSince.keys()]) {
-      if (this.#poolsOf(id).some((weight) => weight > 0)) this.upstreams.zeroSince.delete(id)
-    }
-  }
-
-  #keep(state: State): void {
-    saveState(this.#dir, state)
-    this.#state = state
-  }
-
-  /** Opens a route's address unless it is open; true when it opened it. */
-  async #open(route: RouteTable): Promise<boolean> {
-    const known = this.#listeners.get(route.route)
-    if (known?.asked === route.listen) return false
-    const [host = "127.0.0.1", port = "0"] = route.listen.split(":")
-    const remembered = this.#state.ports[route.route]
-    const server = this.#serverFor(route.route)
-    const wanted = Number(port) === 0 && remembered !== undefined ? remembered : Number(port)
-    await listen(server, host, wanted).catch((error: NodeJS.ErrnoException) => {
-      if (Number(port) === 0 && wanted !== 0) return listen(server, host, 0)
-      throw new Error(
-        error.code === "EADDRINUSE"
-          ? `${route.listen} is in use by another process; free it or change listen of ${route.route}`
-          : error.message,
-      )
-    })
-    const bound = server.address() as AddressInfo
-    known?.server.close()
-    this.#listeners.set(route.route, { server, address: `${host}:${bound.port}`, asked: route.listen })
-    if (Number(port) === 0)
-      this.#state = { ...this.#state, ports: { ...this.#state.ports, [route.route]: bound.port } }
-    return true
-  }
-
-  #serverFor(name: string): Server {
-    const parts = {
-      route: (wanted: string) => this.#routes.get(wanted),
-      counters: this.counters,
-      upstreams: this.upstreams,
-    }
-    const server = createServer(
-      {
-        maxHeaderSize: 32 * 1024,
-        headersTimeout: 10_000,
-        requestTimeout: 0,
-        keepAliveTimeout: 75_000,
-        noDelay: true,
+  constructor(limits: Limits) {
+    this.#limits = limits
+    let requests = 0
+    const prefix = randomBytes(6).toString("hex")
+    this.#traffic = {
+      limits,
+      now: () => performance.now(),
+      underWay: this.#underWay,
+      replays: { active: 0 },
+      requestId: () => {
+        requests += 1
+        return `${prefix}-${requests.toString(36)}`
       },
-      (request, response) => carry(parts, name, request, response),
+      userId: () => randomUUID(),
+      copy: (route, head, origin) => {
+        const { mirror } = route.table
+        if (!mirror || !isCopyable(head)) return undefined
+        const { counters, nextPoint } = this.#mirroring(route.name, mirror.to)
+        if (nextPoint() >= mirror.sample) return undefined
+        return sendCopy(this.#traffic, this.#routes.get(mirror.to), counters, mirror.timeoutMs, head, origin)
+      },
+    }
+    this.#timer = setInterval(() => this.#tick(), limits.tick)
+  }
+
+  routeOf(name: string): Route | undefined {
+    return this.#routes.get(name)
+  }
+
+  /** From the next request on traffic follows these routes and no others. Requests under way finish where they are. */
+  apply(tables: readonly RouteTable[]): void {
+    const now = this.#traffic.now()
+    const wanted = new Map(
+      tables.flatMap((table) => table.pools.flatMap((pool) => pool.instances)).map((one) => [one.id, one]),
     )
-    server.on("upgrade", (request, socket, head) => carryUpgrade(parts, name, request, socket, head))
-    server.on("clientError", (_error, socket) => {
-      if (socket.writable)
-        socket.end(
-          "HTTP/1.1 400 Bad Request\r\nx-immunity-router: bad-request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-        )
+    for (const { id, address } of wanted.values()) {
+      const known = this.#instances.get(id)
+      if (known?.address === address) {
+        known.reopen()
+        continue
+      }
+      known?.close()
+      this.#instances.set(id, new Instance(id, address, this.#limits))
+    }
+    for (const [id, instance] of this.#instances) {
+      if (weightOf(id, tables) > 0) this.#idleSince.delete(id)
+      else if (!this.#idleSince.has(id)) this.#idleSince.set(id, now)
+      if (!wanted.has(id)) instance.close()
+    }
+    const named = new Set(tables.map((table) => table.route))
+    for (const name of this.#routes.keys()) if (!named.has(name)) this.#routes.delete(name)
+    for (const table of tables) this.#route(table).apply(table, (id) => this.#instance(id))
+    this.#forgetInstances(wanted)
+  }
+
+  accept(socket: Socket, door: Door): void {
+    if (this.#clients.size >= this.#limits.mostClients) {
+      socket.on("error", () => undefined)
+      const message = "there are too many connections"
+      socket.write(writeOwnAnswer({ status: 503, reason: "too-many-clients", message }, true, false))
+      socket.destroySoon()
+      return
+    }
+    const client = new ClientConnection(socket, this.#traffic, door, () => this.#clients.delete(client))
+    this.#clients.add(client)
+    if (this.#draining) client.close()
+  }
+
+  /** Clients whose door has closed are let out after the answer that is under way. */
+  closeOrphans(): void {
+    for (const client of this.#clients) if (client.mustClose) client.close()
+  }
+
+  inFlight(instance: string): number {
+    return this.#instances.get(instance)?.inFlight ?? 0
+  }
+
+  /** Milliseconds since this instance lost its last weight; 0 while it has some or was never seen. */
+  weightlessFor(instance: string): number {
+    const since = this.#idleSince.get(instance)
+    return since === undefined ? 0 : this.#traffic.now() - since
+  }
+
+  /** Ends what is still under way on an instance. */
+  cut(instance: string): void {
+    for (const one of [...(this.#instances.get(instance)?.underWay ?? [])])
+      one.cut("this copy of the application is being taken out of service")
+  }
+
+  /** What is known of each instance now. */
+  instances(): Readonly<Record<string, { readonly inFlight: number; readonly ejected: boolean }>> {
+    const now = this.#traffic.now()
+    return Object.fromEntries(
+      [...this.#instances].map(([id, one]) => [id, { inFlight: one.inFlight, ejected: one.isEjected(now) }]),
+    )
+  }
+
+  stats(): unknown {
+    const routes = [...this.#counters].map(([name, counters]) => {
+      const mirror = this.#mirrors.get(name)?.counters
+      return [name, { ...counters.toJSON(), ...(mirror ? { mirror: mirror.toJSON() } : {}) }] as const
     })
-    return server
+    return { boot: this.#boot, at: Date.now(), routes: Object.fromEntries(routes) }
   }
 
-  #close(name: string): void {
-    const known = this.#listeners.get(name)
-    known?.server.close()
-    known?.server.closeIdleConnections()
-    this.#listeners.delete(name)
+  /** Answers what is under way, then ends; after the limit it ends what is left. */
+  async drain(): Promise<void> {
+    this.#draining = true
+    for (const client of this.#clients) client.close()
+    const deadline = this.#traffic.now() + this.#limits.drain
+    while (this.#clients.size + this.#underWay.size > 0 && this.#traffic.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    this.destroy()
   }
 
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const next = this.#turn.then(act)
-    this.#turn = next.catch(() => undefined)
-    return next
+  /** Ends everything at once. */
+  destroy(): void {
+    clearInterval(this.#timer)
+    for (const one of [...this.#underWay]) one.cut("the router is ending")
+    for (const client of [...this.#clients]) client.socket.destroy()
+    for (const instance of this.#instances.values()) instance.close()
+  }
+
+  #route(table: RouteTable): Route {
+    let route = this.#routes.get(table.route)
+    if (!route) {
+      let counters = this.#counters.get(table.route)
+      if (!counters) {
+        counters = new RouteCounters()
+        this.#counters.set(table.route, counters)
+      }
+      route = new Route(table, counters, this.#limits, Math.random)
+      this.#routes.set(table.route, route)
+    }
+    return route
+  }
+
+  #instance(id: string): Instance {
+    const instance = this.#instances.get(id)
+    if (!instance) throw new Error(`instance ${id} is in a pool and in no table`)
+    return instance
+  }
+
+  #mirroring(route: string, to: string): Mirroring {
+    let mirroring = this.#mirrors.get(route)
+    if (mirroring?.counters.to !== to) {
+      mirroring = { counters: new MirrorCounters(to), nextPoint: evenPoints(Math.random()) }
+      this.#mirrors.set(route, mirroring)
+    }
+    return mirroring
+  }
+
+  #forgetInstances(wanted: ReadonlyMap<string, unknown>): void {
+    for (const [id, instance] of this.#instances) {
+      if (wanted.has(id) || instance.inFlight > 0) continue
+      this.#instances.delete(id)
+      this.#idleSince.delete(id)
+    }
+  }
+
+  #tick(): void {
+    const now = this.#traffic.now()
+    for (const one of this.#underWay) one.tick(now)
+    for (const client of this.#clients) client.tick(now)
+    const kept = new Set<string>()
+    for (const { table } of this.#routes.values())
+      for (const pool of table.pools)
+        for (const { id } of pool.instances) kept.add(`${table.route} ${pool.pool} ${id}`)
+    for (const instance of this.#instances.values()) {
+      instance.users.prune(now, this.#limits.upstreamIdle)
+      instance.copies.prune(now, this.#limits.upstreamIdle)
+    }
+    for (const [name, counters] of this.#counters) {
+      const isKept = (pool: string, id: string) => kept.has(`${name} ${pool} ${id}`)
+      if (counters.prune(isKept, now, countersKept) && !this.#routes.has(name)) {
+        this.#counters.delete(name)
+        this.#mirrors.delete(name)
+      }
+    }
   }
 }
-
-const withoutInstance = (table: AppTable, instance: string): AppTable => ({
-  ...table,
-  routes: table.routes.map((route) => ({
-    ...route,
-    pools: route.pools.map((pool) => ({
-      ...pool,
-      instances: pool.instances.filter((known) => known.id !== instance),
-    })),
-  })),
-})
-
-const stale = (epoch: number, generation: number, known: AppTable): Answer => ({
-  refused: {
-    code: "stale",
-    because: `(${epoch}, ${generation}) is older than (${known.epoch}, ${known.generation})`,
-  },
-})
-
-const listen = (server: Server, host: string, port: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    server.once("error", reject)
-    server.listen({ host, port, backlog: 1024 }, () => {
-      server.off("error", reject)
-      resolve()
-    })
-  })

@@ -1,129 +1,79 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { connect } from "node:net"
+import { mkdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { controlVerbs, sizeOf, statsVerbs } from "./control.ts"
 import { DataPlane } from "./data-plane.ts"
-import { loadState } from "./state-file.ts"
-import type { RouteTable } from "./table.ts"
+import { Governor } from "./governor.ts"
+import { defaultLimits, type Limits } from "./limits.ts"
+import { Listeners } from "./listeners.ts"
+import { type Log, logToStdout } from "./log.ts"
+import { isAnswered, serveSocket } from "./socket-server.ts"
+import { StateFile } from "./state-file.ts"
 
-const mostBody = 8 * 1024 * 1024
+export type StartRouter = {
+  /** Where its sockets and its memory are. */
+  readonly dir: string
+  readonly log: Log
+  readonly limits?: Partial<Limits>
+}
 
-/** The router's process: serves from its own file, obeys its control socket, and needs nothing else. */
-export async function runRouter({ dir }: { readonly dir: string }): Promise<void> {
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+export type RunningRouter = {
+  /** Answers what is under way, up to the limit, then ends. */
+  readonly stop: () => Promise<void>
+  /** Ends at once, as a crash would: clients see broken connections. */
+  readonly kill: () => Promise<void>
+}
+
+/** Starts a router in this process. Throws when another one serves from the same directory. */
+export async function startRouter({ dir, log, limits }: StartRouter): Promise<RunningRouter> {
   const control = join(dir, "control.sock")
-  if (existsSync(control) && (await answers(control))) {
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  if (await isAnswered(control))
     throw new Error(
       `another router answers at ${control}; stop it first, or give this one a --dir of its own`,
     )
-  }
-  const { state, degraded } = loadState(dir)
-  const plane = new DataPlane(dir, state)
-  const began = Date.now()
-  if (degraded) say("error", degraded)
-  for (const problem of await plane.boot()) say("error", problem)
+  const plane = new DataPlane({ ...defaultLimits, ...limits })
+  const listeners: Listeners = new Listeners(
+    (socket, door) => plane.accept(socket, door),
+    (route) => plane.routeOf(route),
+    () => plane.closeOrphans(),
+  )
+  const governor = new Governor(new StateFile(dir), plane, listeners, log)
+  await governor.boot()
   const servers = [
-    await onSocket(control, (request) => obey(plane, request, { began, degraded })),
-    // Apart from control on purpose: losing sight must not mean losing hold.
-    await onSocket(join(dir, "stats.sock"), async () => plane.counters.snapshot(Date.now())),
+    await serveSocket(join(dir, "stats.sock"), statsVerbs(plane)),
+    await serveSocket(control, controlVerbs(governor, plane, listeners)),
   ]
-  writeFileSync(join(dir, "router.pid"), `${process.pid}\n`)
-  say("info", "the router serves")
-  const end = () => {
-    say("info", "the router ends: no new requests")
-    void plane.drain(10_000).then(() => {
-      for (const server of servers) server.close()
-      process.exit(0)
-    })
+  const pidFile = join(dir, "router.pid")
+  await writeFile(pidFile, `${process.pid}\n`)
+  const retry = setInterval(() => {
+    if (governor.isDeaf) void governor.listen().catch(() => undefined)
+  }, 1_000)
+  log("info", "serving", { dir, pid: process.pid, ...sizeOf(governor) })
+  const end = async (calmly: boolean) => {
+    clearInterval(retry)
+    listeners.close()
+    // Control goes first: from here on another router may take over the directory.
+    await Promise.all(servers.map((server) => server.close()))
+    await rm(pidFile, { force: true })
+    if (calmly) await plane.drain()
+    else plane.destroy()
   }
-  process.once("SIGTERM", end)
-  process.once("SIGINT", end)
+  return { stop: () => end(true), kill: () => end(false) }
 }
 
-async function obey(
-  plane: DataPlane,
-  request: IncomingMessage,
-  self: { readonly began: number; readonly degraded: string | undefined },
-): Promise<unknown> {
-  switch (`${request.method} ${request.url}`) {
-    case "GET /state":
-      return {
-        pid: process.pid,
-        startedAt: self.began,
-        apps: plane.state.apps,
-        listeners: plane.listeners(),
-        inFlight: plane.upstreams.inFlightAll(),
-        released: plane.state.released,
-        degraded: self.degraded,
-      }
-    case "POST /fence": {
-      const { app, epoch } = (await read(request)) as { app: string; epoch: number }
-      return plane.fence(app, epoch)
-    }
-    case "PUT /table": {
-      const { app, epoch, generation, routes } = (await read(request)) as {
-        app: string
-        epoch: number
-        generation: number
-        routes: RouteTable[]
-      }
-      return plane.setRoutes(app, epoch, generation, routes)
-    }
-    case "POST /release": {
-      const { app, epoch, instance, drain } = (await read(request)) as {
-        app: string
-        epoch: number
-        instance: string
-        drain: number
-      }
-      return plane.release(app, epoch, instance, drain)
-    }
-    default:
-      throw new Error(`there is no verb ${request.method} ${request.url}`)
-  }
-}
+export type RunRouter = { readonly dir: string; readonly onListening?: () => void }
 
-function onSocket(path: string, answer: (request: IncomingMessage) => Promise<unknown>): Promise<Server> {
-  rmSync(path, { force: true })
-  const server = createServer((request, response) => {
-    answer(request).then(
-      (value) => reply(response, 200, value),
-      (error: unknown) =>
-        reply(response, 400, { error: error instanceof Error ? error.message : String(error) }),
-    )
+/** The router as a process: serves until it is asked to end (SIGTERM, SIGINT), finishes what is under way, exits. */
+export async function runRouter({ dir, onListening }: RunRouter): Promise<void> {
+  const log = logToStdout()
+  const ending = new Promise<string>((resolve) => {
+    process.once("SIGTERM", resolve)
+    process.once("SIGINT", resolve)
   })
-  return new Promise((resolve, reject) => {
-    server.once("error", reject)
-    server.listen(path, () => resolve(server))
-  })
-}
-
-async function read(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length
-    if (size > mostBody) throw new Error(`larger than ${mostBody} bytes`)
-    chunks.push(chunk as Buffer)
-  }
-  return JSON.parse(Buffer.concat(chunks).toString("utf8"))
-}
-
-function reply(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" })
-  response.end(JSON.stringify(value))
-}
-
-const answers = (path: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(path)
-    socket.once("connect", () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once("error", () => resolve(false))
-  })
-
-function say(level: "info" | "error", msg: string): void {
-  process.stdout.write(`${JSON.stringify({ level, time: Date.now(), pid: process.pid, msg })}\n`)
+  const router = await startRouter({ dir, log })
+  onListening?.()
+  log("info", "ending", { signal: await ending })
+  await router.stop()
+  log("info", "ended")
+  process.exitCode = 0
 }

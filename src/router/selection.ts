@@ -1,48 +1,99 @@
-import { createHash } from "node:crypto"
-import type { Instance, Pool, RouteTable } from "./table.ts"
+import type { PoolTable, Sticky } from "./table.ts"
 
 /**
- * Where a user falls, 0 to 1: the same for the same salt and key on every router and after every restart. Users
- * below a pool's share are its users, so a growing share keeps everybody it had.
+ * Pools in the order in which shares are cut: what is not stable first, by name, so that a growing share
+ * of it contains everyone who was in the smaller one.
  */
-export const position = (salt: string, key: string): number =>
-  createHash("sha256").update(salt).update("\0").update(key).digest().readUInt32BE(0) / 2 ** 32
+export function cutOrder<P extends PoolTable>(pools: readonly P[], stable: string | null): readonly P[] {
+  const rank = (pool: P) => (pool.pool === stable ? 1 : 0)
+  return [...pools].sort((a, b) => rank(a) - rank(b) || (a.pool < b.pool ? -1 : 1))
+}
 
-/** The pool for a request: newest pools take the first part of the line, the stable one the rest. */
-export function choosePool(route: RouteTable, point: number): Pool | undefined {
-  const ordered = [...route.pools].sort(
-    (a, b) => Number(a.pool === route.stable) - Number(b.pool === route.stable),
-  )
-  let reach = 0
+/** The pool at a point of [0, 1) of the weights laid side by side. Never one of weight 0. */
+export function poolAt<P extends PoolTable>(ordered: readonly P[], point: number): P | undefined {
+  let edge = 0
+  let last: P | undefined
   for (const pool of ordered) {
-    reach += pool.weight / 100
-    if (pool.weight > 0 && point < reach) return pool
+    if (pool.weight <= 0) continue
+    edge += pool.weight
+    last = pool
+    if (point * 100 < edge) return pool
   }
-  return ordered.filter((pool) => pool.weight > 0).at(-1)
+  return last
 }
 
-/** Spreads requests without users evenly: a walk by the golden ratio hits every share almost exactly. */
-export class EvenSpread {
-  #point = Math.random()
+/** A point of [0, 1) that a key always has under the same salt. */
+export function pointOf(salt: string, key: string): number {
+  // MurmurHash3's mixing over two lanes: the shares of a thousand keys already come out even.
+  let a = 0xdeadbeef ^ salt.length
+  let b = 0x41c6ce57 ^ key.length
+  const text = `${salt}\0${key}`
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    a = Math.imul(a ^ code, 2_654_435_761)
+    b = Math.imul(b ^ code, 1_597_334_677)
+  }
+  a = Math.imul(a ^ (a >>> 16), 2_246_822_507) ^ Math.imul(b ^ (b >>> 13), 3_266_489_909)
+  b = Math.imul(b ^ (b >>> 16), 2_246_822_507) ^ Math.imul(a ^ (a >>> 13), 3_266_489_909)
+  return ((b & 0x1fffff) * 0x1_0000_0000 + (a >>> 0)) / 0x20_0000_0000_0000
+}
 
-  next(): number {
-    this.#point = (this.#point + 0.618_033_988_749_895) % 1
-    return this.#point
+const golden = (Math.sqrt(5) - 1) / 2
+
+/**
+ * Points that fill [0, 1) evenly, whatever the weights are and however often they change: after n of
+ * them a share is off by about log(n) requests, where dice would be off by the root of n.
+ */
+export function evenPoints(start: number): () => number {
+  let point = start
+  return () => {
+    point += golden
+    if (point >= 1) point -= 1
+    return point
   }
 }
 
-/** The less busy of two; `avoid` only when there is nobody else. */
-export function chooseInstance(
-  pool: Pool,
-  inFlight: (id: string) => number,
-  usable: (id: string) => boolean,
-  avoid: ReadonlySet<string>,
-): Instance | undefined {
-  const fresh = pool.instances.filter((instance) => !avoid.has(instance.id))
-  const healthy = fresh.filter((instance) => usable(instance.id))
-  // Never nobody: when all look dead, dead is more likely our mistake than theirs.
-  const from = healthy.length > 0 ? healthy : fresh
-  const a = from[Math.floor(Math.random() * from.length)]
-  const b = from[Math.floor(Math.random() * from.length)]
-  return a && b && inFlight(b.id) < inFlight(a.id) ? b : a
+/** A cookie's value in a Cookie header; the first of that name. */
+export function cookieValue(header: string, name: string): string | undefined {
+  for (const part of header.split(";")) {
+    const equals = part.indexOf("=")
+    if (equals !== -1 && part.slice(0, equals).trim() === name) {
+      const value = part.slice(equals + 1).trim()
+      if (value !== "") return value
+    }
+  }
+  return undefined
+}
+
+export type Key = {
+  /** Undefined: nothing to hold on to, any side will do. */
+  readonly key: string | undefined
+  /** A cookie to give to a user who had none. */
+  readonly assign: string | undefined
+}
+
+/** What a user is recognised by. */
+export function stickyKey(
+  sticky: Sticky,
+  fieldValue: (lower: string) => string | undefined,
+  address: string | undefined,
+  random: () => string,
+): Key {
+  switch (sticky.by) {
+    case "none":
+      return { key: undefined, assign: undefined }
+    case "address":
+      return { key: address, assign: undefined }
+    case "header":
+      return { key: fieldValue(sticky.name.toLowerCase()) ?? address, assign: undefined }
+    case "cookie": {
+      const known = cookieValue(fieldValue("cookie") ?? "", sticky.name)
+      if (known !== undefined) return { key: known, assign: undefined }
+      const fresh = random()
+      return {
+        key: fresh,
+        assign: `Set-Cookie: ${sticky.name}=${fresh}; Path=/; SameSite=Lax; HttpOnly; Max-Age=2592000\r\n`,
+      }
+    }
+  }
 }

@@ -1,67 +1,130 @@
 import { createHash } from "node:crypto"
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from "node:fs"
+import { link, open, readFile, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
-import { emptyState, type State } from "./table.ts"
+import { type AppEntry, type Book, emptyBook } from "./book.ts"
+import { readRoute } from "./read-table.ts"
 
-export type Loaded = { readonly state: State; readonly degraded: string | undefined }
-
-const sum = (text: string): string => createHash("sha256").update(text).digest("hex")
-
-/** Writes so that a crash leaves the old file or the new one; the one before is kept beside it. */
-export function saveState(dir: string, state: State): void {
-  const body = JSON.stringify(state)
-  const file = join(dir, "state.json")
-  const temporary = `${file}.new`
-  const handle = openSync(temporary, "w", 0o600)
-  try {
-    writeSync(handle, `${sum(body)}\n${body}`)
-    fsyncSync(handle)
-  } finally {
-    closeSync(handle)
-  }
-  if (existsSync(file)) copyFileSync(file, join(dir, "state.prev.json"))
-  renameSync(temporary, file)
-  const folder = openSync(dir, "r")
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
+export type Loaded = {
+  readonly book: Book
+  /** Why this is not the last state, in plain words. */
+  readonly degraded: string | undefined
 }
 
-/** The newest state that is whole. Starting with nothing although there was something is said loudly. */
-export function loadState(dir: string): Loaded {
-  const problems: string[] = []
-  for (const name of ["state.json", "state.prev.json"]) {
-    const found = read(join(dir, name))
-    if (typeof found === "object") {
+/** The router's memory on disk: the whole of it in one file, and the one before. */
+export class StateFile {
+  readonly #dir: string
+  readonly #current: string
+  readonly #previous: string
+  // A file that could not be read must not push the good one before it out.
+  #keepsCurrent = true
+
+  constructor(dir: string) {
+    this.#dir = dir
+    this.#current = join(dir, "state.json")
+    this.#previous = join(dir, "state.prev.json")
+  }
+
+  /** The last state that can be trusted. A router without any has never run here. */
+  async load(): Promise<Loaded> {
+    const current = await read(this.#current)
+    if (current.kind === "book") return { book: current.book, degraded: undefined }
+    const previous = await read(this.#previous)
+    if (current.kind === "absent" && previous.kind === "absent")
+      return { book: emptyBook, degraded: undefined }
+    this.#keepsCurrent = false
+    const because = current.kind === "absent" ? "state.json is missing" : `state.json ${current.because}`
+    if (previous.kind === "book")
       return {
-        state: found,
-        degraded: problems.length > 0 ? `${problems.join("; ")}: started from ${name}` : undefined,
+        book: previous.book,
+        degraded: `${because}; serving from state.prev.json until the next table comes`,
       }
+    return {
+      book: emptyBook,
+      degraded: `${because} and state.prev.json ${previous.kind === "absent" ? "is missing" : previous.because}; serving nothing until tables come`,
     }
-    if (found) problems.push(`${name} ${found}`)
   }
-  return {
-    state: emptyState,
-    degraded: problems.length > 0 ? `${problems.join("; ")}: started with no routes` : undefined,
+
+  /** Resolves when this state would survive a power cut. */
+  async save(book: Book): Promise<void> {
+    const temporary = `${this.#current}.new`
+    const file = await open(temporary, "w", 0o600)
+    try {
+      await file.writeFile(write(book))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    if (this.#keepsCurrent) await this.#keepCurrent()
+    await rename(temporary, this.#current)
+    this.#keepsCurrent = true
+    const folder = await open(this.#dir, "r")
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
+  }
+
+  /** A second name for the file that is about to be replaced: at no moment is there none. */
+  async #keepCurrent(): Promise<void> {
+    const second = `${this.#previous}.new`
+    await rm(second, { force: true })
+    try {
+      await link(this.#current, second)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return
+      throw error
+    }
+    await rename(second, this.#previous)
   }
 }
 
-function read(file: string): State | string | undefined {
-  if (!existsSync(file)) return undefined
-  const text = readFileSync(file, "utf8")
-  const end = text.indexOf("\n")
-  const body = text.slice(end + 1)
-  if (end !== 64 || text.slice(0, 64) !== sum(body)) return "is torn"
-  return JSON.parse(body) as State
+type Read =
+  | { readonly kind: "book"; readonly book: Book }
+  | { readonly kind: "absent" }
+  | { readonly kind: "bad"; readonly because: string }
+
+const checksum = (text: string): string => createHash("sha256").update(text).digest("hex")
+
+/** One line of state, one line with its sha256. */
+function write(book: Book): string {
+  const text = JSON.stringify({ version: 1, ...book })
+  return `${text}\n${checksum(text)}\n`
+}
+
+async function read(path: string): Promise<Read> {
+  let content: string
+  try {
+    content = await readFile(path, "utf8")
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { kind: "absent" }
+    return {
+      kind: "bad",
+      because: `cannot be read (${error instanceof Error ? error.message : String(error)})`,
+    }
+  }
+  const [text, sum, ...rest] = content.split("\n")
+  if (text === undefined || rest.join("") !== "" || checksum(text) !== sum)
+    return { kind: "bad", because: "is damaged (its checksum does not fit)" }
+  try {
+    return { kind: "book", book: parse(JSON.parse(text)) }
+  } catch (error) {
+    return {
+      kind: "bad",
+      because: `is not understood (${error instanceof Error ? error.message : String(error)})`,
+    }
+  }
+}
+
+type Stored = Book & { readonly version: unknown }
+
+/** The checksum says that we wrote it; routes are read again all the same, for an older version may have. */
+function parse(value: unknown): Book {
+  const { version, apps, ports, tombstones } = value as Stored
+  if (version !== 1) throw new Error(`its version is ${JSON.stringify(version)}, this router reads 1`)
+  const entries = Object.entries(apps).map(([app, entry]): [string, AppEntry] => [
+    app,
+    { ...entry, routes: entry.routes.map((route, at) => readRoute(route, `${app}.routes[${at}]`)) },
+  ])
+  return { apps: Object.fromEntries(entries), ports, tombstones }
 }

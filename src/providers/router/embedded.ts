@@ -1,71 +1,124 @@
-import { request } from "node:http"
 import { join } from "node:path"
-import type { RouterCounters } from "../../ports/counters.ts"
-import type { Applied, Released, Router, RouterState } from "../../ports/router.ts"
+import type { RouteSpec } from "../../core/pipeline/effects.ts"
+import type { Counters, RouterCounters } from "../../ports/counters.ts"
+import type { Applied, Released, Router } from "../../ports/router.ts"
+import { type Answer, call } from "./socket-call.ts"
+import type { CountersWire, RouteWire, SideWire, StateWire, StatsWire } from "./wire.ts"
 
-type Answer =
-  | { readonly ok: true }
-  | { readonly refused: { readonly code: "stale" | "invalid" | "address-in-use"; readonly because: string } }
-
-/** Our own router, through the sockets in its folder. */
+/** Our own router, through the sockets in its folder: one to command it, another one to watch it. */
 export function embeddedRouter(options: { readonly dir: string }): Router {
   const control = join(options.dir, "control.sock")
-  const applied = (answer: Answer): Applied =>
-    "ok" in answer ? { kind: "applied" } : { kind: "refused", ...answer.refused }
+  const stats = join(options.dir, "stats.sock")
   return {
     async fence(app, epoch, signal) {
-      return applied(await call<Answer>(control, "POST", "/fence", { app, epoch }, signal))
+      return applied(await call(control, "POST", "/fence", { app, epoch }, signal))
     },
     async setRoutes(fence, routes, signal) {
-      return applied(await call<Answer>(control, "PUT", "/table", { ...fence, routes }, signal))
+      return applied(await call(control, "PUT", "/table", { ...fence, routes: routes.map(toWire) }, signal))
     },
     async release(fence, instance, drain, signal): Promise<Released> {
-      const answer = await call<Answer | { readonly weight: number; readonly inFlight: number }>(
-        control,
-        "POST",
-        "/release",
-        { ...fence, instance, drain },
-        signal,
+      const order = { ...fence, instance, deadlineMs: drain }
+      const answer = expectOk<{ released: boolean; weight: number; inFlight: number }>(
+        await call(control, "POST", "/release", order, signal),
       )
-      if ("ok" in answer) return { kind: "released" }
-      if ("refused" in answer) throw new Error(answer.refused.because)
-      return { kind: "busy", ...answer }
+      return answer.released
+        ? { kind: "released" }
+        : { kind: "busy", weight: answer.weight, inFlight: answer.inFlight }
     },
-    state: (signal) => call<RouterState>(control, "GET", "/state", undefined, signal),
-    counters: (signal) =>
-      call<RouterCounters>(join(options.dir, "stats.sock"), "GET", "/stats", undefined, signal),
+    async state(signal) {
+      const state = expectOk<StateWire>(await call(control, "GET", "/state", undefined, signal))
+      return {
+        pid: state.pid,
+        apps: mapValues(state.apps, ({ epoch, generation, routes }) => ({
+          epoch,
+          generation,
+          routes: routes.map(fromWire),
+        })),
+        listeners: state.listeners,
+        inFlight: mapValues(state.instances, ({ inFlight }) => inFlight),
+        released: state.tombstones,
+        degraded: state.degraded,
+      }
+    },
+    async counters(signal) {
+      return countersOf(expectOk<StatsWire>(await call(stats, "GET", "/stats", undefined, signal)))
+    },
   }
 }
 
-/** A connection of its own each time: one that was kept open would go on answering after the socket is gone. */
-function call<T>(
-  socketPath: string,
-  method: string,
-  path: string,
-  body: unknown,
-  signal: AbortSignal,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      { socketPath, method, path, signal, agent: false, headers: { "content-type": "application/json" } },
-      (answer) => {
-        const chunks: Buffer[] = []
-        answer.on("data", (chunk: Buffer) => chunks.push(chunk))
-        answer.on("error", reject)
-        answer.on("end", () => {
-          const text = Buffer.concat(chunks).toString("utf8")
-          if (answer.statusCode === 200) resolve(JSON.parse(text) as T)
-          else reject(new Error(`the router refused ${path}: ${text.slice(0, 500)}`))
-        })
-      },
-    )
-    asked.on("error", (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === "ENOENT" || error.code === "ECONNREFUSED"
-          ? new Error(`nobody answers at ${socketPath.split("/").slice(-2).join("/")}`)
-          : error,
-      ),
-    )
-    asked.end(body === undefined ? undefined : JSON.stringify(body))
-  })
+function applied(answer: Answer): Applied {
+  if (answer.ok) return { kind: "applied" }
+  const { code, message } = answer.problem
+  switch (code) {
+    case "stale":
+    case "address-in-use":
+      return { kind: "refused", code, because: message }
+    case "invalid":
+    case "released":
+      return { kind: "refused", code: "invalid", because: message }
+    default:
+      throw new Error(`the router did not acknowledge: ${message}`)
+  }
 }
+
+function expectOk<T>(answer: Answer): T {
+  if (answer.ok) return answer.body as T
+  throw new Error(`the router refused: ${answer.problem.message}`)
+}
+
+function toWire(route: RouteSpec): RouteWire {
+  const { mirror } = route
+  return {
+    route: route.route,
+    listen: route.listen,
+    salt: route.salt,
+    sticky: route.sticky,
+    pools: route.pools,
+    stable: route.stable ?? null,
+    ...(mirror ? { mirror: { to: mirror.to, sample: mirror.sample, timeoutMs: mirror.timeout } } : {}),
+  }
+}
+
+function fromWire({ route, listen, salt, sticky, pools, stable, mirror }: RouteWire): RouteSpec {
+  return {
+    route,
+    listen,
+    salt,
+    sticky,
+    pools,
+    stable: stable ?? undefined,
+    mirror: mirror && { to: mirror.to, sample: mirror.sample, timeout: mirror.timeoutMs },
+  }
+}
+
+function countersOf({ boot, at, routes }: StatsWire): RouterCounters {
+  return {
+    boot,
+    at,
+    routes: mapValues(routes, ({ pools, mirror }) => ({
+      pools: mapValues(pools, (instances) => mapValues(instances, ofInstance)),
+      mirror: mirror && {
+        to: mirror.to,
+        sent: mirror.sent,
+        dropped: mirror.dropped,
+        primary: ofSide(mirror.primary),
+        candidate: ofSide(mirror.candidate),
+      },
+    })),
+  }
+}
+
+const ofInstance = ({ requests, errors, histogram }: CountersWire): Counters => ({
+  requests,
+  bad: errors.connect + errors.timeout + errors.reset + errors["5xx"],
+  latency: histogram,
+})
+
+const ofSide = ({ requests, bad, histogram }: SideWire): Counters => ({
+  requests,
+  bad,
+  latency: histogram,
+})
+
+const mapValues = <A, B>(record: Readonly<Record<string, A>>, change: (value: A) => B): Record<string, B> =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))

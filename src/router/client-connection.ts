@@ -1,0 +1,201 @@
+import type { Socket } from "node:net"
+import { BadMessage } from "./bad-message.ts"
+import type { ClientSide } from "./client-side.ts"
+import { Exchange } from "./exchange.ts"
+import { type OwnAnswer, writeOwnAnswer } from "./own-answer.ts"
+import { readRequestHead } from "./request-head.ts"
+import type { Route } from "./route.ts"
+import type { Traffic } from "./traffic.ts"
+
+/** Where a client came in: what it is routed by, also when the table changes under it. */
+export type Door = {
+  /** `127.0.0.1:8103`. */
+  readonly address: string
+  /** Undefined once the door has closed. */
+  readonly route: () => Route | undefined
+}
+
+/** One connection of a client: its requests in order, one at a time. */
+export class ClientConnection implements ClientSide {
+  readonly socket: Socket
+  readonly address: string | undefined
+  readonly #traffic: Traffic
+  readonly #door: Door
+  readonly #onEnd: () => void
+  #pending: Buffer | undefined
+  #exchange: Exchange | undefined
+  #phase: "open" | "lingering" | "detached" = "open"
+  #deadline: number
+  #headBegan = false
+  #clientEnded = false
+  #closing = false
+  #pumping = false
+
+  constructor(socket: Socket, traffic: Traffic, door: Door, onEnd: () => void) {
+    this.socket = socket
+    this.address = socket.remoteAddress
+    this.#traffic = traffic
+    this.#door = door
+    this.#onEnd = onEnd
+    this.#deadline = traffic.now() + traffic.limits.idle
+    socket.on("data", (chunk: Buffer) => this.#arrived(chunk))
+    socket.on("drain", () => this.#drained())
+    socket.on("end", () => this.#ended())
+    socket.on("error", () => undefined)
+    socket.on("close", () => this.#closed())
+  }
+
+  get listener(): string {
+    return this.#door.address
+  }
+
+  get mustClose(): boolean {
+    return this.#closing || (this.#clientEnded && !this.#pending) || this.#door.route() === undefined
+  }
+
+  /** Ends after the answer that is under way; at once when there is none. */
+  close(): void {
+    this.#closing = true
+    if (!this.#exchange && this.#phase === "open" && !this.#headBegan) this.#linger()
+  }
+
+  tick(now: number): void {
+    if (this.#exchange || now <= this.#deadline) return
+    if (this.#phase === "open" && this.#headBegan)
+      this.#refuse({ status: 408, reason: "slow-request", message: "the request did not arrive in time" })
+    else this.socket.destroy()
+  }
+
+  takeBody(): void {
+    if (this.#pumping) return
+    this.#pump()
+    if (!this.#pending) this.socket.resume()
+  }
+
+  holdBody(): void {
+    this.socket.pause()
+  }
+
+  done(keep: boolean): void {
+    this.#exchange = undefined
+    this.#headBegan = false
+    this.#deadline = this.#traffic.now() + this.#traffic.limits.idle
+    if (!keep || this.#closing || (this.#clientEnded && !this.#pending)) {
+      this.#linger()
+      return
+    }
+    if (this.socket.isPaused()) this.socket.resume()
+    if (!this.#pumping) this.#pump()
+  }
+
+  broken(): void {
+    this.#exchange = undefined
+    this.#phase = "lingering"
+    // A reset, because an answer that is ended by closing would look complete to an HTTP/1.0 client.
+    this.socket.resetAndDestroy()
+  }
+
+  detach(): Buffer | undefined {
+    const before = this.#pending
+    this.#pending = undefined
+    this.#exchange = undefined
+    this.#phase = "detached"
+    for (const event of ["data", "drain", "end", "error", "close"]) this.socket.removeAllListeners(event)
+    this.socket.on("error", () => undefined)
+    this.#onEnd()
+    return before
+  }
+
+  #arrived(chunk: Buffer): void {
+    if (this.#phase === "lingering") return
+    this.#pending = this.#pending ? Buffer.concat([this.#pending, chunk]) : chunk
+    this.#pump()
+  }
+
+  /** Hands on what has arrived, to the request under way or as the next one. */
+  #pump(): void {
+    this.#pumping = true
+    while (this.#pending && this.#phase === "open") {
+      const before = this.#pending
+      if (this.#exchange) {
+        if (!this.#exchange.wantsBody) break
+        this.#pending = undefined
+        const at = this.#exchange.feed(before)
+        if (at < before.length && this.#phase === "open") this.#pending = before.subarray(at)
+      } else if (this.socket.writableNeedDrain || !this.#next(before)) break
+    }
+    this.#pumping = false
+    // The next request waits in the kernel, not here.
+    if (this.#pending && this.#exchange) this.socket.pause()
+  }
+
+  /** Begins the next request; false while its head is not complete, or when it is refused. */
+  #next(buffer: Buffer): boolean {
+    if (!this.#headBegan) {
+      this.#headBegan = true
+      this.#deadline = this.#traffic.now() + this.#traffic.limits.head
+    }
+    try {
+      const read = readRequestHead(buffer, 0)
+      if (!read) {
+        if (this.#clientEnded) this.#linger()
+        return false
+      }
+      this.#pending = read.end < buffer.length ? buffer.subarray(read.end) : undefined
+      const route = this.#door.route()
+      if (!route) {
+        this.#refuse({ status: 503, reason: "no-route", message: "this address is not routed any more" })
+        return false
+      }
+      this.#exchange = new Exchange(this.#traffic, route, this, read.head)
+      this.#exchange.begin()
+      return true
+    } catch (error) {
+      if (!(error instanceof BadMessage)) throw error
+      this.#refuse({ status: error.status, reason: error.reason, message: error.message })
+      return false
+    }
+  }
+
+  #refuse(answer: OwnAnswer): void {
+    this.#door.route()?.counters.answeredItself(answer.reason)
+    this.socket.write(writeOwnAnswer(answer, true, false), "latin1")
+    this.#linger()
+  }
+
+  /**
+   * Says goodbye and throws away what still comes: closing at once would reset the connection, and the
+   * client might lose the answer that it has not read yet.
+   */
+  #linger(): void {
+    if (this.#phase !== "open") return
+    this.#phase = "lingering"
+    this.#pending = undefined
+    const { limits, now } = this.#traffic
+    this.#deadline = now() + limits.between
+    this.socket.end(() => {
+      this.#deadline = now() + limits.linger
+    })
+    this.socket.resume()
+  }
+
+  #drained(): void {
+    if (this.#exchange) this.#exchange.clientDrained()
+    else if (this.#pending) this.#pump()
+  }
+
+  #ended(): void {
+    this.#clientEnded = true
+    if (!this.#exchange) this.#linger()
+    else if (this.#exchange.needsBody) {
+      this.#exchange.clientGone()
+      this.broken()
+    }
+  }
+
+  #closed(): void {
+    this.#exchange?.clientGone()
+    this.#exchange = undefined
+    this.#onEnd()
+  }
+}

@@ -1,0 +1,351 @@
+import type { Socket } from "node:net"
+import { Answer } from "./answer.ts"
+import { BadMessage } from "./bad-message.ts"
+import type { ClientSide } from "./client-side.ts"
+import type { Failure } from "./counters.ts"
+import type { Field } from "./fields.ts"
+import type { MirrorPair } from "./mirror-counters.ts"
+import { writeOwnAnswer } from "./own-answer.ts"
+import { RequestBody } from "./request-body.ts"
+import type { RequestHead } from "./request-head.ts"
+import type { ResponseHead } from "./response-head.ts"
+import { mayTryAgain, mayUseIdle } from "./retry.ts"
+import type { Member, Route } from "./route.ts"
+import { pointOf, stickyKey } from "./selection.ts"
+import type { Ticking, Traffic } from "./traffic.ts"
+import { openTunnel } from "./tunnel.ts"
+import type { Receiver, Upstream, UpstreamFailure } from "./upstream.ts"
+import { type Origin, writeRequestHead } from "./write-head.ts"
+
+/** One request of a client and its answer. */
+export class Exchange implements Receiver, Ticking {
+  readonly #traffic: Traffic
+  readonly #route: Route
+  readonly #client: ClientSide
+  readonly #head: RequestHead
+  readonly #origin: Origin
+  readonly #body: RequestBody
+  readonly #answer: Answer
+  /** Could not be reached. */
+  readonly #tried: Member[] = []
+  #attempts = 0
+  #point = 0
+  #setCookie = ""
+  #member: Member | undefined
+  /** The pool that was chosen first: what goes wrong is told of it. */
+  #meant: string | undefined
+  #upstream: Upstream | undefined
+  #pair: MirrorPair | undefined
+  #phase: "connecting" | "waiting" | "answering" | "over" = "connecting"
+  #attemptAt = 0
+  #deadline = 0
+  #isReplay = false
+  #bodyStarted = false
+  #blocked = false
+  #isBad = false
+
+  constructor(traffic: Traffic, route: Route, client: ClientSide, head: RequestHead) {
+    this.#traffic = traffic
+    this.#route = route
+    this.#client = client
+    this.#head = head
+    this.#body = new RequestBody(head)
+    this.#answer = new Answer(head.minor)
+    this.#origin = { address: client.address, listener: client.listener, requestId: traffic.requestId() }
+  }
+
+  begin(): void {
+    const { table } = this.#route
+    const value = (lower: string) => this.#head.fields.find(([, name]) => name === lower)?.[2]
+    const { key, assign } = stickyKey(table.sticky, value, this.#client.address, this.#traffic.userId)
+    this.#point = key === undefined ? this.#route.nextPoint() : pointOf(table.salt, key)
+    this.#setCookie = assign ?? ""
+    this.#attemptAt = this.#traffic.now()
+    this.#traffic.underWay.add(this)
+    const copied = this.#attempt()
+    if (copied && table.mirror) this.#pair = this.#traffic.copy(this.#route, this.#head, this.#origin)
+  }
+
+  /** Asks the next instance; answers itself when nobody is left. */
+  #attempt(): boolean {
+    const now = this.#traffic.now()
+    const chosen = this.#route.choose(this.#point, this.#tried, this.#tried.length > 1, now)
+    if (chosen.kind === "nobody") {
+      if (this.#tried.length > 0) this.#answerItself(502, "connect", "no instance could be reached")
+      else if (chosen.full) this.#answerItself(503, "full", "all instances have too much to do")
+      else this.#answerItself(503, "no-instance", "there is no instance to answer this")
+      return false
+    }
+    const { member } = chosen
+    this.#member = member
+    this.#meant ??= member.pool
+    member.counters.inFlight += 1
+    member.instance.underWay.add(this)
+    this.#phase = "connecting"
+    this.#deadline = now + this.#traffic.limits.connect
+    const idle = this.#attempts === 0 && mayUseIdle(this.#head) ? member.instance.users.takeIdle() : undefined
+    this.#attempts += 1
+    this.#upstream = idle ?? member.instance.users.open()
+    this.#upstream.use(this, this.#head.method)
+    return true
+  }
+
+  connected(): void {
+    const { limits, now } = this.#traffic
+    this.#member?.instance.reached()
+    this.#phase = "waiting"
+    this.#upstream?.socket.write(writeRequestHead(this.#head, this.#origin), "latin1")
+    this.#deadline = now() + (this.#body.done ? limits.answer : limits.between)
+    if (this.#body.done) return
+    this.#bodyStarted = true
+    this.#client.takeBody()
+  }
+
+  /** Whether the request is not complete yet. */
+  get needsBody(): boolean {
+    return !this.#body.done
+  }
+
+  /** Whether content of the request is wanted now. */
+  get wantsBody(): boolean {
+    return (
+      !this.#body.done &&
+      (this.#phase === "waiting" || this.#phase === "answering") &&
+      this.#upstream?.socket.writableNeedDrain === false
+    )
+  }
+
+  /** Takes content of the request; returns where it stopped. */
+  feed(buffer: Buffer): number {
+    let at: number
+    try {
+      at = this.#body.read(buffer)
+    } catch (error) {
+      if (!(error instanceof BadMessage)) throw error
+      this.#blameClient(error.status, error.reason, error.message)
+      return buffer.length
+    }
+    const { limits, now } = this.#traffic
+    this.#deadline = now() + (this.#body.done && this.#phase === "waiting" ? limits.answer : limits.between)
+    if (this.#upstream && !this.#body.flush(this.#upstream.socket) && !this.#body.done)
+      this.#client.holdBody()
+    return at
+  }
+
+  drained(): void {
+    if (this.wantsBody) this.#client.takeBody()
+  }
+
+  interim(head: ResponseHead): void {
+    this.#answer.interim(head)
+  }
+
+  head(head: ResponseHead): void {
+    const ms = this.#traffic.now() - this.#attemptAt
+    this.#phase = "answering"
+    this.#isBad = head.status >= 500
+    this.#member?.counters.answered(head.status, ms)
+    this.#pair?.primary({ bad: this.#isBad, ms })
+    // Before the request has ended nobody can tell where the next one would begin.
+    const mayKeep = this.#head.keepAlive && this.#body.done && !this.#client.mustClose
+    this.#answer.begin(head, mayKeep, this.#extraLines())
+  }
+
+  #extraLines(): string {
+    const pool = this.#route.table.expose ? `x-immunity-pool: ${this.#member?.pool ?? ""}\r\n` : ""
+    return `${pool}${this.#setCookie}`
+  }
+
+  content(content: Buffer): void {
+    this.#answer.content(content)
+  }
+
+  flush(): void {
+    if (this.#phase === "over") return
+    if (this.#phase === "answering") this.#deadline = this.#traffic.now() + this.#traffic.limits.between
+    if (this.#answer.flush(this.#client.socket) || this.#upstream === undefined) return
+    this.#blocked = true
+    this.#upstream.socket.pause()
+  }
+
+  /** The client takes more of the answer. */
+  clientDrained(): void {
+    if (!this.#blocked) return
+    this.#blocked = false
+    this.#deadline = this.#traffic.now() + this.#traffic.limits.between
+    this.#upstream?.socket.resume()
+  }
+
+  ended(trailers: readonly Field[]): void {
+    this.#answer.end(trailers)
+    this.flush()
+    const upstream = this.#upstream
+    const instance = this.#member?.instance
+    this.#leave()
+    if (this.#body.done && upstream) instance?.users.giveBack(upstream, this.#traffic.now())
+    else upstream?.destroy()
+    this.#over()
+    this.#client.done(this.#answer.keep && this.#body.done)
+  }
+
+  upgraded(head: ResponseHead, socket: Socket, early: Buffer): void {
+    const member = this.#member
+    if (this.#head.upgrade === undefined || !member) {
+      socket.on("error", () => undefined)
+      socket.destroy()
+      this.failed("bad-response", "the instance changed the protocol unasked")
+      return
+    }
+    member.counters.answered(head.status, this.#traffic.now() - this.#attemptAt)
+    this.#answer.interim(head)
+    const before = this.#client.detach()
+    const client = this.#client.socket
+    openTunnel(this.#traffic, member, client, socket)
+    this.#leave()
+    this.#over()
+    this.#answer.flush(client)
+    if (early.length > 0) client.write(early)
+    if (before) socket.write(before)
+  }
+
+  failed(failure: UpstreamFailure, because: string): void {
+    const upstream = this.#upstream
+    const member = this.#member
+    if (this.#phase === "over" || !upstream || !member) return
+    if (failure === "connect") {
+      member.instance.unreachable(this.#traffic.now(), this.#traffic.limits)
+      this.#tried.push(member)
+    }
+    if (this.#phase === "answering") {
+      this.#breakOff("reset")
+      return
+    }
+    const again = mayTryAgain({
+      failure,
+      attempts: this.#attempts,
+      wasReused: upstream.reused,
+      sawBytes: upstream.sawBytes,
+      isSafe: mayUseIdle(this.#head),
+      bodyStarted: this.#bodyStarted,
+      replays: this.#traffic.replays.active,
+      underWay: this.#traffic.underWay.size,
+    })
+    if (again && failure === "reset") member.counters.replayed += 1
+    else member.counters.failed(failure === "connect" ? "connect" : "reset")
+    this.#leave()
+    if (!again) {
+      this.#answerItself(502, failure, `the instance gave no answer: ${because}`)
+      return
+    }
+    if (failure === "reset") {
+      this.#isReplay = true
+      this.#traffic.replays.active += 1
+    }
+    this.#attemptAt = this.#traffic.now()
+    this.#attempt()
+  }
+
+  tick(now: number): void {
+    if (now <= this.#deadline || this.#phase === "over") return
+    const upstream = this.#upstream
+    if (this.#phase === "connecting") {
+      upstream?.destroy()
+      this.failed("connect", "it did not accept the connection in time")
+    } else if (this.#phase === "answering") {
+      if (!this.#blocked && this.#body.done) this.#breakOff("timeout")
+      else {
+        this.clientGone()
+        this.#client.broken()
+      }
+    } else if (!this.#body.done && upstream?.socket.writableNeedDrain === false) {
+      this.#blameClient(408, "slow-request", "the request did not arrive in time")
+    } else {
+      upstream?.destroy()
+      this.#member?.counters.failed("timeout")
+      this.#leave()
+      this.#answerItself(504, "timeout", "the instance did not answer in time")
+    }
+  }
+
+  /** The client went away. That is nobody's fault here. */
+  clientGone(): void {
+    if (this.#phase === "over") return
+    if (this.#phase !== "answering") {
+      if (this.#member) this.#member.counters.aborted += 1
+      this.#pair?.primary("gone")
+    }
+    this.#upstream?.destroy()
+    this.#leave()
+    this.#over()
+  }
+
+  cut(because: string): void {
+    if (this.#phase === "over") return
+    const wasAnswering = this.#phase === "answering"
+    this.#upstream?.destroy()
+    if (!wasAnswering) {
+      if (this.#member) this.#member.counters.aborted += 1
+      this.#pair?.primary("gone")
+      this.#leave()
+      this.#answerItself(503, "drained", because)
+      return
+    }
+    this.#leave()
+    this.#over()
+    this.#client.broken()
+  }
+
+  /** An answer that had begun cannot be completed. */
+  #breakOff(failure: Failure): void {
+    if (!this.#isBad) this.#member?.counters.broke(failure)
+    this.#upstream?.destroy()
+    this.#leave()
+    this.#over()
+    this.#client.broken()
+  }
+
+  #blameClient(status: number, reason: string, message: string): void {
+    if (this.#phase === "answering") {
+      this.clientGone()
+      this.#client.broken()
+      return
+    }
+    if (this.#member) this.#member.counters.aborted += 1
+    this.#pair?.primary("gone")
+    this.#upstream?.destroy()
+    this.#leave()
+    this.#answerItself(status, reason, message)
+  }
+
+  #answerItself(status: number, reason: string, message: string): void {
+    this.#route.counters.answeredItself(reason)
+    this.#pair?.primary({ bad: true, ms: undefined })
+    const keep = this.#head.keepAlive && this.#head.minor === 1 && this.#body.done && !this.#client.mustClose
+    const isHead = this.#head.method === "HEAD"
+    this.#over()
+    this.#client.socket.write(
+      writeOwnAnswer({ status, reason, message, pool: this.#meant }, !keep, isHead),
+      "latin1",
+    )
+    this.#client.done(keep)
+  }
+
+  /** No instance has anything to do with this request any more. */
+  #leave(): void {
+    const member = this.#member
+    this.#upstream = undefined
+    this.#member = undefined
+    if (this.#isReplay) {
+      this.#isReplay = false
+      this.#traffic.replays.active -= 1
+    }
+    if (!member) return
+    member.counters.inFlight -= 1
+    member.instance.underWay.delete(this)
+  }
+
+  #over(): void {
+    this.#phase = "over"
+    this.#traffic.underWay.delete(this)
+  }
+}

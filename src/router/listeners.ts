@@ -1,0 +1,164 @@
+import { createServer, type Server, type Socket } from "node:net"
+import type { Door } from "./client-connection.ts"
+import { formatAddress, parseAddress } from "./read-table.ts"
+import { Refusal } from "./refusal.ts"
+import type { Route } from "./route.ts"
+
+/** What a route asks for, and the port that it got before where it asked for any. */
+export type WantedListener = {
+  readonly route: string
+  readonly listen: string
+  readonly port: number | undefined
+}
+
+type Listener = {
+  readonly server: Server
+  /** As its route asked for it. */
+  listen: string
+  /** Where it really listens. */
+  readonly address: string
+  /** The route that its clients are led to; undefined once it has closed. */
+  route: string | undefined
+}
+
+/** Opened for a table that is not applied yet: either all of it becomes true or none. */
+export type Prepared = {
+  /** Leads clients by the new table, and closes what it does not name. */
+  readonly commit: () => void
+  readonly abandon: () => void
+  /** Where each route listens. */
+  readonly addresses: ReadonlyMap<string, string>
+}
+
+/** The addresses at which clients come in. */
+export class Listeners {
+  readonly #accept: (socket: Socket, door: Door) => void
+  readonly #routeOf: (name: string) => Route | undefined
+  readonly #onClosed: () => void
+  #open: readonly Listener[] = []
+  #accepting = true
+
+  constructor(
+    accept: (socket: Socket, door: Door) => void,
+    routeOf: (name: string) => Route | undefined,
+    onClosed: () => void,
+  ) {
+    this.#accept = accept
+    this.#routeOf = routeOf
+    this.#onClosed = onClosed
+  }
+
+  /** Where each route listens now. */
+  get addresses(): ReadonlyMap<string, string> {
+    return new Map(
+      this.#open.flatMap(({ route, address }) => (route === undefined ? [] : [[route, address] as const])),
+    )
+  }
+
+  /** Opens what is missing. Throws a Refusal that names an address which somebody else has. */
+  async prepare(wanted: readonly WantedListener[]): Promise<Prepared> {
+    const next: { listener: Listener; route: string; listen: string }[] = []
+    const fresh: Listener[] = []
+    const free = new Set(this.#open)
+    try {
+      // Listeners that stay are taken first, so that routes may exchange their addresses.
+      const missing = wanted.filter(({ route, listen }) => {
+        const same = [...free].find((one) => serves(one, route, listen))
+        if (!same) return true
+        free.delete(same)
+        next.push({ listener: same, route, listen })
+        return false
+      })
+      for (const want of missing) {
+        const listener = await this.#listen(want)
+        fresh.push(listener)
+        next.push({ listener, route: want.route, listen: want.listen })
+      }
+    } catch (error) {
+      for (const listener of fresh) listener.server.close()
+      throw error
+    }
+    return {
+      addresses: new Map(next.map(({ listener, route }) => [route, listener.address])),
+      commit: () => {
+        for (const { listener, route, listen } of next) Object.assign(listener, { route, listen })
+        const kept = next.map(({ listener }) => listener)
+        const closing = this.#open.filter((listener) => !kept.includes(listener))
+        this.#open = kept
+        for (const listener of closing) {
+          listener.route = undefined
+          listener.server.close()
+        }
+        if (closing.length > 0) this.#onClosed()
+      },
+      abandon: () => {
+        for (const listener of fresh) listener.server.close()
+      },
+    }
+  }
+
+  /** No new clients; who is in may finish. */
+  close(): void {
+    this.#accepting = false
+    for (const { server } of this.#open) server.close()
+  }
+
+  async #listen({ route, listen, port }: WantedListener): Promise<Listener> {
+    const wanted = parseAddress(listen)
+    if (!wanted) throw new Refusal(422, "invalid", `route ${route} cannot listen at ${listen}`)
+    const { host } = wanted
+    // A port that was given once is asked for again; it may be lost while the router was down.
+    const ports = wanted.port === 0 && port !== undefined ? [port, 0] : [wanted.port]
+    let problem: unknown
+    for (const attempt of ports) {
+      const server = createServer({ allowHalfOpen: true, noDelay: true })
+      try {
+        const bound = await bind(server, host, attempt)
+        const listener: Listener = {
+          server,
+          listen,
+          address: formatAddress({ host, port: bound }),
+          route: undefined,
+        }
+        server.on("connection", (socket) => this.#connected(socket, listener))
+        server.on("error", () => undefined)
+        return listener
+      } catch (error) {
+        problem = error
+      }
+    }
+    const because = problem instanceof Error ? problem.message : String(problem)
+    throw new Refusal(
+      409,
+      "address-in-use",
+      `route ${route} cannot listen at ${listen}: ${because}; free it or choose another`,
+    )
+  }
+
+  #connected(socket: Socket, listener: Listener): void {
+    if (!this.#accepting) {
+      socket.destroy()
+      return
+    }
+    const door: Door = {
+      address: listener.address,
+      route: () => (listener.route === undefined ? undefined : this.#routeOf(listener.route)),
+    }
+    this.#accept(socket, door)
+  }
+}
+
+/** A fixed address is the same whoever had it; one that was chosen belongs to its route. */
+const serves = (listener: Listener, route: string, listen: string): boolean =>
+  listener.address === listen || (listener.listen === listen && listener.route === route)
+
+function bind(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject)
+    server.listen({ host, port, backlog: 1_024 }, () => {
+      server.removeListener("error", reject)
+      const address = server.address()
+      resolve(typeof address === "object" && address ? address.port : port)
+    })
+  })
+}

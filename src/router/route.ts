@@ -1,0 +1,102 @@
+import type { Counters, RouteCounters } from "./counters.ts"
+import type { Instance } from "./instance.ts"
+import type { Limits } from "./limits.ts"
+import { cutOrder, evenPoints, poolAt } from "./selection.ts"
+import type { PoolTable, RouteTable } from "./table.ts"
+
+/** An instance in its place in one pool of one route. */
+export type Member = { readonly pool: string; readonly instance: Instance; readonly counters: Counters }
+
+type Pool = PoolTable & { readonly members: readonly Member[] }
+
+export type Chosen =
+  | { readonly kind: "member"; readonly member: Member }
+  /** Nobody is left to ask. `full`: somebody is, but has too much to do. */
+  | { readonly kind: "nobody"; readonly full: boolean }
+
+/** A route as traffic meets it: the last applied table with what is alive behind it. */
+export class Route {
+  readonly name: string
+  readonly counters: RouteCounters
+  readonly #limits: Limits
+  readonly #random: () => number
+  readonly #nextPoint: () => number
+  #table: RouteTable
+  #ordered: readonly Pool[] = []
+  #stable: Pool | undefined
+
+  constructor(table: RouteTable, counters: RouteCounters, limits: Limits, random: () => number) {
+    this.name = table.route
+    this.counters = counters
+    this.#table = table
+    this.#limits = limits
+    this.#random = random
+    this.#nextPoint = evenPoints(random())
+  }
+
+  get table(): RouteTable {
+    return this.#table
+  }
+
+  /** From the next request on. */
+  apply(table: RouteTable, instanceOf: (id: string) => Instance): void {
+    this.#table = table
+    const pools = table.pools.map((pool): Pool => {
+      const members = pool.instances.map(({ id }) => ({
+        pool: pool.pool,
+        instance: instanceOf(id),
+        counters: this.counters.of(pool.pool, id),
+      }))
+      return { ...pool, members }
+    })
+    this.#ordered = cutOrder(pools, table.stable)
+    this.#stable = pools.find((pool) => pool.pool === table.stable)
+  }
+
+  /** A point for a request whose user is not recognised. */
+  nextPoint(): number {
+    return this.#nextPoint()
+  }
+
+  /**
+   * Who answers a request at this point of the weights. `tried` were asked before and could not be reached;
+   * with `rescue` the stable pool is asked before the rest of the chosen one. Nobody of the stable pool's
+   * share is ever sent elsewhere.
+   */
+  choose(point: number, tried: readonly Member[], rescue: boolean, now: number): Chosen {
+    const pool = poolAt(this.#ordered, point)
+    const order = rescue ? [this.#stable, pool] : [pool, this.#stable]
+    let full = false
+    for (const candidate of order) {
+      if (!candidate) continue
+      const chosen = this.#among(candidate, tried, now)
+      if (chosen === "full") full = true
+      else if (chosen) return { kind: "member", member: chosen }
+    }
+    return { kind: "nobody", full }
+  }
+
+  /** The usable member with less to do, of two taken by chance. */
+  #among(pool: Pool, tried: readonly Member[], now: number): Member | "full" | undefined {
+    const left =
+      tried.length === 0
+        ? pool.members
+        : pool.members.filter((member) => !tried.some((one) => one.instance === member.instance))
+    const usable = usableOf(left, now)
+    if (usable.length === 0) return undefined
+    const at = Math.floor(this.#random() * usable.length)
+    const other = (at + 1 + Math.floor(this.#random() * (usable.length - 1))) % usable.length
+    const [first, second] = [usable[at], usable[other]]
+    if (!first || !second) throw new Error("a choice among nobody")
+    const less = first.instance.inFlight <= second.instance.inFlight ? first : second
+    if (less.instance.inFlight < this.#limits.mostInFlight) return less
+    return usable.find((member) => member.instance.inFlight < this.#limits.mostInFlight) ?? "full"
+  }
+}
+
+/** Those that are not left alone; all of them when that would be nobody: the last one is never ejected. */
+function usableOf(members: readonly Member[], now: number): readonly Member[] {
+  if (!members.some((member) => member.instance.isEjected(now))) return members
+  const fit = members.filter((member) => !member.instance.isEjected(now))
+  return fit.length > 0 ? fit : members
+}

@@ -1,0 +1,196 @@
+import { connect, type Socket } from "node:net"
+import { BadMessage } from "./bad-message.ts"
+import { BodyReader } from "./body-reader.ts"
+import type { Field } from "./fields.ts"
+import type { Address } from "./read-table.ts"
+import { type ResponseHead, readResponseHead } from "./response-head.ts"
+
+/** Why a connection to an instance gave no whole answer. `bad-response`: what came cannot be understood. */
+export type UpstreamFailure = "connect" | "reset" | "bad-response"
+
+/** Who waits for the answer on a connection. After `ended`, `upgraded` or `failed` it hears nothing more. */
+export interface Receiver {
+  connected(): void
+  /** 1xx before the answer itself. */
+  interim(head: ResponseHead): void
+  head(head: ResponseHead): void
+  content(content: Buffer): void
+  /** All of the answer is here. The connection is the receiver's to recycle or destroy. */
+  ended(trailers: readonly Field[]): void
+  /** 101: the socket is the receiver's, with what came after the head. */
+  upgraded(head: ResponseHead, socket: Socket, early: Buffer): void
+  failed(failure: UpstreamFailure, because: string): void
+  /** The instance takes more of the request. */
+  drained(): void
+  /** The piece that arrived has been read: send on what it gave. */
+  flush(): void
+}
+
+const mostInterim = 16
+
+/** One connection to an instance: one request after the other, each answer read strictly. */
+export class Upstream {
+  readonly socket: Socket
+  readonly #onIdleEnd: (upstream: Upstream) => void
+  #receiver: Receiver | undefined
+  #method = "GET"
+  #pending: Buffer | undefined
+  #head: ResponseHead | undefined
+  #body: BodyReader | undefined
+  #interims = 0
+  #isConnected = false
+  #isClean = false
+  readonly #emit: (content: Buffer) => void
+  /** It has carried a whole request and answer before. */
+  reused = false
+  /** A byte of the current answer has come. */
+  sawBytes = false
+  /** When it became idle. */
+  idleSince = 0
+
+  constructor(address: Address, onIdleEnd: (upstream: Upstream) => void) {
+    this.#onIdleEnd = onIdleEnd
+    this.#emit = (content) => this.#receiver?.content(content)
+    this.socket = connect({ host: address.host, port: address.port, allowHalfOpen: true, noDelay: true })
+    this.socket.on("connect", () => {
+      this.#isConnected = true
+      this.#receiver?.connected()
+    })
+    this.socket.on("data", (chunk: Buffer) => this.#arrived(chunk))
+    this.socket.on("drain", () => this.#receiver?.drained())
+    this.socket.on("end", () => this.#finished())
+    this.socket.on("error", (error) => this.#fail(this.#isConnected ? "reset" : "connect", error.message))
+    this.socket.on("close", () =>
+      this.#fail(this.#isConnected ? "reset" : "connect", "the connection was closed"),
+    )
+  }
+
+  /** Takes the connection for one request. `connected` is called at once when it already is. */
+  use(receiver: Receiver, method: string): void {
+    this.#receiver = receiver
+    this.#method = method
+    this.#head = undefined
+    this.#body = undefined
+    this.#interims = 0
+    this.#isClean = false
+    this.sawBytes = false
+    if (this.#isConnected) receiver.connected()
+  }
+
+  /** After `ended`: whether another request may follow. */
+  get isReusable(): boolean {
+    return (
+      this.#isClean &&
+      (this.#head?.keepAlive ?? false) &&
+      !this.socket.destroyed &&
+      !this.socket.readableEnded
+    )
+  }
+
+  /** Gives it back to be idle. */
+  rest(now: number): void {
+    this.#receiver = undefined
+    this.reused = true
+    this.idleSince = now
+    if (this.socket.isPaused()) this.socket.resume()
+  }
+
+  /** Ends it; the receiver hears nothing of it. */
+  destroy(): void {
+    this.#receiver = undefined
+    this.socket.destroy()
+  }
+
+  #arrived(chunk: Buffer): void {
+    const receiver = this.#receiver
+    if (!receiver || this.#isClean) {
+      // Bytes after the end of an answer belong to nobody; the next client must never see them.
+      this.#isClean = false
+      if (!receiver) this.#drop()
+      return
+    }
+    this.sawBytes = true
+    try {
+      this.#read(this.#pending ? Buffer.concat([this.#pending, chunk]) : chunk)
+    } catch (error) {
+      if (!(error instanceof BadMessage)) throw error
+      receiver.flush()
+      this.#fail("bad-response", error.message)
+      return
+    }
+    receiver.flush()
+  }
+
+  #read(buffer: Buffer): void {
+    this.#pending = undefined
+    let at = 0
+    while (at < buffer.length && this.#receiver) {
+      if (this.#body) {
+        at = this.#body.feed(buffer, at, this.#emit)
+      } else {
+        const read = readResponseHead(buffer, at, this.#method)
+        if (!read) {
+          this.#pending = buffer.subarray(at)
+          return
+        }
+        at = read.end
+        if (!this.#take(read.head, buffer.subarray(at))) return
+        if (!this.#body) continue
+      }
+      if (this.#body.done) {
+        this.#isClean = at === buffer.length
+        const { trailers } = this.#body
+        this.#receiver?.ended(trailers)
+        return
+      }
+    }
+  }
+
+  /** Returns false when the rest of the stream is not ours any more. */
+  #take(head: ResponseHead, rest: Buffer): boolean {
+    const receiver = this.#receiver
+    if (!receiver) return false
+    if (head.status === 101) {
+      const { socket } = this
+      this.#receiver = undefined
+      for (const event of ["connect", "data", "drain", "end", "error", "close"])
+        socket.removeAllListeners(event)
+      receiver.upgraded(head, socket, rest)
+      return false
+    }
+    if (head.status < 200) {
+      this.#interims += 1
+      if (this.#interims > mostInterim) throw new BadMessage(502, "bad-response", "too many interim answers")
+      receiver.interim(head)
+      return true
+    }
+    this.#head = head
+    this.#body = new BodyReader(head.framing)
+    receiver.head(head)
+    return true
+  }
+
+  /** The instance sends no more. */
+  #finished(): void {
+    const receiver = this.#receiver
+    if (receiver && this.#head?.framing.kind === "close" && !this.#isClean) {
+      receiver.ended([])
+      receiver.flush()
+      return
+    }
+    if (receiver && this.#body?.done) return
+    this.#fail("reset", "the connection ended before the answer did")
+  }
+
+  #fail(failure: UpstreamFailure, because: string): void {
+    const receiver = this.#receiver
+    this.#drop()
+    receiver?.failed(failure, because)
+  }
+
+  #drop(): void {
+    this.#receiver = undefined
+    this.socket.destroy()
+    this.#onIdleEnd(this)
+  }
+}

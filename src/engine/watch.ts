@@ -4,11 +4,13 @@ import {
   observe,
   sourceBroken,
   startJudge,
+  tryAgain,
   verdicts,
 } from "../core/judge/judge.ts"
 import type { Measurement, Observation } from "../core/model/measurement.ts"
 import type { MetricPolicy } from "../core/model/policy.ts"
 import type { Instant } from "../core/model/time.ts"
+import type { Verdict } from "../core/model/verdict.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import type { Cohort, MeasureSpec } from "../core/pipeline/effects.ts"
 import { type Fact, poolNumber } from "../core/pipeline/input.ts"
@@ -56,9 +58,16 @@ export class Watch {
     parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">,
   ): Promise<Watch> {
     const watch = new Watch(app, spec, parts)
+    for (const earlier of spec.earlier)
+      watch.#recall(await parts.evidence.intervals(app, earlier, spec.stage))
     for (const interval of await parts.evidence.intervals(app, spec.rollout, spec.stage))
       watch.#hear(interval)
     return watch
+  }
+
+  /** What is known now. */
+  verdicts(): readonly Verdict[] {
+    return verdicts(this.#judge)
   }
 
   /** Takes one reading; the fact is undefined until there is an interval to speak of. */
@@ -83,7 +92,7 @@ export class Watch {
     await this.#parts.evidence.addInterval(this.#app, spec.rollout, interval)
     this.#hear(interval)
     if (!interval.judged) return undefined
-    const found = verdicts(this.#judge)
+    const found = this.verdicts()
     const observed = this.#intervals.reduce(
       (sum, known) => (known.step === spec.step ? sum + known.observed : sum),
       0,
@@ -108,6 +117,17 @@ export class Watch {
       observed,
       evidence,
     }
+  }
+
+  /** The evidence of an earlier attempt. Its time does not count for this one, and a metric may be new or gone. */
+  #recall(intervals: readonly Interval[]): void {
+    const known = new Set(this.#judge.metrics.map(({ policy }) => policy.name))
+    for (const { judged, measurements } of intervals) {
+      const hear = judged ? observe : calibrate
+      for (const measurement of measurements)
+        if (known.has(measurement.metric)) this.#judge = hear(this.#judge, measurement)
+    }
+    if (intervals.length > 0) this.#judge = tryAgain(this.#judge)
   }
 
   #hear(interval: Interval): void {

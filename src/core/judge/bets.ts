@@ -50,10 +50,14 @@ export function settle(
   const held = bets.held.map(
     (wealth, i) => relay(wealth, rules.shares[i] ?? 0) + Math.min(logEs[i] ?? 0, cap),
   )
-  const settled = { held, spare: relay(bets.spare, spareOf(rules)) }
-  const excess = logWealth(settled) - ceiling
-  if (!(excess > 0)) return settled
-  return { held: held.map((wealth) => wealth - excess), spare: settled.spare - excess }
+  return giveUpAbove({ held, spare: relay(bets.spare, spareOf(rules)) }, ceiling)
+}
+
+/** The same bets with no more than this log wealth. Giving wealth away keeps the guarantee. */
+export function giveUpAbove(bets: Bets, ceiling: number): Bets {
+  const excess = logWealth(bets) - ceiling
+  if (!(excess > 0)) return bets
+  return { held: bets.held.map((wealth) => wealth - excess), spare: bets.spare - excess }
 }
 
 /** Natural logarithm of the e-value. */

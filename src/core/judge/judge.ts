@@ -1,5 +1,6 @@
 import type { Measurement, Observation } from "../model/measurement.ts"
 import type { MetricPolicy, MetricSourcePolicy } from "../model/policy.ts"
+import type { Instant } from "../model/time.ts"
 import type { Verdict, VerdictKind } from "../model/verdict.ts"
 import type { Accusation } from "./combine.ts"
 import { accuse } from "./combine.ts"
@@ -9,7 +10,7 @@ import { paceOf, withDefaults } from "./options.ts"
 import type { Sight } from "./sight.ts"
 import { inTheDark, isDark, isQuiet, nothingSeen, see, sourceIsBlind, tooQuiet } from "./sight.ts"
 import type { Statistic } from "./statistic.ts"
-import { amountIn, foldStatistic, lookAt, openStatistic } from "./statistic.ts"
+import { accusingAtMost, amountIn, foldStatistic, lookAt, openStatistic } from "./statistic.ts"
 import { targetsOf } from "./targets.ts"
 
 export type { JudgeOptions } from "./options.ts"
@@ -24,6 +25,8 @@ type MetricState = {
   readonly policy: MetricPolicy
   readonly sight: Sight
   readonly statistic: Statistic
+  /** Where the last interval ended. What starts before that is late, or was heard already. */
+  readonly until: Instant
 }
 
 /**
@@ -46,25 +49,33 @@ export function startJudge(
       policy,
       sight: nothingSeen,
       statistic: openStatistic(policy, complete),
+      until: Number.MIN_SAFE_INTEGER,
     })),
   }
 }
 
 /**
- * The evidence after one more closed interval of one metric. Intervals of a metric come once each and
- * in order; the same intervals always give the same state. Throws a RangeError on an unknown metric.
+ * The evidence after one more closed interval of one metric; the same intervals always give the same
+ * state. An interval that starts before the last one ended is late, repeated, or of a clock that went
+ * back: it counts as unseen, never twice. Throws a RangeError on an unknown metric.
  */
 export function observe(state: JudgeState, measurement: Measurement): JudgeState {
   return change(state, measurement, (metric) => {
     const { policy, sight } = metric
     const { canary, control, blind } = measurement
+    if (isLate(metric, measurement)) {
+      return { ...metric, sight: see(sight, undefined, undefined, "what came was measured before") }
+    }
     return {
       policy,
       sight: see(sight, amountIn(policy, canary), amountIn(policy, control), blind),
       statistic: fold(state.options, metric, measurement, canary),
+      until: measurement.to,
     }
   })
 }
+
+const isLate = ({ until }: MetricState, { from }: Measurement): boolean => from < until
 
 /**
  * Learns from the control alone: how its failures cluster and where its latencies lie. For intervals
@@ -72,10 +83,35 @@ export function observe(state: JudgeState, measurement: Measurement): JudgeState
  * safer. The canary is not looked at, and nothing counts as seen. Throws as `observe` does.
  */
 export function calibrate(state: JudgeState, measurement: Measurement): JudgeState {
-  return change(state, measurement, (metric) => ({
-    ...metric,
-    statistic: fold(state.options, metric, measurement, undefined),
-  }))
+  return change(state, measurement, (metric) =>
+    isLate(metric, measurement)
+      ? metric
+      : {
+          ...metric,
+          statistic: fold(state.options, metric, measurement, undefined),
+          until: measurement.to,
+        },
+  )
+}
+
+/** A retry starts with at most this part of a proof: two more bad seconds convict, good ones acquit. */
+const partOfProof = 0.5
+
+/**
+ * The evidence with which a retry of the same release starts: what its earlier attempt showed, as a
+ * loop of retries would otherwise be given a new alpha each time. Of a proof, half is given up, for a
+ * person chose to try again; nothing counts as seen yet.
+ */
+export function tryAgain(state: JudgeState): JudgeState {
+  const ceiling = -Math.log(state.options.alpha) * partOfProof
+  return {
+    ...state,
+    metrics: state.metrics.map((metric) => ({
+      ...metric,
+      sight: nothingSeen,
+      statistic: accusingAtMost(metric.statistic, ceiling),
+    })),
+  }
 }
 
 function fold(

@@ -1,6 +1,7 @@
 import type { Observation } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import { unreachable } from "../model/unreachable.ts"
+import { giveUpAbove } from "./bets.ts"
 import type { EventsState } from "./events.ts"
 import { foldEvents, lookAtEvents, openEvents } from "./events.ts"
 import type { GaugeState } from "./gauge.ts"
@@ -66,6 +67,26 @@ export function lookAt(statistic: Statistic, policy: MetricPolicy, options: Judg
       return lookAtGauge(statistic, policy, options)
     default:
       return unreachable(statistic)
+  }
+}
+
+/** The same evidence with no accusation above this log e-value. */
+export function accusingAtMost(past: Statistic, ceiling: number): Statistic {
+  const guards = past.guards.map((guard) => ({ ...guard, broken: giveUpAbove(guard.broken, ceiling) }))
+  switch (past.kind) {
+    case "latency":
+      return {
+        ...past,
+        guards,
+        levels: past.levels.map((level) => ({ ...level, worse: giveUpAbove(level.worse, ceiling) })),
+      }
+    case "proportion":
+    case "events":
+      return { ...past, guards, worse: giveUpAbove(past.worse, ceiling) }
+    case "gauge":
+      return { ...past, guards }
+    default:
+      return unreachable(past)
   }
 }
 

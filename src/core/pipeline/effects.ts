@@ -88,6 +88,8 @@ export type PoolSpec = {
 /** Which cohorts are compared now. */
 export type MeasureSpec = {
   readonly rollout: RolloutNumber
+  /** Earlier attempts of the same release against the same control, in order: a retry goes on with their evidence. */
+  readonly earlier: readonly RolloutNumber[]
   readonly region: RegionName
   readonly stage: Stage
   readonly step: number

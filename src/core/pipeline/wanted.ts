@@ -170,6 +170,7 @@ function measurements(app: Application, rollout: Rollout): readonly Effect[] {
   if (stage === "shifting" && !compared) return []
   const measure: MeasureSpec = {
     rollout: rollout.number,
+    earlier: earlierAttempts(app, rollout),
     region: rollout.region,
     stage,
     step: now.name === "mirroring" ? 0 : now.name === "baking" ? rollout.schedule.length : now.step,
@@ -179,6 +180,21 @@ function measurements(app: Application, rollout: Rollout): readonly Effect[] {
     judgeFrom: since + (policy.compare?.warmup ?? 0),
   }
   return [{ kind: "measure", measure }]
+}
+
+/** A retry must not roll the dice anew: what the same comparison showed before still counts. */
+function earlierAttempts(app: Application, rollout: Rollout): readonly number[] {
+  const controlOf = ({ from }: Rollout) => (from === undefined ? undefined : app.rollouts[from]?.release)
+  return Object.values(app.rollouts)
+    .filter(
+      (other) =>
+        other.number < rollout.number &&
+        other.release === rollout.release &&
+        other.region === rollout.region &&
+        controlOf(other) === controlOf(rollout),
+    )
+    .map(({ number }) => number)
+    .sort((a, b) => a - b)
 }
 
 function cohorts(

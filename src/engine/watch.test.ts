@@ -1,0 +1,138 @@
+import { describe, expect, it } from "vitest"
+import type { MetricPolicy } from "../core/model/policy.ts"
+import type { Application } from "../core/pipeline/application.ts"
+import type { MeasureSpec } from "../core/pipeline/effects.ts"
+import type { Fact } from "../core/pipeline/input.ts"
+import type { Counters, RouterCounters } from "../ports/counters.ts"
+import type { Evidence, Interval } from "../ports/evidence.ts"
+import { CoreWorld } from "../testing/core-world.ts"
+import { defaultPace } from "./parts.ts"
+import { Watch } from "./watch.ts"
+
+const errors: MetricPolicy = {
+  name: "error_rate",
+  source: { type: "router" },
+  kind: "error-proportion",
+  worse: "up",
+  critical: true,
+  tolerateRatio: 0.1,
+  tolerateDelta: 0.002,
+}
+const slow: MetricPolicy = { ...errors, name: "latency_p95", kind: "latency-quantile", quantile: 0.95 }
+const levels: MetricPolicy = {
+  ...errors,
+  name: "queue",
+  kind: "gauge",
+  source: { type: "prometheus", url: "http://127.0.0.1:9090", query: "queue" },
+}
+
+const cohort = (pool: string) => ({ route: "papi/prod3", pool, mirrored: false, instances: [`${pool}-1`] })
+
+const spec = (rollout: number, earlier: readonly number[] = []): MeasureSpec => ({
+  rollout,
+  earlier,
+  region: "prod3",
+  stage: "shifting",
+  step: 0,
+  canary: cohort("r2"),
+  control: cohort("r1"),
+  metrics: [errors, slow, levels],
+  minSamples: 100,
+  judgeFrom: 3_000,
+})
+
+/** A second of the world: what the router has counted up to then, and what a monitoring system would say. */
+class Second {
+  at = 0
+  #canary: Counters = { requests: 0, bad: 0, latency: [] }
+  #control: Counters = { requests: 0, bad: 0, latency: [] }
+  readonly #stored = new Map<number, string[]>()
+  readonly #state: Application = new CoreWorld().state
+
+  readonly evidence: Evidence = {
+    addInterval: async (_app, rollout, interval) => {
+      const rows = this.#stored.get(rollout) ?? []
+      this.#stored.set(rollout, [...rows, JSON.stringify(interval)])
+    },
+    intervals: async (_app, rollout) =>
+      (this.#stored.get(rollout) ?? []).map((row): Interval => JSON.parse(row)),
+    put: async (bundle) => JSON.stringify(bundle),
+    get: async () => undefined,
+  }
+
+  open(measure: MeasureSpec): Promise<Watch> {
+    return Watch.open("papi", measure, {
+      evidence: this.evidence,
+      metrics: {
+        prometheus: {
+          observe: async ({ cohort: { pool } }) => ({
+            kind: "gauge",
+            values: [Math.sin(this.at) + (pool === "r2" ? 10.1 : 10), Number.NaN],
+          }),
+        },
+      },
+      clock: { now: () => this.at, mono: () => this.at, sleep: async () => undefined },
+      pace: defaultPace,
+    })
+  }
+
+  /** Lets a second pass in which the canary fails so many of its 40 requests. */
+  async look(watch: Watch, measure: MeasureSpec, failed: number): Promise<Fact | undefined> {
+    this.at += 1_000
+    const grown = (past: Counters, bad: number, bucket: number): Counters => ({
+      requests: past.requests + 40,
+      bad: past.bad + bad,
+      latency: [[bucket, past.requests + 40]],
+    })
+    this.#canary = grown(this.#canary, failed, 210)
+    this.#control = grown(this.#control, 0, 200)
+    const counters: RouterCounters = {
+      boot: "b",
+      at: this.at,
+      routes: {
+        "papi/prod3": {
+          pools: { r2: { "r2-1": this.#canary }, r1: { "r1-1": this.#control } },
+          mirror: undefined,
+        },
+      },
+    }
+    return watch.look(this.#state, measure, counters, AbortSignal.timeout(30_000))
+  }
+}
+
+const verdictsOf = (fact: Fact | undefined) => (fact?.type === "looked" ? fact.verdicts : [])
+
+describe("the control plane is killed in the middle of a comparison", () => {
+  it("and comes back to bit-identical verdicts, from the stored measurements alone", async () => {
+    const measure = spec(2)
+    const world = new Second()
+    const living = await world.open(measure)
+    for (let i = 0; i < 40; i++) await world.look(living, measure, i % 4 === 0 ? 1 : 0)
+    const before = JSON.stringify(living.verdicts())
+    expect(before).toContain("logEvidence")
+    const reborn = await world.open(measure)
+    expect(JSON.stringify(reborn.verdicts())).toBe(before)
+  })
+})
+
+describe("a retry of the same release", () => {
+  const attempt = async (earlier: readonly number[]) => {
+    const world = new Second()
+    const first = spec(2)
+    const watch = await world.open(first)
+    for (let i = 0; i < 7; i++) await world.look(watch, first, 2)
+    world.at += 60_000
+    const second = { ...spec(3, earlier), judgeFrom: world.at }
+    const again = await world.open(second)
+    await world.look(again, second, 0)
+    return verdictsOf(await world.look(again, second, 0))
+  }
+
+  it("goes on with the evidence of its earlier attempt instead of a new chance", async () => {
+    const [fresh] = await attempt([])
+    const [retried] = await attempt([2])
+    expect(fresh?.logEvidence).toBeLessThan(0.5)
+    expect(retried?.logEvidence).toBeGreaterThan(1)
+    expect(retried?.canary?.samples).toBe(200)
+  })
+})

@@ -38,18 +38,29 @@ export class PostgresServer {
     return `postgres://immunity@localhost/${database}?host=${encodeURIComponent(this.#dir)}`
   }
 
+  /** Starts it and waits until it answers; it refuses while processes of a killed one still end, so it is tried again. */
   async start(): Promise<void> {
-    const args = ["-D", join(this.#dir, "data"), "-k", this.#dir, "-c", "listen_addresses="]
-    this.#child = spawn(join(this.#bin, "postgres"), args, { ...this.#user, stdio: "ignore", cwd: this.#dir })
-    for (let tries = 0; tries < 300; tries++) {
-      try {
-        this.#run("pg_isready", "-q", "-h", this.#dir)
-        return
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 100))
-      }
+    const deadline = Date.now() + 60_000
+    while (Date.now() < deadline) {
+      if (!this.#child || this.#child.exitCode !== null) this.#child = this.#spawn()
+      if (this.#answers()) return
+      await new Promise((resolve) => setTimeout(resolve, 100))
     }
-    throw new Error("PostgreSQL did not start within 30 s")
+    throw new Error("PostgreSQL did not start within 60 s")
+  }
+
+  #spawn(): ChildProcess {
+    const args = ["-D", join(this.#dir, "data"), "-k", this.#dir, "-c", "listen_addresses="]
+    return spawn(join(this.#bin, "postgres"), args, { ...this.#user, stdio: "ignore", cwd: this.#dir })
+  }
+
+  #answers(): boolean {
+    try {
+      this.#run("pg_isready", "-q", "-h", this.#dir)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** A fresh database; its address. */

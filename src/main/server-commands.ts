@@ -1,5 +1,6 @@
 import type { Command } from "commander"
 import { dataDir } from "../cli/client.ts"
+import { addRouterCommand } from "./router-command.ts"
 import type { ServeOptions } from "./serve.ts"
 
 /** What runs here rather than asks a server. Loaded when called: a client starts fast. */
@@ -53,12 +54,5 @@ export function addServerCommands(program: Command): void {
       const { startAgent } = await import("./agent.ts")
       await startAgent(options)
     })
-  program
-    .command("router")
-    .description("the data plane: splits traffic, serves from its own file with everything else dead")
-    .requiredOption("--dir <folder>", "its data")
-    .action(async (options: { dir: string }) => {
-      const { runRouter } = await import("../router/main.ts")
-      await runRouter({ dir: options.dir })
-    })
+  addRouterCommand(program)
 }

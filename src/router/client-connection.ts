@@ -13,6 +13,8 @@ export type Door = {
   readonly address: string
   /** Undefined once the door has closed. */
   readonly route: () => Route | undefined
+  /** Clients come in over TLS. */
+  readonly isSecure: boolean
 }
 
 /** One connection of a client: its requests in order, one at a time. */
@@ -47,6 +49,10 @@ export class ClientConnection implements ClientSide {
 
   get listener(): string {
     return this.#door.address
+  }
+
+  get isSecure(): boolean {
+    return this.#door.isSecure
   }
 
   get mustClose(): boolean {
@@ -136,7 +142,7 @@ export class ClientConnection implements ClientSide {
       this.#deadline = this.#traffic.now() + this.#traffic.limits.head
     }
     try {
-      const read = readRequestHead(buffer, 0)
+      const read = readRequestHead(buffer, 0, this.#traffic.limits)
       if (!read) {
         if (this.#clientEnded) this.#linger()
         return false

@@ -5,6 +5,7 @@ export interface ClientSide {
   readonly socket: Socket
   readonly address: string | undefined
   readonly listener: string
+  readonly isSecure: boolean
   /** The connection is to end after this answer. */
   readonly mustClose: boolean
   /** Hand over the body, now and as it comes. */

@@ -1,13 +1,12 @@
 import { allRoutes } from "./book.ts"
-import type { DataPlane } from "./data-plane.ts"
+import type { Crew } from "./crew.ts"
 import type { Governor } from "./governor.ts"
-import type { Listeners } from "./listeners.ts"
 import { readApp, readDeadline, readEpoch, readFence, readInstanceId, readTableOrder } from "./read-table.ts"
 import { Refusal } from "./refusal.ts"
 import type { Verbs } from "./socket-server.ts"
 
 /** The verbs of `control.sock`. Only the agent speaks them. */
-export function controlVerbs(governor: Governor, plane: DataPlane, listeners: Listeners): Verbs {
+export function controlVerbs(governor: Governor, crew: Crew): Verbs {
   const startedAt = Date.now()
   return async (verb, body) => {
     switch (verb) {
@@ -33,26 +32,28 @@ export function controlVerbs(governor: Governor, plane: DataPlane, listeners: Li
           pid: process.pid,
           startedAt,
           apps: Object.fromEntries(apps),
-          listeners: Object.fromEntries(listeners.addresses),
-          instances: plane.instances(),
+          listeners: Object.fromEntries(crew.addresses),
+          instances: await crew.instances(),
           tombstones: Object.values(book.tombstones).flat(),
           ...(degraded === undefined ? {} : { degraded }),
         }
       }
+      case "POST /workers":
+        return { replaced: await crew.replace() }
       default:
         throw new Refusal(
           404,
           "no-verb",
-          `there is no ${verb}; there are PUT /table, POST /fence, POST /release, GET /state`,
+          `there is no ${verb}; there are PUT /table, POST /fence, POST /release, POST /workers, GET /state`,
         )
     }
   }
 }
 
 /** The one verb of `stats.sock`: apart from control, so that losing sight is not losing control. */
-export function statsVerbs(plane: DataPlane): Verbs {
+export function statsVerbs(crew: Crew): Verbs {
   return async (verb) => {
-    if (verb === "GET /stats") return plane.stats()
+    if (verb === "GET /stats") return crew.stats()
     throw new Refusal(404, "no-verb", `there is no ${verb}; there is GET /stats`)
   }
 }

@@ -3,13 +3,15 @@ import type { Socket } from "node:net"
 import { performance } from "node:perf_hooks"
 import { ClientConnection, type Door } from "./client-connection.ts"
 import { RouteCounters } from "./counters.ts"
-import { Instance } from "./instance.ts"
+import type { Marks } from "./health-watch.ts"
+import { Instance, type Mark } from "./instance.ts"
 import type { Limits } from "./limits.ts"
 import { isCopyable, sendCopy } from "./mirror.ts"
 import { MirrorCounters } from "./mirror-counters.ts"
 import { writeOwnAnswer } from "./own-answer.ts"
 import { Route } from "./route.ts"
 import { evenPoints } from "./selection.ts"
+import type { Stats } from "./stats.ts"
 import { type RouteTable, weightOf } from "./table.ts"
 import type { Ticking, Traffic } from "./traffic.ts"
 
@@ -31,6 +33,8 @@ export class DataPlane {
   readonly #traffic: Traffic
   readonly #timer: NodeJS.Timeout
   readonly #boot = randomUUID()
+  readonly #perAddress = new Map<string, number>()
+  #marks: ReadonlyMap<string, Mark> = new Map()
   #draining = false
 
   constructor(limits: Limits) {
@@ -75,7 +79,9 @@ export class DataPlane {
         continue
       }
       known?.close()
-      this.#instances.set(id, new Instance(id, address, this.#limits))
+      const fresh = new Instance(id, address, this.#limits)
+      fresh.mark = this.#marks.get(id)
+      this.#instances.set(id, fresh)
     }
     for (const [id, instance] of this.#instances) {
       if (weightOf(id, tables) > 0) this.#idleSince.delete(id)
@@ -88,15 +94,32 @@ export class DataPlane {
     this.#forgetInstances(wanted)
   }
 
+  /** What is known of instances from asking them; all others are well. */
+  mark({ failing, unproven }: Marks): void {
+    this.#marks = new Map([
+      ...failing.map((id) => [id, "failing"] as const),
+      ...unproven.map((id) => [id, "unproven"] as const),
+    ])
+    for (const instance of this.#instances.values()) instance.mark = this.#marks.get(instance.id)
+  }
+
   accept(socket: Socket, door: Door): void {
-    if (this.#clients.size >= this.#limits.mostClients) {
+    const from = socket.remoteAddress ?? ""
+    const ofAddress = this.#perAddress.get(from) ?? 0
+    if (this.#clients.size >= this.#limits.mostClients || ofAddress >= this.#limits.mostClientsPerAddress) {
       socket.on("error", () => undefined)
       const message = "there are too many connections"
       socket.write(writeOwnAnswer({ status: 503, reason: "too-many-clients", message }, true, false))
       socket.destroySoon()
       return
     }
-    const client = new ClientConnection(socket, this.#traffic, door, () => this.#clients.delete(client))
+    const client = new ClientConnection(socket, this.#traffic, door, () => {
+      this.#clients.delete(client)
+      const left = (this.#perAddress.get(from) ?? 1) - 1
+      if (left > 0) this.#perAddress.set(from, left)
+      else this.#perAddress.delete(from)
+    })
+    this.#perAddress.set(from, ofAddress + 1)
     this.#clients.add(client)
     if (this.#draining) client.close()
   }
@@ -130,7 +153,7 @@ export class DataPlane {
     )
   }
 
-  stats(): unknown {
+  stats(): Stats {
     const routes = [...this.#counters].map(([name, counters]) => {
       const mirror = this.#mirrors.get(name)?.counters
       return [name, { ...counters.toJSON(), ...(mirror ? { mirror: mirror.toJSON() } : {}) }] as const
@@ -193,10 +216,20 @@ export class DataPlane {
     }
   }
 
+  /** Each kind of answer has its own time to finish on an instance that has no weight any more. */
+  #cutOverdue(now: number): void {
+    const { drainTunnel, drainStream, drainRequest } = this.#limits
+    const most = { tunnel: drainTunnel, stream: drainStream, request: drainRequest, copy: drainRequest }
+    for (const [id, since] of this.#idleSince)
+      for (const one of [...(this.#instances.get(id)?.underWay ?? [])])
+        if (now - since > most[one.kind]) one.cut("its time to finish on a draining instance is over")
+  }
+
   #tick(): void {
     const now = this.#traffic.now()
     for (const one of this.#underWay) one.tick(now)
     for (const client of this.#clients) client.tick(now)
+    this.#cutOverdue(now)
     const kept = new Set<string>()
     for (const { table } of this.#routes.values())
       for (const pool of table.pools)

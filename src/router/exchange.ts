@@ -17,8 +17,16 @@ import { openTunnel } from "./tunnel.ts"
 import type { Receiver, Upstream, UpstreamFailure } from "./upstream.ts"
 import { type Origin, writeRequestHead } from "./write-head.ts"
 
+const isEventStream = (head: ResponseHead): boolean =>
+  head.framing.kind === "chunked" || head.framing.kind === "close"
+    ? head.fields.some(
+        ([, lower, value]) => lower === "content-type" && value.startsWith("text/event-stream"),
+      )
+    : false
+
 /** One request of a client and its answer. */
 export class Exchange implements Receiver, Ticking {
+  kind: "request" | "stream" = "request"
   readonly #traffic: Traffic
   readonly #route: Route
   readonly #client: ClientSide
@@ -30,6 +38,7 @@ export class Exchange implements Receiver, Ticking {
   readonly #tried: Member[] = []
   #attempts = 0
   #point = 0
+  #forced: string | undefined
   #setCookie = ""
   #member: Member | undefined
   /** The pool that was chosen first: what goes wrong is told of it. */
@@ -51,7 +60,8 @@ export class Exchange implements Receiver, Ticking {
     this.#head = head
     this.#body = new RequestBody(head)
     this.#answer = new Answer(head.minor)
-    this.#origin = { address: client.address, listener: client.listener, requestId: traffic.requestId() }
+    const { address, listener, isSecure } = client
+    this.#origin = { address, listener, isSecure, requestId: traffic.requestId() }
   }
 
   begin(): void {
@@ -59,6 +69,7 @@ export class Exchange implements Receiver, Ticking {
     const value = (lower: string) => this.#head.fields.find(([, name]) => name === lower)?.[2]
     const { key, assign } = stickyKey(table.sticky, value, this.#client.address, this.#traffic.userId)
     this.#point = key === undefined ? this.#route.nextPoint() : pointOf(table.salt, key)
+    this.#forced = key === undefined ? undefined : this.#route.forcedPool(key)
     this.#setCookie = assign ?? ""
     this.#attemptAt = this.#traffic.now()
     this.#traffic.underWay.add(this)
@@ -69,7 +80,7 @@ export class Exchange implements Receiver, Ticking {
   /** Asks the next instance; answers itself when nobody is left. */
   #attempt(): boolean {
     const now = this.#traffic.now()
-    const chosen = this.#route.choose(this.#point, this.#tried, this.#tried.length > 1, now)
+    const chosen = this.#route.choose(this.#point, this.#tried, this.#tried.length > 1, now, this.#forced)
     if (chosen.kind === "nobody") {
       if (this.#tried.length > 0) this.#answerItself(502, "connect", "no instance could be reached")
       else if (chosen.full) this.#answerItself(503, "full", "all instances have too much to do")
@@ -92,7 +103,7 @@ export class Exchange implements Receiver, Ticking {
 
   connected(): void {
     const { limits, now } = this.#traffic
-    this.#member?.instance.reached()
+    this.#member?.instance.passive.reached()
     this.#phase = "waiting"
     this.#upstream?.socket.write(writeRequestHead(this.#head, this.#origin), "latin1")
     this.#deadline = now() + (this.#body.done ? limits.answer : limits.between)
@@ -145,6 +156,8 @@ export class Exchange implements Receiver, Ticking {
     this.#phase = "answering"
     this.#isBad = head.status >= 500
     this.#member?.counters.answered(head.status, ms)
+    this.#member?.instance.passive.answered(this.#isBad, this.#traffic.now(), this.#traffic.limits)
+    if (isEventStream(head)) this.kind = "stream"
     this.#pair?.primary({ bad: this.#isBad, ms })
     // Before the request has ended nobody can tell where the next one would begin.
     const mayKeep = this.#head.keepAlive && this.#body.done && !this.#client.mustClose
@@ -213,7 +226,7 @@ export class Exchange implements Receiver, Ticking {
     const member = this.#member
     if (this.#phase === "over" || !upstream || !member) return
     if (failure === "connect") {
-      member.instance.unreachable(this.#traffic.now(), this.#traffic.limits)
+      member.instance.passive.unreachable(this.#traffic.now(), this.#traffic.limits)
       this.#tried.push(member)
     }
     if (this.#phase === "answering") {

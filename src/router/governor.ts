@@ -9,12 +9,12 @@ import {
   rememberPorts,
   replaceTable,
 } from "./book.ts"
-import type { DataPlane } from "./data-plane.ts"
-import type { Listeners } from "./listeners.ts"
+import type { Crew } from "./crew.ts"
+import type { HealthWatch } from "./health-watch.ts"
 import type { Log } from "./log.ts"
 import { Refusal } from "./refusal.ts"
 import type { StateFile } from "./state-file.ts"
-import { type Fence, type TableOrder, weightOf } from "./table.ts"
+import { allToStable, type Fence, type RouteTable, type TableOrder, weightOf } from "./table.ts"
 
 export type Release =
   | { readonly released: true }
@@ -23,8 +23,8 @@ export type Release =
 /** Carries orders out, one after the other: nothing is acknowledged before it is true and on disk. */
 export class Governor {
   readonly #file: StateFile
-  readonly #plane: DataPlane
-  readonly #listeners: Listeners
+  readonly #crew: Crew
+  readonly #health: HealthWatch
   readonly #log: Log
   #book: Book = emptyBook
   #saved: Book = emptyBook
@@ -32,11 +32,15 @@ export class Governor {
   #unsaved: string | undefined
   #unheard: string | undefined
   #last: Promise<unknown> = Promise.resolve()
+  readonly #deadMan: number | undefined
+  #heardAt = performance.now()
+  #isSilent = false
 
-  constructor(file: StateFile, plane: DataPlane, listeners: Listeners, log: Log) {
+  constructor(file: StateFile, crew: Crew, health: HealthWatch, log: Log, deadMan?: number) {
+    this.#deadMan = deadMan
     this.#file = file
-    this.#plane = plane
-    this.#listeners = listeners
+    this.#crew = crew
+    this.#health = health
     this.#log = log
   }
 
@@ -46,7 +50,8 @@ export class Governor {
 
   /** What is not as it should be, in plain words. */
   get degraded(): string | undefined {
-    const all = [this.#degraded, this.#unsaved, this.#unheard].filter((one) => one !== undefined)
+    const silent = this.#isSilent ? "nobody gives orders; all weight is with the stable pools" : undefined
+    const all = [this.#degraded, this.#unsaved, this.#unheard, silent].filter((one) => one !== undefined)
     return all.length > 0 ? all.join("; ") : undefined
   }
 
@@ -57,7 +62,8 @@ export class Governor {
     this.#book = book
     this.#saved = book
     if (degraded) this.#log("error", "started without the last state", { degraded })
-    this.#plane.apply(allRoutes(book))
+    await this.#health.follow(allRoutes(book))
+    await this.#crew.apply(allRoutes(book))
     await this.listen()
   }
 
@@ -70,15 +76,15 @@ export class Governor {
       for (const one of wanted) {
         // Each for itself: at boot one busy address must not keep the others shut.
         try {
-          const prepared = await this.#listeners.prepare([...possible, one])
-          prepared.abandon()
+          const prepared = await this.#crew.prepare([...possible, one])
+          await prepared.abandon()
           possible.push(one)
         } catch (error) {
           problems.push(error instanceof Error ? error.message : String(error))
         }
       }
-      const prepared = await this.#listeners.prepare(possible)
-      prepared.commit()
+      const prepared = await this.#crew.prepare(possible)
+      await prepared.commit(allRoutes(this.#book))
       this.#book = rememberPorts(this.#book, prepared.addresses)
       const unheard = problems.length > 0 ? problems.join("; ") : undefined
       if (unheard !== undefined && unheard !== this.#unheard)
@@ -87,9 +93,22 @@ export class Governor {
     })
   }
 
-  /** Whether some listener of the table could not be opened yet. */
-  get isDeaf(): boolean {
-    return this.#unheard !== undefined
+  /** Looked at every second: what could not be opened is tried again, and long silence takes weight back. */
+  async look(): Promise<void> {
+    if (this.#unheard !== undefined) await this.listen()
+    if (this.#deadMan === undefined || this.#isSilent) return
+    if (performance.now() - this.#heardAt < this.#deadMan) return
+    await this.#inTurn(async () => {
+      this.#isSilent = true
+      await this.#crew.apply(this.#effective())
+      this.#log("error", "nobody gives orders: all weight is back with the stable pools", {})
+    })
+  }
+
+  /** The table of a router that nobody else tells anything. */
+  async setOwnTable(table: (generation: number) => TableOrder): Promise<void> {
+    const generation = Math.max(0, ...Object.values(this.#book.apps).map((one) => one.generation)) + 1
+    await this.setTable(table(generation))
   }
 
   fence(app: string, epoch: number): Promise<void> {
@@ -102,11 +121,14 @@ export class Governor {
   setTable(order: TableOrder): Promise<void> {
     return this.#inTurn(async () => {
       const next = replaceTable(this.#book, order)
-      const prepared = await this.#listeners.prepare(this.#wanted(next))
+      const prepared = await this.#crew.prepare(this.#wanted(next))
+      this.#heardAt = performance.now()
+      this.#isSilent = false
       // Traffic first, disk second: with a full disk users can still be moved, it is only not acknowledged.
       this.#book = rememberPorts(next, prepared.addresses)
-      this.#plane.apply(allRoutes(this.#book))
-      prepared.commit()
+      // Before it may be chosen at all: a new instance is asked nothing until it has shown that it is well.
+      await this.#health.follow(allRoutes(this.#book))
+      await prepared.commit(this.#effective())
       this.#degraded = undefined
       this.#unheard = undefined
       await this.#save()
@@ -118,16 +140,22 @@ export class Governor {
       checkFence(this.#book, order)
       if (!isReleased(this.#book, instance)) {
         const weight = weightOf(instance, allRoutes(this.#book))
-        const isOver = deadlineMs !== undefined && this.#plane.weightlessFor(instance) >= deadlineMs
-        if (weight === 0 && isOver) this.#plane.cut(instance)
-        const inFlight = this.#plane.inFlight(instance)
+        const isOver = deadlineMs !== undefined && (await this.#crew.weightlessFor(instance)) >= deadlineMs
+        if (weight === 0 && isOver) await this.#crew.cut(instance)
+        const inFlight = await this.#crew.inFlight(instance)
         if (weight > 0 || inFlight > 0) return { released: false, weight, inFlight }
         this.#book = bury(this.#book, order.app, instance)
-        this.#plane.apply(allRoutes(this.#book))
+        await this.#crew.apply(this.#effective())
       }
       await this.#save()
       return { released: true }
     })
+  }
+
+  /** The routes as traffic follows them: without orders for too long, without canaries. */
+  #effective(): readonly RouteTable[] {
+    const routes = allRoutes(this.#book)
+    return this.#isSilent ? routes.map(allToStable) : routes
   }
 
   #wanted(book: Book) {

@@ -1,9 +1,17 @@
 import type { Limits } from "./limits.ts"
+import { PassiveHealth } from "./passive-health.ts"
 import { type Address, parseAddress } from "./read-table.ts"
 import { Upstream } from "./upstream.ts"
 
+/** A `stream` is an answer that has no end of its own, such as server-sent events. */
+export type UnderWayKind = "request" | "stream" | "tunnel" | "copy"
+
+/** What asking an instance has shown; undefined: it is well, or nobody asks. */
+export type Mark = "failing" | "unproven" | undefined
+
 /** What can be ended from outside: a request that is under way on an instance. */
 export interface UnderWay {
+  readonly kind: UnderWayKind
   /** Ends it now, whatever it was doing; the instance is not to blame. */
   cut(because: string): void
 }
@@ -72,8 +80,8 @@ export class Instance {
   /** Apart from those of users: a copy never waits in their way. */
   readonly copies: Connections
   readonly underWay = new Set<UnderWay>()
-  #failures = 0
-  #ejectedUntil = 0
+  readonly passive = new PassiveHealth()
+  mark: Mark
 
   constructor(id: string, address: string, limits: Limits) {
     const parsed = parseAddress(address)
@@ -89,19 +97,7 @@ export class Instance {
   }
 
   isEjected(now: number): boolean {
-    return now < this.#ejectedUntil
-  }
-
-  /** It accepted a connection. */
-  reached(): void {
-    this.#failures = 0
-    this.#ejectedUntil = 0
-  }
-
-  /** It did not accept one; after several in a row it is left alone for a while. */
-  unreachable(now: number, limits: Limits): void {
-    this.#failures += 1
-    if (this.#failures >= limits.ejectAfter) this.#ejectedUntil = now + limits.ejection
+    return this.passive.isEjected(now)
   }
 
   /** It is in no table any more; what it has under way may finish. */

@@ -16,17 +16,38 @@ export type Limits = {
   readonly linger: number
   /** An idle connection to an instance. Below the 5 s after which many servers close it. */
   readonly upstreamIdle: number
-  /** How long an instance that refuses connections is left alone. */
+  /** How long an instance that refuses connections is left alone the first time; the n-th time n times as long. */
   readonly ejection: number
   /** Connection errors in a row before that. */
   readonly ejectAfter: number
+  /**
+   * Answers 5xx in a row before that; 0: never. Off for a rollout, because a release whose worst instance is
+   * left out looks better to its judge than it is.
+   */
+  readonly ejectAfter5xx: number
+  /** How long the router itself finishes what is under way when it is asked to end. */
   readonly drain: number
+  /** At weight 0: after this an upgraded connection is closed. */
+  readonly drainTunnel: number
+  /** At weight 0: after this an event stream is closed. */
+  readonly drainStream: number
+  /** At weight 0: after this any other answer is cut off. */
+  readonly drainRequest: number
+  /** Connections of all clients. */
   readonly mostClients: number
+  /** Connections of one client address. */
+  readonly mostClientsPerAddress: number
+  /** Bytes of a request's head. */
+  readonly mostHead: number
+  readonly mostFields: number
+  /** Requests under way on one instance. */
   readonly mostInFlight: number
   readonly mostIdle: number
   readonly mostMirrored: number
   readonly tick: number
 }
+
+const day = 86_400_000
 
 export const defaultLimits: Limits = {
   head: 10_000,
@@ -37,10 +58,17 @@ export const defaultLimits: Limits = {
   tunnel: 3_600_000,
   linger: 2_000,
   upstreamIdle: 4_000,
-  ejection: 10_000,
+  ejection: 30_000,
   ejectAfter: 5,
+  ejectAfter5xx: 0,
   drain: 10_000,
+  drainTunnel: day,
+  drainStream: day,
+  drainRequest: day,
   mostClients: 10_000,
+  mostClientsPerAddress: 10_000,
+  mostHead: 32 * 1024,
+  mostFields: 128,
   mostInFlight: 1_024,
   mostIdle: 128,
   mostMirrored: 64,

@@ -3,6 +3,7 @@ import type { Door } from "./client-connection.ts"
 import { formatAddress, parseAddress } from "./read-table.ts"
 import { Refusal } from "./refusal.ts"
 import type { Route } from "./route.ts"
+import { createSecureServer, type TlsFiles } from "./secure-server.ts"
 
 /** What a route asks for, and the port that it got before where it asked for any. */
 export type WantedListener = {
@@ -35,6 +36,7 @@ export class Listeners {
   readonly #accept: (socket: Socket, door: Door) => void
   readonly #routeOf: (name: string) => Route | undefined
   readonly #onClosed: () => void
+  readonly #tls: TlsFiles | undefined
   #open: readonly Listener[] = []
   #accepting = true
 
@@ -42,7 +44,9 @@ export class Listeners {
     accept: (socket: Socket, door: Door) => void,
     routeOf: (name: string) => Route | undefined,
     onClosed: () => void,
+    tls?: TlsFiles | undefined,
   ) {
+    this.#tls = tls
     this.#accept = accept
     this.#routeOf = routeOf
     this.#onClosed = onClosed
@@ -111,7 +115,8 @@ export class Listeners {
     const ports = wanted.port === 0 && port !== undefined ? [port, 0] : [wanted.port]
     let problem: unknown
     for (const attempt of ports) {
-      const server = createServer({ allowHalfOpen: true, noDelay: true })
+      const tls = this.#tls
+      const server = tls ? createSecureServer(tls) : createServer({ allowHalfOpen: true, noDelay: true })
       try {
         const bound = await bind(server, host, attempt)
         const listener: Listener = {
@@ -120,7 +125,9 @@ export class Listeners {
           address: formatAddress({ host, port: bound }),
           route: undefined,
         }
-        server.on("connection", (socket) => this.#connected(socket, listener))
+        server.on(tls ? "secureConnection" : "connection", (socket: Socket) =>
+          this.#connected(socket, listener),
+        )
         server.on("error", () => undefined)
         return listener
       } catch (error) {
@@ -142,6 +149,7 @@ export class Listeners {
     }
     const door: Door = {
       address: listener.address,
+      isSecure: this.#tls !== undefined,
       route: () => (listener.route === undefined ? undefined : this.#routeOf(listener.route)),
     }
     this.#accept(socket, door)

@@ -1,22 +1,35 @@
+import { randomUUID } from "node:crypto"
 import { mkdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { controlVerbs, sizeOf, statsVerbs } from "./control.ts"
-import { DataPlane } from "./data-plane.ts"
+import type { Crew } from "./crew.ts"
+import { CrewOfWorkers } from "./crew-of-workers.ts"
 import { Governor } from "./governor.ts"
+import { HealthWatch } from "./health-watch.ts"
 import { defaultLimits, type Limits } from "./limits.ts"
-import { Listeners } from "./listeners.ts"
 import { type Log, logToStdout } from "./log.ts"
+import type { TlsFiles } from "./secure-server.ts"
 import { isAnswered, serveSocket } from "./socket-server.ts"
 import { StateFile } from "./state-file.ts"
+import { openStation } from "./station.ts"
+import type { TableOrder } from "./table.ts"
 
 export type StartRouter = {
   /** Where its sockets and its memory are. */
   readonly dir: string
   readonly log: Log
-  readonly limits?: Partial<Limits>
+  readonly limits?: Partial<Limits> | undefined
+  /** Processes that carry traffic; 0: this one does. */
+  readonly workers?: number | undefined
+  /** Clients come in over TLS. */
+  readonly tls?: TlsFiles | undefined
+  /** Milliseconds without an order after which all weight goes back to the stable pools; undefined: never. */
+  readonly deadMan?: number | undefined
 }
 
 export type RunningRouter = {
+  readonly governor: Governor
+  readonly crew: Crew
   /** Answers what is under way, up to the limit, then ends. */
   readonly stop: () => Promise<void>
   /** Ends at once, as a crash would: clients see broken connections. */
@@ -24,54 +37,67 @@ export type RunningRouter = {
 }
 
 /** Starts a router in this process. Throws when another one serves from the same directory. */
-export async function startRouter({ dir, log, limits }: StartRouter): Promise<RunningRouter> {
+export async function startRouter(options: StartRouter): Promise<RunningRouter> {
+  const { dir, log, workers = 0, tls } = options
   const control = join(dir, "control.sock")
   await mkdir(dir, { recursive: true, mode: 0o700 })
   if (await isAnswered(control))
     throw new Error(
       `another router answers at ${control}; stop it first, or give this one a --dir of its own`,
     )
-  const plane = new DataPlane({ ...defaultLimits, ...limits })
-  const listeners: Listeners = new Listeners(
-    (socket, door) => plane.accept(socket, door),
-    (route) => plane.routeOf(route),
-    () => plane.closeOrphans(),
-  )
-  const governor = new Governor(new StateFile(dir), plane, listeners, log)
+  const limits = { ...defaultLimits, ...options.limits }
+  const crew =
+    workers > 0
+      ? await CrewOfWorkers.start({ size: workers, limits, tls, boot: randomUUID(), log })
+      : openStation(limits, tls)
+  const health = new HealthWatch((marks) => crew.mark(marks), log)
+  const governor = new Governor(new StateFile(dir), crew, health, log, options.deadMan)
   await governor.boot()
   const servers = [
-    await serveSocket(join(dir, "stats.sock"), statsVerbs(plane)),
-    await serveSocket(control, controlVerbs(governor, plane, listeners)),
+    await serveSocket(join(dir, "stats.sock"), statsVerbs(crew)),
+    await serveSocket(control, controlVerbs(governor, crew)),
   ]
   const pidFile = join(dir, "router.pid")
   await writeFile(pidFile, `${process.pid}\n`)
-  const retry = setInterval(() => {
-    if (governor.isDeaf) void governor.listen().catch(() => undefined)
-  }, 1_000)
-  log("info", "serving", { dir, pid: process.pid, ...sizeOf(governor) })
+  const timer = setInterval(() => void governor.look().catch(() => undefined), 1_000)
+  log("info", "serving", { dir, pid: process.pid, workers, ...sizeOf(governor) })
   const end = async (calmly: boolean) => {
-    clearInterval(retry)
-    listeners.close()
-    // Control goes first: from here on another router may take over the directory.
+    clearInterval(timer)
+    health.stop()
+    const ended = calmly ? crew.drain() : crew.destroy()
+    // Control goes at once: from here on another router may take over the directory.
     await Promise.all(servers.map((server) => server.close()))
     await rm(pidFile, { force: true })
-    if (calmly) await plane.drain()
-    else plane.destroy()
+    await ended
   }
-  return { stop: () => end(true), kill: () => end(false) }
+  return { governor, crew, stop: () => end(true), kill: () => end(false) }
 }
 
-export type RunRouter = { readonly dir: string; readonly onListening?: () => void }
+export type RunRouter = Omit<StartRouter, "log"> & {
+  /** A table of its own, for a router that nobody else tells anything. */
+  readonly table?: ((generation: number) => TableOrder) | undefined
+  readonly onServing?: ((router: RunningRouter) => Promise<void>) | undefined
+}
 
-/** The router as a process: serves until it is asked to end (SIGTERM, SIGINT), finishes what is under way, exits. */
-export async function runRouter({ dir, onListening }: RunRouter): Promise<void> {
+/**
+ * The router as a process: serves until it is asked to end (SIGTERM, SIGINT), finishes what is under way, exits.
+ * SIGHUP puts fresh workers in the place of those that serve.
+ */
+export async function runRouter({ table, onServing, ...options }: RunRouter): Promise<void> {
   const log = logToStdout()
   const ending = new Promise<string>((resolve) => {
     process.once("SIGTERM", resolve)
     process.once("SIGINT", resolve)
   })
-  const router = await startRouter({ dir, log })
-  onListening?.()
+  const router = await startRouter({ ...options, log })
+  try {
+    if (table) await router.governor.setOwnTable(table)
+    await onServing?.(router)
+  } catch (error) {
+    await router.kill()
+    throw error
+  }
+  process.on("SIGHUP", () => void router.crew.replace().catch(() => undefined))
   log("info", "ending", { signal: await ending })
   await router.stop()
   log("info", "ended")

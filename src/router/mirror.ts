@@ -47,6 +47,7 @@ export function sendCopy(
 
 /** A copied request: its answer is read, counted and thrown away. */
 class Copy implements Receiver, Ticking {
+  readonly kind = "copy"
   readonly #traffic: Traffic
   readonly #member: Member
   readonly #counters: MirrorCounters

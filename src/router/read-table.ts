@@ -1,5 +1,15 @@
 import { Refusal } from "./refusal.ts"
-import type { Fence, InstanceTable, MirrorTable, PoolTable, RouteTable, Sticky, TableOrder } from "./table.ts"
+import type {
+  Always,
+  Fence,
+  HealthTable,
+  InstanceTable,
+  MirrorTable,
+  PoolTable,
+  RouteTable,
+  Sticky,
+  TableOrder,
+} from "./table.ts"
 
 /** An address in its parts. */
 export type Address = { readonly host: string; readonly port: number }
@@ -76,6 +86,12 @@ export function readRoute(value: unknown, where: string): RouteTable {
     ...(route.mirror === undefined || route.mirror === null
       ? {}
       : { mirror: readMirror(route.mirror, `${where}.mirror`) }),
+    ...(route.health === undefined || route.health === null
+      ? {}
+      : { health: readHealth(route.health, `${where}.health`) }),
+    ...(route.always === undefined || route.always === null
+      ? {}
+      : { always: readAlways(route.always, `${where}.always`) }),
     ...(route.expose === true ? { expose: true } : {}),
   }
 }
@@ -118,6 +134,27 @@ function readMirror(value: unknown, where: string): MirrorTable {
     timeoutMs: number(mirror.timeoutMs, `${where}.timeoutMs`, 1, 3_600_000),
   }
 }
+
+function readHealth(value: unknown, where: string): HealthTable {
+  const health = record(value, where)
+  const path = text(health.path, `${where}.path`)
+  return {
+    path: path.startsWith("/") ? path : fail(`${where}.path`, "a path that begins with /", path),
+    intervalMs: number(health.intervalMs, `${where}.intervalMs`, 50, 3_600_000),
+    timeoutMs: number(health.timeoutMs, `${where}.timeoutMs`, 1, 3_600_000),
+    rise: number(health.rise, `${where}.rise`, 1, 100),
+    fall: number(health.fall, `${where}.fall`, 1, 100),
+  }
+}
+
+const readAlways = (value: unknown, where: string): readonly Always[] =>
+  list(value, where).map((one, at) => {
+    const { pool, keys } = record(one, `${where}[${at}]`)
+    return {
+      pool: text(pool, `${where}[${at}].pool`),
+      keys: list(keys, `${where}[${at}].keys`).map((key, n) => text(key, `${where}[${at}].keys[${n}]`)),
+    }
+  })
 
 function oneAddressPerInstance(routes: readonly RouteTable[]): void {
   const addresses = new Map<string, string>()

@@ -1,6 +1,7 @@
 import { BadMessage, badRequest } from "./bad-message.ts"
 import { type Field, isFieldValue, listOf, readFields, readLength } from "./fields.ts"
 import { chunkedBody, type Framing, noBody } from "./framing.ts"
+import { defaultLimits, type Limits } from "./limits.ts"
 
 export type RequestHead = {
   readonly method: string
@@ -20,9 +21,8 @@ export type RequestHead = {
 
 export type ReadRequest = { readonly head: RequestHead; readonly end: number }
 
-// Bytes.
-const mostHead = 32 * 1024
-const mostFields = 128
+type HeadLimits = Pick<Limits, "mostHead" | "mostFields">
+
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 const refusedMethods = new Set(["CONNECT", "TRACE"])
 const hostForm = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]*)(?::\d{0,5})?$/
@@ -32,21 +32,25 @@ const targetForm = /^[\x21\x22\x24-\x7e]+$/
  * Reads one request head from `from` on. Undefined: not all of it is there yet. Throws a BadMessage for
  * everything ambiguous: it is refused, never repaired.
  */
-export function readRequestHead(buffer: Buffer, from: number): ReadRequest | undefined {
+export function readRequestHead(
+  buffer: Buffer,
+  from: number,
+  most: HeadLimits = defaultLimits,
+): ReadRequest | undefined {
   // One empty line before a request is what old clients leave behind a body; RFC 9112 2.2 lets it pass.
   const start = buffer[from] === 0x0d && buffer[from + 1] === 0x0a ? from + 2 : from
   const end = buffer.indexOf("\r\n\r\n", start, "latin1")
   if (end === -1) {
-    refuseHopeless(buffer, start)
+    refuseHopeless(buffer, start, most.mostHead)
     return undefined
   }
-  if (end - start > mostHead) throw tooLarge()
-  return { head: parse(buffer.toString("latin1", start, end)), end: end + 4 }
+  if (end - start > most.mostHead) throw tooLarge(most.mostHead)
+  return { head: parse(buffer.toString("latin1", start, end), most.mostFields), end: end + 4 }
 }
 
 /** What can never become a head is not waited for. */
-function refuseHopeless(buffer: Buffer, start: number): void {
-  if (buffer.length - start > mostHead) throw tooLarge()
+function refuseHopeless(buffer: Buffer, start: number, mostHead: number): void {
+  if (buffer.length - start > mostHead) throw tooLarge(mostHead)
   const first = buffer[start]
   if (first !== undefined && first !== 0x0d && (first < 0x41 || first > 0x5a))
     throw badRequest("this is not an HTTP/1.1 request")
@@ -54,10 +58,10 @@ function refuseHopeless(buffer: Buffer, start: number): void {
     if (at === start || buffer[at - 1] !== 0x0d) throw badRequest("a line ends without CR")
 }
 
-const tooLarge = (): BadMessage =>
+const tooLarge = (mostHead: number): BadMessage =>
   new BadMessage(431, "head-too-large", `the head is larger than ${mostHead} bytes`)
 
-function parse(text: string): RequestHead {
+function parse(text: string, mostFields: number): RequestHead {
   const lineEnd = text.indexOf("\r\n")
   const line = lineEnd === -1 ? text : text.slice(0, lineEnd)
   const [method, sent, version, ...more] = line.split(" ")
@@ -65,7 +69,7 @@ function parse(text: string): RequestHead {
     throw badRequest("the request line is not: method, target, version")
   const minor = readVersion(version)
   checkMethod(method)
-  const fields = lineEnd === -1 ? [] : readAll(text, lineEnd + 2)
+  const fields = lineEnd === -1 ? [] : readAll(text, lineEnd + 2, mostFields)
   const found = gather(fields, minor)
   const { target, authority } = readTarget(method, sent)
   // RFC 9112 3.2.2: an absolute target decides, whatever Host says.
@@ -86,7 +90,7 @@ function parse(text: string): RequestHead {
   }
 }
 
-function readAll(text: string, from: number): readonly Field[] {
+function readAll(text: string, from: number, mostFields: number): readonly Field[] {
   try {
     return readFields(text, from, mostFields)
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Instance } from "./instance.ts"
 import type { Limits } from "./limits.ts"
 import { cutOrder, evenPoints, poolAt } from "./selection.ts"
 import type { PoolTable, RouteTable } from "./table.ts"
+import { usableOf } from "./usable.ts"
 
 /** An instance in its place in one pool of one route. */
 export type Member = { readonly pool: string; readonly instance: Instance; readonly counters: Counters }
@@ -24,6 +25,7 @@ export class Route {
   #table: RouteTable
   #ordered: readonly Pool[] = []
   #stable: Pool | undefined
+  #always: ReadonlyMap<string, string> | undefined
 
   constructor(table: RouteTable, counters: RouteCounters, limits: Limits, random: () => number) {
     this.name = table.route
@@ -49,8 +51,15 @@ export class Route {
       }))
       return { ...pool, members }
     })
+    this.#always =
+      table.always && new Map(table.always.flatMap(({ pool, keys }) => keys.map((key) => [key, pool])))
     this.#ordered = cutOrder(pools, table.stable)
     this.#stable = pools.find((pool) => pool.pool === table.stable)
+  }
+
+  /** The pool in which a user is whatever the weights are. */
+  forcedPool(key: string): string | undefined {
+    return this.#always?.get(key)
   }
 
   /** A point for a request whose user is not recognised. */
@@ -63,26 +72,38 @@ export class Route {
    * with `rescue` the stable pool is asked before the rest of the chosen one. Nobody of the stable pool's
    * share is ever sent elsewhere.
    */
-  choose(point: number, tried: readonly Member[], rescue: boolean, now: number): Chosen {
-    const pool = poolAt(this.#ordered, point)
+  choose(
+    point: number,
+    tried: readonly Member[],
+    rescue: boolean,
+    now: number,
+    forced?: string | undefined,
+  ): Chosen {
+    const pool =
+      (forced === undefined ? undefined : this.#ordered.find((one) => one.pool === forced)) ??
+      poolAt(this.#ordered, point)
     const order = rescue ? [this.#stable, pool] : [pool, this.#stable]
     let full = false
     for (const candidate of order) {
       if (!candidate) continue
-      const chosen = this.#among(candidate, tried, now)
+      const isLast = candidate === this.#stable || this.#stable === undefined
+      const chosen = this.#among(candidate, tried, isLast, now)
       if (chosen === "full") full = true
       else if (chosen) return { kind: "member", member: chosen }
     }
+    // Nobody of the stable pool either: its own users may as well ask a canary that looks ill.
+    const rest = !full && pool && pool !== this.#stable ? this.#among(pool, tried, true, now) : undefined
+    if (rest && rest !== "full") return { kind: "member", member: rest }
     return { kind: "nobody", full }
   }
 
   /** The usable member with less to do, of two taken by chance. */
-  #among(pool: Pool, tried: readonly Member[], now: number): Member | "full" | undefined {
+  #among(pool: Pool, tried: readonly Member[], isLast: boolean, now: number): Member | "full" | undefined {
     const left =
       tried.length === 0
         ? pool.members
         : pool.members.filter((member) => !tried.some((one) => one.instance === member.instance))
-    const usable = usableOf(left, now)
+    const usable = usableOf(pool.members, left, isLast, now)
     if (usable.length === 0) return undefined
     const at = Math.floor(this.#random() * usable.length)
     const other = (at + 1 + Math.floor(this.#random() * (usable.length - 1))) % usable.length
@@ -92,11 +113,4 @@ export class Route {
     if (less.instance.inFlight < this.#limits.mostInFlight) return less
     return usable.find((member) => member.instance.inFlight < this.#limits.mostInFlight) ?? "full"
   }
-}
-
-/** Those that are not left alone; all of them when that would be nobody: the last one is never ejected. */
-function usableOf(members: readonly Member[], now: number): readonly Member[] {
-  if (!members.some((member) => member.instance.isEjected(now))) return members
-  const fit = members.filter((member) => !member.instance.isEjected(now))
-  return fit.length > 0 ? fit : members
 }

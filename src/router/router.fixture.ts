@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { CountersJson } from "./counters.ts"
 import type { Limits } from "./limits.ts"
-import { type RunningRouter, startRouter } from "./main.ts"
+import { type RunningRouter, type StartRouter, startRouter } from "./main.ts"
 import type { MirrorJson } from "./mirror-counters.ts"
 import type { Fence, PoolTable, RouteTable } from "./table.ts"
 
@@ -80,21 +80,26 @@ export class Cleanup {
   }
 }
 
+/** What a test may start a router with beside its limits. */
+type More = Pick<StartRouter, "workers" | "tls" | "deadMan">
+
 export class TestRouter {
   readonly dir: string
   readonly #limits: Partial<Limits>
+  readonly #more: More
   #running: RunningRouter | undefined
   #generation = 0
   readonly log: string[] = []
 
-  private constructor(dir: string, limits: Partial<Limits>) {
+  private constructor(dir: string, limits: Partial<Limits>, more: More) {
     this.dir = dir
+    this.#more = more
     this.#limits = limits
   }
 
-  static async open(cleanup: Cleanup, limits: Partial<Limits> = {}): Promise<TestRouter> {
+  static async open(cleanup: Cleanup, limits: Partial<Limits> = {}, more: More = {}): Promise<TestRouter> {
     const dir = await mkdtemp(join(tmpdir(), "router-"))
-    const router = new TestRouter(dir, { tick: 25, ...limits })
+    const router = new TestRouter(dir, { tick: 25, ...limits }, more)
     cleanup.add(async () => {
       await router.kill()
       await rm(dir, { recursive: true, force: true })
@@ -105,6 +110,7 @@ export class TestRouter {
 
   async start(): Promise<void> {
     this.#running = await startRouter({
+      ...this.#more,
       dir: this.dir,
       limits: this.#limits,
       log: (_level, message, more) => this.log.push(`${message} ${JSON.stringify(more ?? {})}`),

@@ -18,6 +18,17 @@ export type PoolTable = {
   readonly instances: readonly InstanceTable[]
 }
 
+/** How instances are asked whether they are well. */
+export type HealthTable = {
+  readonly path: string
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** Good answers in a row that bring an instance back. The first one ever lets it in. */
+  readonly rise: number
+  /** Bad ones in a row that take it out. */
+  readonly fall: number
+}
+
 export type MirrorTable = {
   /** The route that gets the copies. */
   readonly to: string
@@ -38,20 +49,42 @@ export type RouteTable = {
   /** The pool that takes over when the chosen one has nobody usable; never the other way round. */
   readonly stable: string | null
   readonly mirror?: MirrorTable
+  /** Only instances that pass are asked; without it all are. */
+  readonly health?: HealthTable
+  /** Users who are in a pool whatever the weights are: keys of the sticky kind, such as cookie values. */
+  readonly always?: readonly Always[]
   /** Whether answers name their pool in `x-immunity-pool`. */
   readonly expose?: boolean
 }
+
+export type Always = { readonly pool: string; readonly keys: readonly string[] }
 
 /** Who writes, and which write of theirs; compared epoch first. */
 export type Fence = { readonly app: string; readonly epoch: number; readonly generation: number }
 
 export type TableOrder = Fence & { readonly routes: readonly RouteTable[] }
 
+/** With all weight on the stable pool, where it has anybody. */
+export function allToStable(route: RouteTable): RouteTable {
+  const stable = route.pools.find((pool) => pool.pool === route.stable)
+  if (!stable || stable.instances.length === 0) return route
+  const { always: _, ...rest } = route
+  return { ...rest, pools: route.pools.map((pool) => ({ ...pool, weight: pool === stable ? 100 : 0 })) }
+}
+
+/** Of a pool without a share that some users are in all the same, in percent. */
+const leastWeight = 0.001
+
 /** The weight of an instance over all these routes: above zero when any of them may send it users. */
 export function weightOf(instance: string, routes: Iterable<RouteTable>): number {
   let weight = 0
   for (const route of routes)
-    for (const pool of route.pools)
-      if (pool.weight > weight && pool.instances.some((one) => one.id === instance)) weight = pool.weight
+    for (const pool of route.pools) {
+      const least = route.always?.some((one) => one.pool === pool.pool && one.keys.length > 0)
+        ? leastWeight
+        : 0
+      const own = Math.max(pool.weight, least)
+      if (own > weight && pool.instances.some((one) => one.id === instance)) weight = own
+    }
   return weight
 }

@@ -16,6 +16,7 @@ export function openTunnel(traffic: Traffic, member: Member, client: Socket, ins
 
 /** Two connections after an upgrade: bytes go through both ways, each way ends for itself. */
 class Tunnel implements Ticking {
+  readonly kind = "tunnel"
   readonly #client: Socket
   readonly #instance: Socket
   readonly #idle: number

@@ -44,6 +44,7 @@ export type Origin = {
   readonly address: string | undefined
   /** Where the client came in, for those that do not say a host. */
   readonly listener: string
+  readonly isSecure?: boolean
   readonly requestId: string
 }
 
@@ -76,7 +77,7 @@ export function writeRequestHead(head: RequestHead, origin: Origin): string {
   )
   const client = origin.address ?? "unknown"
   text += `X-Forwarded-For: ${forwardedFor === "" ? client : `${forwardedFor}, ${client}`}\r\n`
-  text += `X-Forwarded-Proto: http\r\nX-Forwarded-Host: ${host}\r\nX-Request-Id: ${requestId}\r\n`
+  text += `X-Forwarded-Proto: ${origin.isSecure ? "https" : "http"}\r\nX-Forwarded-Host: ${host}\r\nX-Request-Id: ${requestId}\r\n`
   if (head.upgrade !== undefined) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
   return `${text}\r\n`
 }

@@ -1,0 +1,30 @@
+import type { Marks } from "./health-watch.ts"
+import type { Limits } from "./limits.ts"
+import type { WantedListener } from "./listeners.ts"
+import type { TlsFiles } from "./secure-server.ts"
+import type { RouteTable } from "./table.ts"
+
+/** What the first process tells a worker; every order is answered, in any order. */
+export type WorkerOrder =
+  | { readonly verb: "begin"; readonly limits: Limits; readonly tls: TlsFiles | undefined }
+  | { readonly verb: "prepare"; readonly wanted: readonly WantedListener[] }
+  | { readonly verb: "commit"; readonly routes: readonly RouteTable[] }
+  | { readonly verb: "abandon" }
+  | { readonly verb: "apply"; readonly routes: readonly RouteTable[] }
+  | { readonly verb: "in-flight"; readonly instance: string }
+  | { readonly verb: "weightless-for"; readonly instance: string }
+  | { readonly verb: "cut"; readonly instance: string }
+  | { readonly verb: "mark"; readonly marks: Marks }
+  | { readonly verb: "instances" }
+  | { readonly verb: "stats" }
+  /** Takes nothing new, finishes what is under way and answers with its last counts. */
+  | { readonly verb: "drain" }
+
+export type Asked = { readonly id: number; readonly order: WorkerOrder }
+
+export type Replied =
+  | { readonly id: number; readonly value: unknown }
+  | {
+      readonly id: number
+      readonly refused: { readonly status: number; readonly code: string; readonly message: string }
+    }

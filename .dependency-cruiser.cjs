@@ -5,7 +5,7 @@ const only = (name, from, allowed, comment) => ({
   comment,
   severity: "error",
   from: { path: from, pathNot: test },
-  to: { path: "^(src|web|sim)/", pathNot: [from, ...allowed] },
+  to: { path: "^(src|web|sim|conformance)/", pathNot: [from, ...allowed] },
 })
 
 module.exports = {
@@ -57,6 +57,12 @@ module.exports = {
       "^sim/",
       ["^src/(engine|testing|ports|core)/"],
       "The simulator runs the production engine.",
+    ),
+    only(
+      "conformance-knows-the-router",
+      "^conformance/",
+      ["^src/router/"],
+      "The harness asks the data plane from outside, and its parser from inside.",
     ),
     ...["compute", "router", "metrics", "source", "builder", "notify"].map((port) =>
       only(

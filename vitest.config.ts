@@ -8,6 +8,7 @@ export default defineConfig({
       "web/**/*.test.ts",
       "web/**/*.test.tsx",
       "sim/**/*.test.ts",
+      "conformance/**/*.test.ts",
       "test/**/*.test.ts",
     ],
     testTimeout: 60_000,

@@ -58,6 +58,7 @@ describe("a body", () => {
     ["a broken trailer", "0\r\nno colon\r\n\r\n"],
     ["bare LF in the trailer", "0\r\nA: b\nC: d\r\n\r\n"],
     ["a length in the trailer", "0\r\nContent-Length: 3\r\n\r\n"],
+    ["the end of the connection in the trailer", "0\r\nConnection: close\r\n\r\n"],
     ["an endless extension", `5;${"a".repeat(2_000)}`],
     ["an endless trailer", `0\r\n${"A: b\r\n".repeat(3_000)}`],
   ])("in chunks is refused with %s", (_, text) => {

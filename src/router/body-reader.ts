@@ -10,7 +10,8 @@ const mostTrailer = 8 * 1024
 const extension =
   /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"[\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]*"))?$/
 
-const framing = new Set(["content-length", "transfer-encoding", "host"])
+/** As a trailer they would tell one reader something and the next one nothing. */
+const neverTrailer = new Set(["content-length", "transfer-encoding", "host", "connection", "upgrade"])
 
 type State = "data" | "size" | "extension" | "size-end" | "chunk-cr" | "chunk-lf" | "trailer" | "done"
 
@@ -115,7 +116,7 @@ export class BodyReader {
     }
     const size = ends === 0 ? 2 : ends + 4
     if (ends > 0) this.trailers = readFields(this.#tail.slice(0, ends), 0, 64)
-    if (this.trailers.some(([, lower]) => framing.has(lower)))
+    if (this.trailers.some(([, lower]) => neverTrailer.has(lower)))
       throw badRequest("a trailer tells how to read the message")
     this.#state = "done"
     return at + size - before

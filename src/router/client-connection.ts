@@ -59,10 +59,15 @@ export class ClientConnection implements ClientSide {
     return this.#closing || (this.#clientEnded && !this.#pending) || this.#door.route() === undefined
   }
 
-  /** Ends after the answer that is under way; at once when there is none. */
+  /**
+   * Ends after the next answer. A client that rests keeps its connection for a moment: a request that it is
+   * sending right now would be lost otherwise, and it learns that the answer is the last one.
+   */
   close(): void {
     this.#closing = true
-    if (!this.#exchange && this.#phase === "open" && !this.#headBegan) this.#linger()
+    if (this.#exchange || this.#phase !== "open" || this.#headBegan) return
+    if (this.#door.route() === undefined) this.#linger()
+    else this.#deadline = Math.min(this.#deadline, this.#traffic.now() + this.#traffic.limits.goodbye)
   }
 
   tick(now: number): void {

@@ -9,6 +9,7 @@ import type { Verbs } from "./socket-server.ts"
 export function controlVerbs(governor: Governor, crew: Crew): Verbs {
   const startedAt = Date.now()
   return async (verb, body) => {
+    governor.heard()
     switch (verb) {
       case "PUT /table":
         await governor.setTable(readTableOrder(await body()))
@@ -31,6 +32,7 @@ export function controlVerbs(governor: Governor, crew: Crew): Verbs {
         return {
           pid: process.pid,
           startedAt,
+          workers: crew.pids,
           apps: Object.fromEntries(apps),
           listeners: Object.fromEntries(crew.addresses),
           instances: await crew.instances(),
@@ -51,8 +53,9 @@ export function controlVerbs(governor: Governor, crew: Crew): Verbs {
 }
 
 /** The one verb of `stats.sock`: apart from control, so that losing sight is not losing control. */
-export function statsVerbs(crew: Crew): Verbs {
+export function statsVerbs(governor: Governor, crew: Crew): Verbs {
   return async (verb) => {
+    governor.heard()
     if (verb === "GET /stats") return crew.stats()
     throw new Refusal(404, "no-verb", `there is no ${verb}; there is GET /stats`)
   }

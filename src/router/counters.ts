@@ -65,6 +65,7 @@ export class RouteCounters {
   readonly #pools = new Map<string, Map<string, Entry>>()
   /** What the router answered itself, by reason. */
   readonly own = new Map<string, number>()
+  readonly #fellBack = new Map<string, number>()
 
   of(pool: string, instance: string): Counters {
     let instances = this.#pools.get(pool)
@@ -79,6 +80,11 @@ export class RouteCounters {
     }
     entry.goneSince = undefined
     return entry.counters
+  }
+
+  /** Users of this pool, of which nobody could be asked, went to the stable one. */
+  fellBack(pool: string): void {
+    this.#fellBack.set(pool, (this.#fellBack.get(pool) ?? 0) + 1)
   }
 
   answeredItself(reason: string): void {
@@ -101,6 +107,7 @@ export class RouteCounters {
   toJSON(): {
     pools: Readonly<Record<string, Readonly<Record<string, CountersJson>>>>
     own: Readonly<Record<string, number>>
+    fellBack: Readonly<Record<string, number>>
   } {
     const pools = [...this.#pools].map(
       ([pool, instances]) =>
@@ -109,6 +116,10 @@ export class RouteCounters {
           Object.fromEntries([...instances].map(([id, entry]) => [id, entry.counters.toJSON()])),
         ] as const,
     )
-    return { pools: Object.fromEntries(pools), own: Object.fromEntries(this.own) }
+    return {
+      pools: Object.fromEntries(pools),
+      own: Object.fromEntries(this.own),
+      fellBack: Object.fromEntries(this.#fellBack),
+    }
   }
 }

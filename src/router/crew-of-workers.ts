@@ -51,6 +51,10 @@ export class CrewOfWorkers implements Crew {
     return crew
   }
 
+  get pids(): readonly number[] {
+    return [...this.#alive].flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
+  }
+
   get addresses(): ReadonlyMap<string, string> {
     return this.#addresses
   }
@@ -74,7 +78,12 @@ export class CrewOfWorkers implements Crew {
           this.#wanted = wanted
           this.#routes = routes
           this.#addresses = addresses
-          await Promise.all(workers.map((worker) => worker.ask({ verb: "commit", routes }))).finally(release)
+          // Also who is about to end may still get a request on a connection that stays open for an answer.
+          const others = [...this.#alive].filter((worker) => !workers.includes(worker))
+          await Promise.all([
+            ...workers.map((worker) => worker.ask({ verb: "commit", routes })),
+            ...others.map((worker) => worker.ask({ verb: "apply", routes })),
+          ]).finally(release)
         },
         abandon: async () => {
           await Promise.all(workers.map((worker) => worker.ask({ verb: "abandon" }))).finally(release)
@@ -89,9 +98,7 @@ export class CrewOfWorkers implements Crew {
   async apply(routes: readonly RouteTable[]): Promise<void> {
     const release = await this.#takeTurn()
     this.#routes = routes
-    await Promise.all([...this.#serving].map((worker) => worker.ask({ verb: "apply", routes }))).finally(
-      release,
-    )
+    await Promise.all(this.#ask((worker) => worker.ask({ verb: "apply", routes }))).finally(release)
   }
 
   async inFlight(instance: string): Promise<number> {
@@ -104,6 +111,17 @@ export class CrewOfWorkers implements Crew {
       this.#ask<number>((worker) => worker.ask({ verb: "weightless-for", instance })),
     )
     return Math.max(0, ...all.map((one) => one ?? 0))
+  }
+
+  async hold(routes: readonly string[], forMs: number): Promise<void> {
+    await Promise.all(this.#ask((worker) => worker.ask({ verb: "hold", routes, forMs })))
+  }
+
+  async requestsOn(instances: readonly string[]): Promise<number> {
+    const all = await Promise.all(
+      this.#ask<number>((worker) => worker.ask({ verb: "requests-on", instances })),
+    )
+    return all.reduce<number>((sum, one) => sum + (one ?? 0), 0)
   }
 
   async cut(instance: string): Promise<void> {
@@ -245,6 +263,7 @@ const shareOf = (limits: Limits, size: number): Limits => ({
   mostClients: Math.ceil(limits.mostClients / size),
   mostClientsPerAddress: Math.ceil(limits.mostClientsPerAddress / size),
   mostInFlight: Math.ceil(limits.mostInFlight / size),
+  mostHeld: Math.ceil(limits.mostHeld / size),
   mostMirrored: Math.ceil(limits.mostMirrored / size),
 })
 

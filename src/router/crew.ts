@@ -17,6 +17,8 @@ export type InstanceSeen = { readonly inFlight: number; readonly ejected: boolea
 
 /** Those who carry the traffic: this process itself, or workers of it. */
 export interface Crew {
+  /** Processes that carry the traffic, those who are about to end among them; none when it is this one. */
+  readonly pids: readonly number[]
   /** Where each route listens now. */
   readonly addresses: ReadonlyMap<string, string>
   /** Opens what a table needs. Throws a Refusal that names an address which somebody else has. */
@@ -27,6 +29,10 @@ export interface Crew {
   inFlight(instance: string): Promise<number>
   /** Milliseconds since an instance lost its last weight. */
   weightlessFor(instance: string): Promise<number>
+  /** New requests of these routes wait until the next table is applied, at most so many milliseconds. */
+  hold(routes: readonly string[], forMs: number): Promise<void>
+  /** Requests under way on any of these; without tunnels and event streams, which may have no end. */
+  requestsOn(instances: readonly string[]): Promise<number>
   /** Ends what is still under way on an instance. */
   cut(instance: string): Promise<void>
   /** What is known of instances from asking them; all others are well. */
@@ -43,6 +49,7 @@ export interface Crew {
 
 /** Everything in this process. */
 export class Alone implements Crew {
+  readonly pids = []
   readonly #plane: DataPlane
   readonly #listeners: Listeners
 
@@ -77,6 +84,14 @@ export class Alone implements Crew {
 
   async weightlessFor(instance: string): Promise<number> {
     return this.#plane.weightlessFor(instance)
+  }
+
+  async hold(routes: readonly string[], forMs: number): Promise<void> {
+    this.#plane.hold(routes, forMs)
+  }
+
+  async requestsOn(instances: readonly string[]): Promise<number> {
+    return this.#plane.requestsOn(instances)
   }
 
   async cut(instance: string): Promise<void> {

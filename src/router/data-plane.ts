@@ -36,6 +36,7 @@ export class DataPlane {
   readonly #perAddress = new Map<string, number>()
   #marks: ReadonlyMap<string, Mark> = new Map()
   #draining = false
+  #isOver = false
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -89,8 +90,14 @@ export class DataPlane {
       if (!wanted.has(id)) instance.close()
     }
     const named = new Set(tables.map((table) => table.route))
-    for (const name of this.#routes.keys()) if (!named.has(name)) this.#routes.delete(name)
+    for (const [name, route] of this.#routes) {
+      if (named.has(name)) continue
+      this.#routes.delete(name)
+      route.apply({ ...route.table, pools: [] }, (id) => this.#instance(id))
+      route.letGo()
+    }
     for (const table of tables) this.#route(table).apply(table, (id) => this.#instance(id))
+    for (const route of this.#routes.values()) route.letGo()
     this.#forgetInstances(wanted)
   }
 
@@ -104,6 +111,10 @@ export class DataPlane {
   }
 
   accept(socket: Socket, door: Door): void {
+    if (this.#isOver) {
+      socket.destroy()
+      return
+    }
     const from = socket.remoteAddress ?? ""
     const ofAddress = this.#perAddress.get(from) ?? 0
     if (this.#clients.size >= this.#limits.mostClients || ofAddress >= this.#limits.mostClientsPerAddress) {
@@ -131,6 +142,18 @@ export class DataPlane {
 
   inFlight(instance: string): number {
     return this.#instances.get(instance)?.inFlight ?? 0
+  }
+
+  /** New requests of these routes wait until the next table is applied, at most so many milliseconds. */
+  hold(routes: readonly string[], forMs: number): void {
+    const until = this.#traffic.now() + forMs
+    for (const name of routes) this.#routes.get(name)?.hold(until)
+  }
+
+  /** Requests under way on any of these; without tunnels and event streams, which may have no end. */
+  requestsOn(instances: readonly string[]): number {
+    const kinds = instances.flatMap((id) => [...(this.#instances.get(id)?.underWay ?? [])])
+    return kinds.filter(({ kind }) => kind === "request").length
   }
 
   /** Milliseconds since this instance lost its last weight; 0 while it has some or was never seen. */
@@ -173,6 +196,7 @@ export class DataPlane {
 
   /** Ends everything at once. */
   destroy(): void {
+    this.#isOver = true
     clearInterval(this.#timer)
     for (const one of [...this.#underWay]) one.cut("the router is ending")
     for (const client of [...this.#clients]) client.socket.destroy()

@@ -45,7 +45,7 @@ export class Exchange implements Receiver, Ticking {
   #meant: string | undefined
   #upstream: Upstream | undefined
   #pair: MirrorPair | undefined
-  #phase: "connecting" | "waiting" | "answering" | "over" = "connecting"
+  #phase: "held" | "connecting" | "waiting" | "answering" | "over" = "connecting"
   #attemptAt = 0
   #deadline = 0
   #isReplay = false
@@ -71,8 +71,20 @@ export class Exchange implements Receiver, Ticking {
     this.#point = key === undefined ? this.#route.nextPoint() : pointOf(table.salt, key)
     this.#forced = key === undefined ? undefined : this.#route.forcedPool(key)
     this.#setCookie = assign ?? ""
-    this.#attemptAt = this.#traffic.now()
     this.#traffic.underWay.add(this)
+    const heldUntil = this.#route.heldUntil(this.#traffic.now())
+    if (heldUntil === undefined) this.go()
+    else if (this.#route.wait(this)) {
+      this.#phase = "held"
+      this.#deadline = heldUntil
+    } else this.#answerItself(503, "paused", "too many requests wait for a swap")
+  }
+
+  /** Nothing is in its way any more. */
+  go(): void {
+    const { table } = this.#route
+    // Its time in the queue is nothing that an instance took.
+    this.#attemptAt = this.#traffic.now()
     const copied = this.#attempt()
     if (copied && table.mirror) this.#pair = this.#traffic.copy(this.#route, this.#head, this.#origin)
   }
@@ -261,7 +273,10 @@ export class Exchange implements Receiver, Ticking {
   tick(now: number): void {
     if (now <= this.#deadline || this.#phase === "over") return
     const upstream = this.#upstream
-    if (this.#phase === "connecting") {
+    if (this.#phase === "held") {
+      this.#route.leaveQueue(this)
+      this.go()
+    } else if (this.#phase === "connecting") {
       upstream?.destroy()
       this.failed("connect", "it did not accept the connection in time")
     } else if (this.#phase === "answering") {
@@ -358,6 +373,7 @@ export class Exchange implements Receiver, Ticking {
   }
 
   #over(): void {
+    if (this.#phase === "held") this.#route.leaveQueue(this)
     this.#phase = "over"
     this.#traffic.underWay.delete(this)
   }

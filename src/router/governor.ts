@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import {
   allRoutes,
   type Book,
@@ -11,6 +12,7 @@ import {
 } from "./book.ts"
 import type { Crew } from "./crew.ts"
 import type { HealthWatch } from "./health-watch.ts"
+import type { WantedListener } from "./listeners.ts"
 import type { Log } from "./log.ts"
 import { Refusal } from "./refusal.ts"
 import type { StateFile } from "./state-file.ts"
@@ -62,7 +64,7 @@ export class Governor {
     this.#book = book
     this.#saved = book
     if (degraded) this.#log("error", "started without the last state", { degraded })
-    await this.#health.follow(allRoutes(book))
+    await this.#health.follow(allRoutes(book), true)
     await this.#crew.apply(allRoutes(book))
     await this.listen()
   }
@@ -71,19 +73,7 @@ export class Governor {
   async listen(): Promise<void> {
     await this.#inTurn(async () => {
       const wanted = this.#wanted(this.#book)
-      const problems: string[] = []
-      const possible = []
-      for (const one of wanted) {
-        // Each for itself: at boot one busy address must not keep the others shut.
-        try {
-          const prepared = await this.#crew.prepare([...possible, one])
-          await prepared.abandon()
-          possible.push(one)
-        } catch (error) {
-          problems.push(error instanceof Error ? error.message : String(error))
-        }
-      }
-      const prepared = await this.#crew.prepare(possible)
+      const { prepared, problems } = await this.#prepareWhatIsPossible(wanted)
       await prepared.commit(allRoutes(this.#book))
       this.#book = rememberPorts(this.#book, prepared.addresses)
       const unheard = problems.length > 0 ? problems.join("; ") : undefined
@@ -97,12 +87,22 @@ export class Governor {
   async look(): Promise<void> {
     if (this.#unheard !== undefined) await this.listen()
     if (this.#deadMan === undefined || this.#isSilent) return
-    if (performance.now() - this.#heardAt < this.#deadMan) return
+    const deadMan = this.#deadMan
     await this.#inTurn(async () => {
+      if (performance.now() - this.#heardAt < deadMan) return
       this.#isSilent = true
       await this.#crew.apply(this.#effective())
       this.#log("error", "nobody gives orders: all weight is back with the stable pools", {})
     })
+  }
+
+  /** Whoever gives orders is alive: after a silence the last table is true again. */
+  heard(): void {
+    this.#heardAt = performance.now()
+    if (!this.#isSilent) return
+    this.#isSilent = false
+    this.#log("info", "orders may come again: the last table is true again", {})
+    void this.#inTurn(() => this.#crew.apply(this.#effective())).catch(() => undefined)
   }
 
   /** The table of a router that nobody else tells anything. */
@@ -120,14 +120,14 @@ export class Governor {
 
   setTable(order: TableOrder): Promise<void> {
     return this.#inTurn(async () => {
+      const before = allRoutes(this.#book)
       const next = replaceTable(this.#book, order)
       const prepared = await this.#crew.prepare(this.#wanted(next))
-      this.#heardAt = performance.now()
-      this.#isSilent = false
       // Traffic first, disk second: with a full disk users can still be moved, it is only not acknowledged.
       this.#book = rememberPorts(next, prepared.addresses)
       // Before it may be chosen at all: a new instance is asked nothing until it has shown that it is well.
       await this.#health.follow(allRoutes(this.#book))
+      if (order.pauseMs !== undefined) await this.#pause(order, before, order.pauseMs)
       await prepared.commit(this.#effective())
       this.#degraded = undefined
       this.#unheard = undefined
@@ -152,10 +152,45 @@ export class Governor {
     })
   }
 
+  async #prepareWhatIsPossible(wanted: readonly WantedListener[]) {
+    try {
+      return { prepared: await this.#crew.prepare(wanted), problems: [] }
+    } catch {
+      // Each for itself then: at boot one busy address must not keep the others shut.
+    }
+    const problems: string[] = []
+    const possible: WantedListener[] = []
+    for (const one of wanted) {
+      try {
+        const prepared = await this.#crew.prepare([...possible, one])
+        await prepared.abandon()
+        possible.push(one)
+      } catch (error) {
+        problems.push(error instanceof Error ? error.message : String(error))
+      }
+    }
+    return { prepared: await this.#crew.prepare(possible), problems }
+  }
+
   /** The routes as traffic follows them: without orders for too long, without canaries. */
   #effective(): readonly RouteTable[] {
     const routes = allRoutes(this.#book)
     return this.#isSilent ? routes.map(allToStable) : routes
+  }
+
+  /** New requests wait until instances that are about to lose all weight have answered theirs. */
+  async #pause({ routes }: TableOrder, before: readonly RouteTable[], forMs: number): Promise<void> {
+    const after = allRoutes(this.#book)
+    const losing = before
+      .flatMap(({ pools }) => pools.flatMap(({ instances }) => instances.map(({ id }) => id)))
+      .filter((id) => weightOf(id, before) > 0 && weightOf(id, after) === 0)
+    if (losing.length === 0) return
+    await this.#crew.hold(
+      routes.map(({ route }) => route),
+      forMs + 1_000,
+    )
+    const deadline = performance.now() + forMs
+    while (performance.now() < deadline && (await this.#crew.requestsOn(losing)) > 0) await sleep(5)
   }
 
   #wanted(book: Book) {

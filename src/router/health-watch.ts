@@ -30,8 +30,11 @@ export class HealthWatch {
     this.#timer = setInterval(() => this.#tick(performance.now()), 50)
   }
 
-  /** From now on these; resolves when nobody asks a new one before it has passed. */
-  async follow(routes: readonly RouteTable[]): Promise<void> {
+  /**
+   * From now on these; resolves when nobody asks a new one before it has passed. `served`: they were asked
+   * before this router started, and are until they show that they are not well.
+   */
+  async follow(routes: readonly RouteTable[], served = false): Promise<void> {
     const wanted = new Map<string, { address: string; health: HealthTable }>()
     for (const { health, pools } of routes)
       if (health)
@@ -49,8 +52,8 @@ export class HealthWatch {
       this.#watched.set(id, {
         address,
         health,
-        isProven: false,
-        isWell: false,
+        isProven: served,
+        isWell: served,
         contrary: 0,
         nextAt: 0,
         isAsking: false,

@@ -14,6 +14,8 @@ export type Limits = {
   readonly tunnel: number
   /** How long what a client still sends is thrown away after the last answer. */
   readonly linger: number
+  /** How long a resting client may still send a request when the router is about to close its connection. */
+  readonly goodbye: number
   /** An idle connection to an instance. Below the 5 s after which many servers close it. */
   readonly upstreamIdle: number
   /** How long an instance that refuses connections is left alone the first time; the n-th time n times as long. */
@@ -42,6 +44,8 @@ export type Limits = {
   readonly mostFields: number
   /** Requests under way on one instance. */
   readonly mostInFlight: number
+  /** Requests of one route that wait for a swap. */
+  readonly mostHeld: number
   readonly mostIdle: number
   readonly mostMirrored: number
   readonly tick: number
@@ -57,6 +61,7 @@ export const defaultLimits: Limits = {
   between: 60_000,
   tunnel: 3_600_000,
   linger: 2_000,
+  goodbye: 1_000,
   upstreamIdle: 4_000,
   ejection: 30_000,
   ejectAfter: 5,
@@ -70,6 +75,7 @@ export const defaultLimits: Limits = {
   mostHead: 32 * 1024,
   mostFields: 128,
   mostInFlight: 1_024,
+  mostHeld: 1_024,
   mostIdle: 128,
   mostMirrored: 64,
   tick: 250,

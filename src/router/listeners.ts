@@ -38,7 +38,6 @@ export class Listeners {
   readonly #onClosed: () => void
   readonly #tls: TlsFiles | undefined
   #open: readonly Listener[] = []
-  #accepting = true
 
   constructor(
     accept: (socket: Socket, door: Door) => void,
@@ -103,7 +102,6 @@ export class Listeners {
 
   /** No new clients; who is in may finish. */
   close(): void {
-    this.#accepting = false
     for (const { server } of this.#open) server.close()
   }
 
@@ -143,10 +141,6 @@ export class Listeners {
   }
 
   #connected(socket: Socket, listener: Listener): void {
-    if (!this.#accepting) {
-      socket.destroy()
-      return
-    }
     const door: Door = {
       address: listener.address,
       isSecure: this.#tls !== undefined,

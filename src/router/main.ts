@@ -54,7 +54,7 @@ export async function startRouter(options: StartRouter): Promise<RunningRouter> 
   const governor = new Governor(new StateFile(dir), crew, health, log, options.deadMan)
   await governor.boot()
   const servers = [
-    await serveSocket(join(dir, "stats.sock"), statsVerbs(crew)),
+    await serveSocket(join(dir, "stats.sock"), statsVerbs(governor, crew)),
     await serveSocket(control, controlVerbs(governor, crew)),
   ]
   const pidFile = join(dir, "router.pid")

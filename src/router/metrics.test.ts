@@ -8,6 +8,7 @@ const stats = {
   routes: {
     "papi/prod": {
       own: { full: 2 },
+      fellBack: { r2: 4 },
       pools: {
         r1: {
           'a"b': {
@@ -37,6 +38,7 @@ describe("the counts in the format of Prometheus", () => {
     expect(text).toContain(`immunity_router_in_flight{${labels}} 1\n`)
     expect(text).toContain(`immunity_router_errors_total{${labels},error="timeout"} 1\n`)
     expect(text).toContain('immunity_router_own_answers_total{route="papi/prod",reason="full"} 2\n')
+    expect(text).toContain('immunity_router_fallbacks_total{route="papi/prod",pool="r2"} 4\n')
   })
 
   it("count latencies up to each edge", () => {

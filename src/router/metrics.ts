@@ -39,7 +39,7 @@ export function serveMetrics(address: string, crew: Crew): Promise<string> {
 /** All counts in the text format of Prometheus. */
 export function asPrometheus({ routes }: Stats): string {
   const text = new Families()
-  for (const [route, { pools, own, mirror }] of Object.entries(routes)) {
+  for (const [route, { pools, own, fellBack, mirror }] of Object.entries(routes)) {
     for (const [pool, instances] of Object.entries(pools)) {
       for (const [instance, counted] of Object.entries(instances)) {
         const labels = { route, pool, instance }
@@ -56,6 +56,8 @@ export function asPrometheus({ routes }: Stats): string {
     }
     for (const [reason, count] of Object.entries(own))
       text.add("immunity_router_own_answers_total", "counter", { route, reason }, count)
+    for (const [pool, count] of Object.entries(fellBack))
+      text.add("immunity_router_fallbacks_total", "counter", { route, pool }, count)
     if (!mirror) continue
     const labels = { route, to: mirror.to }
     for (const kind of ["sent", "dropped", "failed"] as const)

@@ -95,7 +95,7 @@ describe("a mirror", () => {
   it("to a sandbox that hangs slows nobody and fails nobody: copies are dropped, and cut in time", async () => {
     const primary = await named(cleanup, "primary")
     const hanging = await instance(cleanup, () => undefined)
-    const { router, address } = await mirroring(primary, hanging, { timeoutMs: 500 })
+    const { router, address } = await mirroring(primary, hanging, { timeoutMs: 2_000 })
     const answers = await Promise.all(Array.from({ length: 100 }, () => fetchFrom(address)))
     expect(answers.every((answer) => answer.body === "primary")).toBe(true)
     const before = await router.mirrored()

@@ -24,7 +24,11 @@ export function readTableOrder(body: unknown): TableOrder {
     seen.add(route)
   }
   oneAddressPerInstance(routes)
-  return { ...readFence(order), routes }
+  return {
+    ...readFence(order),
+    routes,
+    ...(order.pauseMs === undefined ? {} : { pauseMs: number(order.pauseMs, "pauseMs", 0, 60_000) }),
+  }
 }
 
 /** Reads who orders, and which order of theirs it is. */

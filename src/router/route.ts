@@ -10,6 +10,9 @@ export type Member = { readonly pool: string; readonly instance: Instance; reado
 
 type Pool = PoolTable & { readonly members: readonly Member[] }
 
+/** A request that waits for a swap. */
+export type Held = { go(): void }
+
 export type Chosen =
   | { readonly kind: "member"; readonly member: Member }
   /** Nobody is left to ask. `full`: somebody is, but has too much to do. */
@@ -26,6 +29,8 @@ export class Route {
   #ordered: readonly Pool[] = []
   #stable: Pool | undefined
   #always: ReadonlyMap<string, string> | undefined
+  #heldUntil = 0
+  readonly #held = new Set<Held>()
 
   constructor(table: RouteTable, counters: RouteCounters, limits: Limits, random: () => number) {
     this.name = table.route
@@ -55,6 +60,34 @@ export class Route {
       table.always && new Map(table.always.flatMap(({ pool, keys }) => keys.map((key) => [key, pool])))
     this.#ordered = cutOrder(pools, table.stable)
     this.#stable = pools.find((pool) => pool.pool === table.stable)
+  }
+
+  /** New requests wait from now on: until `letGo`, at the latest until this moment. */
+  hold(until: number): void {
+    this.#heldUntil = until
+  }
+
+  /** How long a new request has to wait at most, as a moment; undefined: it may go at once. */
+  heldUntil(now: number): number | undefined {
+    return now < this.#heldUntil ? this.#heldUntil : undefined
+  }
+
+  /** Returns false when too many wait already. */
+  wait(request: Held): boolean {
+    if (this.#held.size >= this.#limits.mostHeld) return false
+    this.#held.add(request)
+    return true
+  }
+
+  leaveQueue(request: Held): void {
+    this.#held.delete(request)
+  }
+
+  letGo(): void {
+    this.#heldUntil = 0
+    const waiting = [...this.#held]
+    this.#held.clear()
+    for (const request of waiting) request.go()
   }
 
   /** The pool in which a user is whatever the weights are. */
@@ -89,7 +122,10 @@ export class Route {
       const isLast = candidate === this.#stable || this.#stable === undefined
       const chosen = this.#among(candidate, tried, isLast, now)
       if (chosen === "full") full = true
-      else if (chosen) return { kind: "member", member: chosen }
+      else if (chosen) {
+        if (pool && candidate !== pool && tried.length === 0) this.counters.fellBack(pool.pool)
+        return { kind: "member", member: chosen }
+      }
     }
     // Nobody of the stable pool either: its own users may as well ask a canary that looks ill.
     const rest = !full && pool && pool !== this.#stable ? this.#among(pool, tried, true, now) : undefined

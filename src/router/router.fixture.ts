@@ -29,6 +29,7 @@ export type SeenStats = {
       {
         readonly pools: Readonly<Record<string, Readonly<Record<string, CountersJson>>>>
         readonly own: Readonly<Record<string, number>>
+        readonly fellBack: Readonly<Record<string, number>>
         readonly mirror?: MirrorJson
       }
     >

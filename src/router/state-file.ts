@@ -10,7 +10,7 @@ export type Loaded = {
   readonly degraded: string | undefined
 }
 
-/** The router's memory on disk: the whole of it in one file, and the one before. */
+/** The router's memory on disk: the whole of it in one file, and the one before; at first the same one twice. */
 export class StateFile {
   readonly #dir: string
   readonly #current: string
@@ -46,16 +46,14 @@ export class StateFile {
 
   /** Resolves when this state would survive a power cut. */
   async save(book: Book): Promise<void> {
-    const temporary = `${this.#current}.new`
-    const file = await open(temporary, "w", 0o600)
-    try {
-      await file.writeFile(write(book))
-      await file.sync()
-    } finally {
-      await file.close()
+    const content = write(book)
+    await writeWhole(`${this.#current}.new`, content)
+    if (this.#keepsCurrent && !(await this.#keepCurrent())) {
+      // There is none before the first: a copy of its own, for one torn file must never be all there is.
+      await writeWhole(`${this.#previous}.new`, content)
+      await rename(`${this.#previous}.new`, this.#previous)
     }
-    if (this.#keepsCurrent) await this.#keepCurrent()
-    await rename(temporary, this.#current)
+    await rename(`${this.#current}.new`, this.#current)
     this.#keepsCurrent = true
     const folder = await open(this.#dir, "r")
     try {
@@ -65,17 +63,28 @@ export class StateFile {
     }
   }
 
-  /** A second name for the file that is about to be replaced: at no moment is there none. */
-  async #keepCurrent(): Promise<void> {
+  /** A second name for the file that is about to be replaced: at no moment is there none. False: there is no file. */
+  async #keepCurrent(): Promise<boolean> {
     const second = `${this.#previous}.new`
     await rm(second, { force: true })
     try {
       await link(this.#current, second)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false
       throw error
     }
     await rename(second, this.#previous)
+    return true
+  }
+}
+
+async function writeWhole(path: string, content: string): Promise<void> {
+  const file = await open(path, "w", 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 

@@ -19,7 +19,7 @@ const mirror = (to: string, sent: number) => {
 }
 
 const route = (more: Partial<RouteStats>): Record<string, RouteStats> => ({
-  "papi/prod": { pools: {}, own: {}, ...more },
+  "papi/prod": { pools: {}, own: {}, fellBack: {}, ...more },
 })
 
 describe("the counts of several workers", () => {

@@ -6,6 +6,8 @@ export type RouteStats = {
   readonly pools: Readonly<Record<string, Readonly<Record<string, CountersJson>>>>
   /** What the router answered itself, by reason. */
   readonly own: Readonly<Record<string, number>>
+  /** By pool: its users who went to the stable one, because nobody of it could be asked. */
+  readonly fellBack: Readonly<Record<string, number>>
   readonly mirror?: MirrorJson
 }
 
@@ -28,6 +30,7 @@ function mergeRoute(a: RouteStats, b: RouteStats): RouteStats {
   return {
     pools: mergeBy(a.pools, b.pools, (one, other) => mergeBy(one, other, mergeCounters)),
     own: addUp(a.own, b.own),
+    fellBack: addUp(a.fellBack, b.fellBack),
     ...(mirror ? { mirror } : {}),
   }
 }

@@ -62,7 +62,14 @@ export type Always = { readonly pool: string; readonly keys: readonly string[] }
 /** Who writes, and which write of theirs; compared epoch first. */
 export type Fence = { readonly app: string; readonly epoch: number; readonly generation: number }
 
-export type TableOrder = Fence & { readonly routes: readonly RouteTable[] }
+export type TableOrder = Fence & {
+  readonly routes: readonly RouteTable[]
+  /**
+   * New requests wait, at most so long, until those under way on instances that lose all weight have ended:
+   * no two releases answer at the same time. Without it they overlap, and nobody waits.
+   */
+  readonly pauseMs?: number
+}
 
 /** With all weight on the stable pool, where it has anybody. */
 export function allToStable(route: RouteTable): RouteTable {

@@ -13,6 +13,8 @@ export type WorkerOrder =
   | { readonly verb: "apply"; readonly routes: readonly RouteTable[] }
   | { readonly verb: "in-flight"; readonly instance: string }
   | { readonly verb: "weightless-for"; readonly instance: string }
+  | { readonly verb: "hold"; readonly routes: readonly string[]; readonly forMs: number }
+  | { readonly verb: "requests-on"; readonly instances: readonly string[] }
   | { readonly verb: "cut"; readonly instance: string }
   | { readonly verb: "mark"; readonly marks: Marks }
   | { readonly verb: "instances" }

@@ -32,6 +32,11 @@ async function obey(order: WorkerOrder): Promise<unknown> {
       return crew.inFlight(order.instance)
     case "weightless-for":
       return crew.weightlessFor(order.instance)
+    case "hold":
+      await crew.hold(order.routes, order.forMs)
+      return true
+    case "requests-on":
+      return crew.requestsOn(order.instances)
     case "cut":
       await crew.cut(order.instance)
       return true

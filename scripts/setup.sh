@@ -2,7 +2,7 @@
 # Makes a fresh checkout ready: dependencies (with their own Node 24 on Linux x64), then the build.
 # Cheap to repeat: each part is skipped when nothing that it depends on has changed.
 #   scripts/setup.sh          what running needs
-#   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus, PostgreSQL)
+#   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus, PostgreSQL, HAProxy, nginx)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -28,11 +28,14 @@ missing=
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
 [ -d /usr/lib/postgresql ] || missing="$missing postgresql"
+[ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null 2>&1 || missing="$missing haproxy"
+[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
 if [ -n "$missing" ]; then
   if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     echo "setup: installing$missing" >&2
     apt-get update -qq >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    # RUNLEVEL: what is installed here is started by the tests that need it, and not before.
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
   else
     echo "setup: not found:$missing. The tests that need them will be counted as skipped." >&2
   fi

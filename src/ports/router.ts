@@ -37,8 +37,19 @@ export type Released =
   | { readonly kind: "released" }
   | { readonly kind: "busy"; readonly weight: number; readonly inFlight: number }
 
+/** Where routers differ. Whatever is not said here all of them do. */
+export type RouterAbilities = {
+  /** Users who are not recognised are dealt out evenly; otherwise by dice, so a small share varies more. */
+  readonly evenShares: boolean
+  /** Its counters go on when who asks for them is restarted; otherwise a new `boot` begins. */
+  readonly keepsCounters: boolean
+  /** `beside`: a copy is made while the user is answered. `after`: when that is done. */
+  readonly mirrors: "beside" | "after"
+}
+
 /** Splits traffic. It serves from its own file with everything else dead. */
 export interface Router {
+  readonly can: RouterAbilities
   /** Remembers an epoch: from now on older writers are refused. */
   fence(app: AppName, epoch: number, signal: AbortSignal): Promise<Applied>
   /** Replaces the whole table of one application; resolves when every worker routes by it. Safe to repeat. */

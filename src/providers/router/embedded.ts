@@ -10,6 +10,7 @@ export function embeddedRouter(options: { readonly dir: string }): Router {
   const control = join(options.dir, "control.sock")
   const stats = join(options.dir, "stats.sock")
   return {
+    can: { evenShares: true, keepsCounters: true, mirrors: "beside" },
     async fence(app, epoch, signal) {
       return applied(await call(control, "POST", "/fence", { app, epoch }, signal))
     },

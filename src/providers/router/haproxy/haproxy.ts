@@ -1,0 +1,270 @@
+import { randomUUID } from "node:crypto"
+import { mkdirSync } from "node:fs"
+import { resolve } from "node:path"
+import type { RouteSpec } from "../../../core/pipeline/effects.ts"
+import type { Counters, MirrorCounters, RouterCounters } from "../../../ports/counters.ts"
+import type { Applied, Fence, Released, Router, RouterState } from "../../../ports/router.ts"
+import { addressesFor } from "./addresses.ts"
+import {
+  allRoutes,
+  type Book,
+  emptyBook,
+  fenced,
+  type Placement,
+  refusalOf,
+  staleOrder,
+  weightOf,
+  withoutInstance,
+  withoutPlacements,
+  withReady,
+  withTable,
+} from "./book.ts"
+import { loadBook, saveBook } from "./book-file.ts"
+import { feedSocket } from "./configuration.ts"
+import { Copies } from "./copies.ts"
+import { Feed } from "./feed.ts"
+import type { Line } from "./line.ts"
+import { Running } from "./running.ts"
+import { Tallies } from "./tally.ts"
+
+/** How often HAProxy is looked at: is it there, have instances come up, are others empty by now. */
+const lookEvery = 500
+/** Unix sockets have short names, and HAProxy makes longer ones of them. */
+const longestDir = 80
+
+/** HAProxy as a router: told through its runtime socket, measured through its log; it lives on without us. */
+export class Haproxy implements Router {
+  readonly can = { evenShares: false, keepsCounters: false, mirrors: "after" } as const
+  readonly #dir: string
+  readonly #running: Running
+  readonly #feed: Feed
+  readonly #tallies = new Tallies()
+  readonly #copies = new Copies()
+  readonly #boot = randomUUID()
+  readonly #weightless = new Map<string, number>()
+  #book: Book = emptyBook
+  #degraded: string | undefined
+  #unsaved: string | undefined
+  /** Whether HAProxy was told all there is to tell. */
+  #isSettled = false
+  #last: Promise<unknown> = Promise.resolve()
+  #looker: NodeJS.Timeout | undefined
+
+  private constructor(dir: string) {
+    this.#dir = dir
+    this.#running = new Running(dir)
+    this.#feed = new Feed(feedSocket(dir), (line) => this.#read(line))
+  }
+
+  /** Takes over the HAProxy of a folder, or starts it. Throws when it is not installed or does not start. */
+  static async open(options: { readonly dir: string }): Promise<Haproxy> {
+    const dir = resolve(options.dir)
+    if (dir.length > longestDir || !/^[\w./+-]+$/.test(dir))
+      throw new Error(
+        `HAProxy cannot work in ${dir}: give it a folder of at most ${longestDir} letters, digits, dots and dashes`,
+      )
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    const router = new Haproxy(dir)
+    const { book, degraded } = loadBook(dir)
+    router.#degraded = degraded
+    router.#become(book)
+    await router.#feed.listen()
+    try {
+      await router.#inTurn(() => router.#look())
+    } catch (error) {
+      await router.close()
+      throw error
+    }
+    router.#looker = setInterval(() => {
+      // What cannot be done now is tried at the next look; meanwhile every order says what is wrong.
+      void router.#inTurn(() => router.#look()).catch(() => undefined)
+    }, lookEvery)
+    return router
+  }
+
+  fence(app: string, epoch: number): Promise<Applied> {
+    return this.#inTurn(async () => {
+      const next = fenced(this.#book, app, epoch)
+      if ("kind" in next) return next
+      if (next !== this.#book) this.#save(next)
+      this.#book = next
+      return applied
+    })
+  }
+
+  setRoutes(fence: Fence, routes: readonly RouteSpec[]): Promise<Applied> {
+    return this.#inTurn(async () => {
+      const refusal = refusalOf(this.#book, fence, routes)
+      if (refusal) return refusal
+      const found = await addressesFor(this.#book, fence.app, routes)
+      if (found.kind === "in-use") return { kind: "refused", code: "address-in-use", because: found.because }
+      this.#become(withTable(this.#book, fence, routes, found.addresses))
+      // With a full disk users can still be moved; it is only not acknowledged.
+      const problem = this.#trySave()
+      await this.#follow()
+      if (problem) throw problem
+      this.#degraded = undefined
+      return applied
+    })
+  }
+
+  release(fence: Fence, instance: string, drain: number): Promise<Released> {
+    return this.#inTurn(async () => {
+      const late = staleOrder(this.#book, fence)
+      if (late) throw new Error(`the router refused: ${late.because}`)
+      if (this.#book.released.includes(instance)) return { kind: "released" }
+      const places = this.#book.placements.filter((one) => one.id === instance)
+      const weight = weightOf(this.#book, instance)
+      if (weight > 0) return { kind: "busy", weight, inFlight: await this.#inFlight(places) }
+      if (performance.now() - (this.#weightless.get(instance) ?? performance.now()) >= drain)
+        await this.#running.cut(places)
+      if ((await this.#inFlight(places)) > 0)
+        return { kind: "busy", weight, inFlight: await this.#inFlight(places) }
+      // A request may just now have been on its way: only behind a shut door nobody means nobody.
+      await this.#running.shut(places)
+      const inFlight = await this.#inFlight(places)
+      if (inFlight > 0) {
+        await this.#running.open(places)
+        return { kind: "busy", weight, inFlight }
+      }
+      this.#become(withoutInstance(this.#book, instance))
+      this.#save(this.#book)
+      await this.#follow()
+      return { kind: "released" }
+    })
+  }
+
+  async state(): Promise<RouterState> {
+    const book = this.#book
+    const hasRoutes = Object.keys(book.doors).length > 0
+    const pid = hasRoutes ? await this.#running.pid() : await this.#running.pid().catch(() => undefined)
+    const underWay = pid === undefined ? new Map() : await this.#running.underWay(book.placements)
+    const inFlight: Record<string, number> = {}
+    for (const { id, number } of book.placements)
+      inFlight[id] = (inFlight[id] ?? 0) + (underWay.get(number) ?? 0)
+    const problems = [this.#degraded, this.#unsaved].filter((one) => one !== undefined)
+    return {
+      pid,
+      apps: Object.fromEntries(
+        Object.entries(book.apps).map(([app, { epoch, generation, routes }]) => [
+          app,
+          { epoch, generation, routes },
+        ]),
+      ),
+      listeners: Object.fromEntries(
+        Object.entries(book.doors).map(([route, { address }]) => [route, address]),
+      ),
+      inFlight,
+      released: book.released,
+      degraded: problems.length > 0 ? problems.join("; ") : undefined,
+    }
+  }
+
+  async counters(): Promise<RouterCounters> {
+    const pools = this.#tallies.read()
+    const mirrors = new Map(
+      allRoutes(this.#book).flatMap(({ route, mirror }) =>
+        mirror ? [[route, this.#copies.read(route, mirror.to)] as const] : [],
+      ),
+    )
+    const names = new Set([...Object.keys(pools), ...Object.keys(this.#book.doors)])
+    const routes: Record<string, CountedRoute> = {}
+    for (const name of names) routes[name] = { pools: pools[name] ?? {}, mirror: mirrors.get(name) }
+    return { boot: this.#boot, at: Date.now(), routes }
+  }
+
+  /** HAProxy lives on; only its log is read no more. */
+  async close(): Promise<void> {
+    clearInterval(this.#looker)
+    await this.#last
+    this.#copies.close()
+    await this.#feed.close()
+  }
+
+  async #look(): Promise<void> {
+    const leaving = this.#book.placements.filter((one) => one.leaving)
+    if (leaving.length === 0 && this.#isSettled && (await this.#running.answers())) return
+    // Nobody has asked for a route yet: nothing is to be run.
+    if (Object.keys(this.#book.apps).length === 0) return
+    await this.#follow()
+    const gone = await this.#running.remove(await this.#idle(leaving))
+    if (gone.size === 0) return
+    this.#become(withoutPlacements(this.#book, gone))
+    this.#save(this.#book)
+  }
+  async #follow(): Promise<void> {
+    this.#isSettled = false
+    const fresh = await this.#running.follow(this.#book)
+    if (fresh.size > 0) {
+      this.#become(withReady(this.#book, fresh))
+      this.#save(this.#book)
+    }
+    this.#isSettled = this.#book.placements.every((one) => one.ready || one.leaving)
+  }
+
+  async #idle(placements: readonly Placement[]): Promise<readonly Placement[]> {
+    const underWay = await this.#running.underWay(placements)
+    return placements.filter((one) => underWay.get(one.number) === 0)
+  }
+
+  async #inFlight(placements: readonly Placement[]): Promise<number> {
+    const underWay = await this.#running.underWay(placements)
+    return [...underWay.values()].reduce((sum, one) => sum + one, 0)
+  }
+
+  #become(book: Book): void {
+    this.#book = book
+    this.#tallies.keep(book.placements, performance.now())
+    const there = new Set(book.placements.map((one) => one.id))
+    for (const id of this.#weightless.keys()) if (!there.has(id)) this.#weightless.delete(id)
+    for (const id of there) {
+      if (weightOf(book, id) > 0) this.#weightless.delete(id)
+      else if (!this.#weightless.has(id)) this.#weightless.set(id, performance.now())
+    }
+  }
+
+  #save(book: Book): void {
+    try {
+      saveBook(this.#dir, book)
+      this.#unsaved = undefined
+    } catch (error) {
+      this.#unsaved = `the state cannot be written: ${error instanceof Error ? error.message : String(error)}`
+      throw new Error(`the router did not acknowledge: ${this.#unsaved}; free the disk and send it again`)
+    }
+  }
+
+  #trySave(): unknown {
+    try {
+      this.#save(this.#book)
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+
+  #read(line: Line): void {
+    const { placement, outcome } = line
+    if (line.id !== undefined) this.#copies.ended(line.id, outcome, placement !== undefined)
+    if (outcome === "gone" || placement === undefined) return
+    this.#tallies.add(placement, outcome)
+    if (!line.copy) return
+    const route = allRoutes(this.#book).find((one) => this.#book.doors[one.route]?.number === line.door)
+    if (!route?.mirror) return
+    const { to, timeout } = route.mirror
+    const address = this.#book.doors[to]?.address
+    this.#copies.make(line.copy, line.at, outcome, { from: route.route, to, timeout, address })
+  }
+
+  #inTurn<T>(order: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(order, order)
+    this.#last = mine.catch(() => undefined)
+    return mine
+  }
+}
+
+type CountedRoute = {
+  readonly pools: Readonly<Record<string, Readonly<Record<string, Counters>>>>
+  readonly mirror: MirrorCounters | undefined
+}
+
+const applied: Applied = { kind: "applied" }

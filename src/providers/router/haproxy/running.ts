@@ -1,0 +1,177 @@
+import { connect } from "node:net"
+import { join } from "node:path"
+import { type Book, type Placement, serverOf } from "./book.ts"
+import { writeWhole } from "./book-file.ts"
+import { configuration, descriptionOf, poolsFile, rowsFile, serverWords } from "./configuration.ts"
+import { startHaproxy } from "./program.ts"
+import { RuntimeSocket } from "./runtime-socket.ts"
+
+/** How long HAProxy may take to start, or to start anew, in ms. */
+const startLimit = 10_000
+/** How long an instance may take to accept a connection, in ms. */
+const probeLimit = 1_000
+
+/** The HAProxy that runs, and how it becomes what the book says. */
+export class Running {
+  readonly #dir: string
+  readonly #socket: RuntimeSocket
+
+  constructor(dir: string) {
+    this.#dir = dir
+    this.#socket = new RuntimeSocket(dir)
+  }
+
+  /** What HAProxy starts from with everything else dead. */
+  #writeFiles(book: Book): void {
+    const { main, rows, pools } = configuration(book, this.#dir)
+    writeWhole(rowsFile(this.#dir), rows)
+    writeWhole(poolsFile(this.#dir), pools)
+    writeWhole(join(this.#dir, "haproxy.cfg"), main)
+  }
+
+  async #start(): Promise<void> {
+    if (await this.answers()) return
+    startHaproxy(this.#dir)
+    await this.#until("HAProxy to start (haproxy.log tells why it does not)", () => this.answers())
+  }
+
+  /** Whether it can be told something. */
+  async answers(): Promise<boolean> {
+    try {
+      await this.#socket.description()
+      await this.#socket.processes()
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** The master's process id. */
+  async pid(): Promise<number> {
+    return (await this.#socket.processes()).master
+  }
+
+  /**
+   * Makes it route by the book, new instances first. Returns the placements that answered a probe for the first
+   * time: only then do they take users.
+   */
+  async follow(book: Book): Promise<ReadonlySet<number>> {
+    this.#writeFiles(book)
+    await this.#start()
+    if ((await this.#socket.description()) !== descriptionOf(book)) await this.#reload(book)
+    const staying = book.placements.filter((one) => !one.leaving)
+    const [seen, { old }, fresh] = await Promise.all([
+      this.#socket.servers(),
+      this.#socket.processes(),
+      this.#answering(staying.filter((one) => !one.ready)),
+    ])
+    const takesUsers = (one: Placement) => one.ready || fresh.has(one.number)
+    const servers = staying.flatMap((one) => {
+      const known = seen.get(serverOf(one))
+      const shut = !known || known.maintenance || known.draining
+      return [...(known ? [] : added(one)), ...(takesUsers(one) && shut ? [readied(one)] : [])]
+    })
+    const { rows, pools } = configuration(book, this.#dir)
+    const tables = [...settings(poolsFile(this.#dir), pools), ...settings(rowsFile(this.#dir), rows)]
+    const leaving = book.placements.filter((one) => one.leaving).map(drained)
+    await this.#socket.order([...servers, ...tables])
+    await this.#socket.attempt(leaving)
+    // Connections that stay open reach workers of before a reload: those must not route by an older table.
+    const everything = staying.flatMap((one) => [...added(one), ...(takesUsers(one) ? [readied(one)] : [])])
+    for (const pid of old) await this.#socket.attempt([...everything, ...tables, ...leaving], pid)
+    return fresh
+  }
+
+  /** Requests under way, by number of placement. */
+  async underWay(placements: readonly Placement[]): Promise<ReadonlyMap<number, number>> {
+    const { old } = await this.#socket.processes()
+    const sessions = await this.#socket.sessions(old)
+    return new Map(placements.map((one) => [one.number, sessions.get(serverOf(one)) ?? 0]))
+  }
+
+  /** Lets nobody new onto these servers, whatever the tables say. */
+  async shut(placements: readonly Placement[]): Promise<void> {
+    await this.#everywhere(placements.map((one) => `set server ${serverOf(one)} state maint`))
+  }
+
+  /** Undoes `shut`. */
+  async open(placements: readonly Placement[]): Promise<void> {
+    await this.#everywhere(placements.filter((one) => one.ready).map(readied))
+  }
+
+  /** Ends whatever is under way on these servers. */
+  async cut(placements: readonly Placement[]): Promise<void> {
+    await this.#everywhere(placements.map((one) => `shutdown sessions server ${serverOf(one)}`))
+  }
+
+  /** Takes servers away that nobody is on; returns the numbers of those that are gone. */
+  async remove(placements: readonly Placement[]): Promise<ReadonlySet<number>> {
+    if (placements.length === 0) return new Set()
+    await this.shut(placements)
+    const underWay = await this.underWay(placements)
+    const idle = placements.filter((one) => underWay.get(one.number) === 0)
+    await this.#everywhere(idle.map((one) => `del server ${serverOf(one)}`))
+    const seen = await this.#socket.servers()
+    return new Set(idle.filter((one) => !seen.has(serverOf(one))).map((one) => one.number))
+  }
+
+  async #everywhere(orders: readonly string[]): Promise<void> {
+    const { old } = await this.#socket.processes()
+    await this.#socket.attempt(orders)
+    for (const pid of old) await this.#socket.attempt(orders, pid)
+  }
+
+  async #reload(book: Book): Promise<void> {
+    await this.#socket.reload()
+    const wanted = descriptionOf(book)
+    await this.#until(
+      "HAProxy to take its new configuration (haproxy.log tells why it does not)",
+      async () => {
+        const description = await this.#socket.description().catch(() => "")
+        return description === wanted && (await this.answers())
+      },
+    )
+  }
+
+  async #answering(placements: readonly Placement[]): Promise<ReadonlySet<number>> {
+    const found = await Promise.all(
+      placements.map(async (one) => ((await accepts(one.address)) ? [one.number] : [])),
+    )
+    return new Set(found.flat())
+  }
+
+  async #until(what: string, look: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + startLimit
+    while (!(await look())) {
+      if (performance.now() > deadline) throw new Error(`waited ${startLimit / 1_000} s for ${what}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+}
+
+const added = (one: Placement): readonly string[] => [
+  `add server ${serverOf(one)} ${serverWords(one)}`,
+  `enable health ${serverOf(one)}`,
+]
+const readied = (one: Placement): string => `set server ${serverOf(one)} state ready`
+const drained = (one: Placement): string => `set server ${serverOf(one)} state drain`
+
+/** The lines of a map's file as orders to a running HAProxy. */
+const settings = (file: string, lines: string): readonly string[] =>
+  lines
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => `set map ${file} ${line}`)
+
+const accepts = (address: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const [host, port] = address.split(":")
+    const socket = connect({ host, port: Number(port), timeout: probeLimit })
+    const end = (found: boolean) => {
+      socket.destroy()
+      resolve(found)
+    }
+    socket.once("connect", () => end(true))
+    socket.once("timeout", () => end(false))
+    socket.once("error", () => end(false))
+  })

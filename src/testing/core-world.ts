@@ -139,6 +139,17 @@ export class CoreWorld {
       })
   }
 
+  /** Its probe fails until it recovers. */
+  fail(id: string): void {
+    const known = this.#instances.get(id)
+    if (known) this.#instances.set(id, { ...known, state: "unready" })
+  }
+
+  recover(id: string): void {
+    const known = this.#instances.get(id)
+    if (known) this.#instances.set(id, { ...known, state: "ready" })
+  }
+
   modify(id: string): void {
     const known = this.#instances.get(id)
     if (known) this.#instances.set(id, { ...known, differences: [{ path: "papi.json", what: "changed" }] })

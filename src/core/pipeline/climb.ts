@@ -9,7 +9,7 @@ import type { Draft } from "./draft.ts"
 export function chooseCommit(draft: Draft): void {
   const waiting = draft.state.commits.filter((commit) => commit.state.name === "waiting")
   const newest = waiting.at(-1)
-  if (!newest || draft.state.paused || draft.limits.nothingNew) return
+  if (!newest || draft.state.paused || draft.limits.nothingNew || draft.limits.killed) return
   for (const commit of waiting.slice(0, -1)) {
     draft.conclude(
       { type: "commit-superseded", commit: commit.id, supersededBy: newest.id },

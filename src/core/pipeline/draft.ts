@@ -9,6 +9,8 @@ import { evolve } from "./evolve.ts"
 export type Limits = {
   /** Why nothing new is built or started: its disk is full. */
   readonly nothingNew?: string | undefined
+  /** Why nothing that waits begins by itself: the kill switch is set. What people order is written down. */
+  readonly killed?: string | undefined
   /** Why nothing is taken back without a person: the budget over all applications is spent. */
   readonly noAutomaticRollback?: string | undefined
 }

@@ -45,7 +45,7 @@ function gates(draft: Draft, name: Region["name"]): void {
     }
     return
   }
-  if (draft.limits.nothingNew || blockerOf(draft.state, rollout, draft.at)) return
+  if (draft.limits.nothingNew || draft.limits.killed || blockerOf(draft.state, rollout, draft.at)) return
   if (draft.state.quarantine[rollout.release]) {
     draft.conclude(
       { type: "rollout-cancelled", rollout: rollout.number, because: "its release is quarantined" },

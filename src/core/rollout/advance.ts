@@ -21,11 +21,7 @@ export function progress(draft: Draft, rollout: Rollout, region: Region): void {
     case "shifting":
       return shift(draft, rollout, region, phase)
     case "baking":
-      if (phase.window.needed === 0)
-        draft.conclude(
-          { type: "rollout-succeeded", rollout: rollout.number },
-          "all traffic, nothing to wait for",
-        )
+      if (phase.window.needed === 0) succeed(draft, rollout, "all traffic, nothing to wait for")
       return
     case "holding":
       return standing(draft, rollout, phase.hold.until)
@@ -48,11 +44,17 @@ export function goOn(draft: Draft, rollout: Rollout): void {
       if (phase.reachedAt !== undefined) startProvisioning(draft, rollout, phase.step + 1)
       return
     case "baking":
-      draft.conclude({ type: "rollout-succeeded", rollout: rollout.number }, "watched long enough at 100 %")
-      return
+      return succeed(draft, rollout, "watched long enough at 100 %")
     default:
       return
   }
+}
+
+/** Only what serves everybody has succeeded: instances that fail just now may have given the traffic back. */
+function succeed(draft: Draft, rollout: Rollout, because: string): void {
+  const weight = draft.region(rollout.region)?.weights[rollout.number] ?? 0
+  if (weight < 99.99) return
+  draft.conclude({ type: "rollout-succeeded", rollout: rollout.number }, because)
 }
 
 export function startProvisioning(draft: Draft, rollout: Rollout, step: number): void {

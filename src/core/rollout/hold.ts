@@ -21,9 +21,9 @@ export function halt(draft: Draft, rollout: Rollout, because: string, evidence: 
         because,
         until: undefined,
         then: irreversible
-          ? "it waits for a fix forward"
+          ? "a person accepts it as it is (approve), and a fix can follow; or takes it back all the same"
           : "a person rolls it back, or unlocks and resumes it",
-        proposal: undefined,
+        proposal: canReturn ? undefined : "advance",
         weight: canReturn ? "zero" : "frozen",
       },
     },

@@ -89,15 +89,16 @@ function ask(draft: Draft, rollout: Rollout, because: string): void {
   })
 }
 
-/** Nothing to go back to: everything stays as it is, and locked. */
+/** Nothing to go back to: everything stays as it is, and locked, until a person accepts it so that a fix can follow. */
 function stopHere(draft: Draft, rollout: Rollout, why: Retreat): void {
-  const then = "it waits for a person: fix forward or end it"
+  if (rollout.phase.name === "holding" && rollout.phase.hold.why === "halted") return
+  const then = "a person accepts it as it is (approve), and a fix can follow"
   stand(draft, rollout, {
     why: "halted",
     because: why.because,
     until: undefined,
     then,
-    proposal: undefined,
+    proposal: "advance",
     weight: "frozen",
   })
   lock(draft, rollout, "halt", why)

@@ -1,9 +1,10 @@
 import type { AppName } from "../core/model/ids.ts"
+import type { Instant } from "../core/model/time.ts"
 import type { MeasureSpec } from "../core/pipeline/effects.ts"
 import { wanted } from "../core/pipeline/wanted.ts"
 import type { StoredEvent } from "../ports/journal.ts"
 import type { Lease } from "../ports/leases.ts"
-import { Ledger } from "./ledger.ts"
+import { killSwitchSet, Ledger } from "./ledger.ts"
 import { factsFor, observeAll, type World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 import { Performer } from "./perform.ts"
@@ -15,7 +16,6 @@ const leaseFor = 8_000
 const renewEvery = 2_000
 /** Nothing is ordered in the last part of a lease: whoever comes next may already act. */
 const actWithin = leaseFor * 0.6
-
 /** One application's engine: load, look, decide, store, act, sleep; as long as its lease lasts. */
 export class ApplicationLoop {
   readonly ledger: Ledger
@@ -28,7 +28,11 @@ export class ApplicationLoop {
   #look = new AbortController()
   #finished: Promise<unknown> | undefined
   #follows = false
+  /** By our own clock, when the lease was last asked for with success; before the call, so never too late. */
+  #leasedAt = Number.NEGATIVE_INFINITY
   #measures: readonly MeasureSpec[] = []
+  /** When the rules next have something to do by themselves, as of the last turn. */
+  #wakeAt: Instant | undefined
 
   constructor(
     app: AppName,
@@ -43,8 +47,9 @@ export class ApplicationLoop {
     })
   }
 
+  /** Begins once; whoever asks again is too late. */
   start(): void {
-    this.#finished = this.#hold()
+    this.#finished ??= this.#hold()
   }
 
   /** Ends after the current turn; gives the lease back. */
@@ -100,9 +105,11 @@ export class ApplicationLoop {
   }
 
   async #acquire(): Promise<Lease | undefined> {
+    const asked = this.#parts.clock.mono()
     try {
       const lease = await this.#parts.leases.acquire(`app/${this.ledger.app}`, this.#parts.owner, leaseFor)
       this.#follows = lease === undefined
+      this.#leasedAt = asked
       if (lease) await this.ledger.catchUp()
       this.#problem("lease", undefined)
       return lease
@@ -115,7 +122,6 @@ export class ApplicationLoop {
   async #renew(lease: Lease, term: AbortController): Promise<void> {
     const { clock, leases, owner } = this.#parts
     const until = AbortSignal.any([this.#stop.signal, term.signal])
-    let good = clock.mono()
     while (!until.aborted) {
       await clock.sleep(renewEvery, until)
       if (until.aborted) return
@@ -126,16 +132,16 @@ export class ApplicationLoop {
           term.abort()
           return
         }
-        good = asked
+        this.#leasedAt = asked
       } catch (error) {
         this.#problem("lease", sentence(error))
       }
-      if (clock.mono() - good > actWithin) term.abort()
+      if (clock.mono() - this.#leasedAt > actWithin) term.abort()
     }
   }
 
   async #turns(lease: Lease, until: AbortSignal): Promise<void> {
-    const performer = new Performer(this.#parts, lease.epoch)
+    const performer = new Performer(this.#parts, lease.epoch, () => this.#forbidden())
     while (!until.aborted) {
       this.#poke = new AbortController()
       let moving = false
@@ -150,23 +156,36 @@ export class ApplicationLoop {
     }
   }
 
+  /** Why no order may be given; asked before each one, because a call or a pause may have taken long. */
+  #forbidden(): string | undefined {
+    if (this.#parts.killed()) return killSwitchSet
+    const age = this.#parts.clock.mono() - this.#leasedAt
+    if (age > actWithin) return `the lease was asked for ${Math.round(age)} ms ago; it is renewed first`
+    return undefined
+  }
+
   /** Reality first, then what follows from it, then orders. */
   async #turn(performer: Performer, until: AbortSignal): Promise<boolean> {
     const { clock } = this.#parts
-    this.world = await observeAll(this.#parts, until)
+    const [world] = await Promise.all([
+      observeAll(this.#parts, until),
+      this.#parts.killed() ? undefined : performer.fence(this.ledger.app, until),
+    ])
+    this.world = world
     for (const [server, problem] of Object.entries(this.world.problems))
       this.#problem(`server ${server}`, problem)
     for (const server of this.world.servers.keys())
       if (!this.world.problems[server]) this.#problem(`server ${server}`, undefined)
+    // What was observed, even when it is nothing, also lets the rules look at the time.
     for (const fact of factsFor(this.ledger.state, this.world)) {
       if (until.aborted) return false
       await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
     }
-    await this.ledger.apply({ type: "tick", at: clock.now(), by: "immunity" })
-    const { effects } = wanted(this.ledger.state, clock.now())
+    const { effects, wakeAt } = wanted(this.ledger.state, clock.now())
+    this.#wakeAt = wakeAt
     this.#measures = effects.flatMap((effect) => (effect.kind === "measure" ? [effect.measure] : []))
     if (this.#parts.killed()) {
-      this.#problem("kill switch", "the kill switch is set: nothing is changed")
+      this.#problem("kill switch", killSwitchSet)
       return false
     }
     this.#problem("kill switch", undefined)
@@ -197,8 +216,8 @@ export class ApplicationLoop {
   #pause(moving: boolean): number {
     const { pace, clock } = this.#parts
     if (moving) return pace.busy
-    const { wakeAt } = wanted(this.ledger.state, clock.now())
-    return wakeAt === undefined ? pace.idle : Math.max(pace.busy, Math.min(pace.idle, wakeAt - clock.now()))
+    if (this.#wakeAt === undefined) return pace.idle
+    return Math.max(pace.busy, Math.min(pace.idle, this.#wakeAt - clock.now()))
   }
 
   /** The judge's eye, beside the turns: a slow order must not keep it from seeing. */

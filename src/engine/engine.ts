@@ -142,6 +142,6 @@ async function deliver(parts: Parts, signal: AbortSignal): Promise<void> {
     } catch (error) {
       parts.log.error({ part: "outbox" }, sentence(error))
     }
-    await parts.clock.sleep(1_000, signal)
+    await parts.clock.sleep(parts.pace.idle, signal)
   }
 }

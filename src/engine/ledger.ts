@@ -15,20 +15,22 @@ export type Result =
   /** The lease is held by another control plane. */
   | { readonly kind: "not-leader" }
 
+export const killSwitchSet = "the kill switch is set: nothing is changed"
+
 /** One application's state and the only way to change it: decide, store, then believe. */
 export class Ledger {
   readonly app: AppName
   state: Application
   version = 0
   epoch = 0
-  readonly #parts: Pick<Parts, "journal" | "room">
+  readonly #parts: Pick<Parts, "journal" | "room" | "killed">
   readonly #budget: RollbackBudget
   readonly #heard: (events: readonly StoredEvent[]) => void
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
     app: AppName,
-    parts: Pick<Parts, "journal" | "room">,
+    parts: Pick<Parts, "journal" | "room" | "killed">,
     budget: RollbackBudget,
     heard: (events: readonly StoredEvent[]) => void,
   ) {
@@ -67,6 +69,7 @@ export class Ledger {
     for (;;) {
       const decided = decide(this.state, input, {
         nothingNew: this.#parts.room(),
+        killed: this.#parts.killed() ? killSwitchSet : undefined,
         noAutomaticRollback: this.#budget.spent(input.at),
       })
       if ("refused" in decided) return { kind: "refused", refusal: decided.refused }

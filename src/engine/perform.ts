@@ -12,6 +12,7 @@ import { type Parts, sentence } from "./parts.ts"
 export class Performer {
   readonly #parts: Parts
   readonly #epoch: number
+  readonly #forbidden: () => string | undefined
   readonly #pushed = new Map<ServerName, { readonly table: string; readonly at: Duration }>()
   readonly #fenced = new Set<ServerName>()
   readonly #running = new Set<string>()
@@ -19,35 +20,39 @@ export class Performer {
   /** What could not be done in the last turn, by order, in plain words. */
   readonly problems = new Map<string, string>()
 
-  constructor(parts: Parts, epoch: number) {
+  /** `forbidden` says why no order may be given at this moment. */
+  constructor(parts: Parts, epoch: number, forbidden: () => string | undefined) {
     this.#parts = parts
     this.#epoch = epoch
+    this.#forbidden = forbidden
   }
 
   /** The barrier: every server knows our epoch before the first of our orders reaches any. */
   async fence(app: string, signal: AbortSignal): Promise<void> {
-    for (const agent of this.#parts.agents.values()) {
-      if (this.#fenced.has(agent.server)) continue
-      try {
-        const answer = await agent.fence(app, this.#epoch, this.#timed(signal))
-        if (answer.kind === "done") this.#fenced.add(agent.server)
-        this.#note(`fence ${agent.server}`, answer.kind === "refused" ? answer.because : undefined)
-      } catch (error) {
-        this.#note(`fence ${agent.server}`, sentence(error))
-      }
-    }
+    await Promise.all(
+      [...this.#parts.agents.values()].map(async (agent) => {
+        if (this.#fenced.has(agent.server)) return
+        try {
+          const answer = await agent.fence(app, this.#epoch, this.#timed(signal))
+          if (answer.kind === "done") this.#fenced.add(agent.server)
+          this.#note(`fence ${agent.server}`, answer.kind === "refused" ? answer.because : undefined)
+        } catch (error) {
+          this.#note(`fence ${agent.server}`, sentence(error))
+        }
+      }),
+    )
   }
 
-  /** Performs what is wanted and not yet so; returns whether anything was ordered. */
+  /** Performs what is wanted and not yet so, as decided just now; returns whether anything was ordered. */
   async perform(
     state: Application,
     effects: readonly Effect[],
     world: World,
     signal: AbortSignal,
   ): Promise<boolean> {
-    await this.fence(state.app, signal)
     let ordered = false
-    // Traffic first: users are moved before anything is started, ended or tested.
+    // Traffic first, and at every server at once: nothing may come between deciding on a weight and sending it,
+    // because a person may say halt meanwhile. Then whatever is started, ended or tested.
     for (const effect of effects) {
       if (effect.kind === "set-routes")
         ordered = (await this.#setRoutes(state.app, effect.routes, world, signal)) || ordered
@@ -153,31 +158,42 @@ export class Performer {
     signal: AbortSignal,
   ): Promise<boolean> {
     const table = JSON.stringify(routes)
-    let ordered = false
-    for (const agent of this.#parts.agents.values()) {
-      const seen = world.servers.get(agent.server)
-      const known = seen?.router?.apps[app]
-      const last = this.#pushed.get(agent.server)
-      const due = !last || last.table !== table || this.#parts.clock.mono() - last.at >= this.#parts.pace.push
-      // A router that came back without our table, or with an older one, is told at once.
-      const forgotten = seen?.router !== undefined && (known?.epoch !== this.#epoch || known.generation < 1)
-      if (!due && !forgotten) continue
-      if (!this.#fenced.has(agent.server)) continue
-      try {
-        const answer = await agent.setRoutes(this.#next(app), routes, this.#timed(signal))
-        if (answer.kind === "applied") {
-          ordered = last?.table !== table || ordered
-          this.#pushed.set(agent.server, { table, at: this.#parts.clock.mono() })
-        }
-        this.#note(`routes ${agent.server}`, answer.kind === "refused" ? answer.because : undefined)
-      } catch (error) {
-        // Unknown outcome: the next turn pushes again with a newer generation, which supersedes it.
-        this.#pushed.delete(agent.server)
-        this.#note(`routes ${agent.server}`, sentence(error))
-        ordered = true
-      }
+    const agents = [...this.#parts.agents.values()].filter(({ server }) => this.#fenced.has(server))
+    const ordered = await Promise.all(
+      agents.map((agent) => this.#push(agent, app, routes, table, world, signal)),
+    )
+    return ordered.some(Boolean)
+  }
+
+  /** The whole table to one server, when it is news or due; returns whether it was news. */
+  async #push(
+    agent: Agent,
+    app: string,
+    routes: readonly RouteSpec[],
+    table: string,
+    world: World,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { clock, pace } = this.#parts
+    const seen = world.servers.get(agent.server)
+    const known = seen?.router?.apps[app]
+    const last = this.#pushed.get(agent.server)
+    const due = !last || last.table !== table || clock.mono() - last.at >= pace.push
+    // A router that came back without our table, or with an older one, is told at once.
+    const forgotten = seen?.router !== undefined && (known?.epoch !== this.#epoch || known.generation < 1)
+    if (!due && !forgotten) return false
+    try {
+      const answer = await agent.setRoutes(this.#next(app), routes, this.#timed(signal))
+      this.#note(`routes ${agent.server}`, answer.kind === "refused" ? answer.because : undefined)
+      if (answer.kind === "refused") return false
+      this.#pushed.set(agent.server, { table, at: clock.mono() })
+      return last?.table !== table
+    } catch (error) {
+      // Unknown outcome: the next turn pushes again with a newer generation, which supersedes it.
+      this.#pushed.delete(agent.server)
+      this.#note(`routes ${agent.server}`, sentence(error))
+      return true
     }
-    return ordered
   }
 
   #at(server: ServerName, world: World): { agent: Agent | undefined; seen: Observed | undefined } {
@@ -185,7 +201,10 @@ export class Performer {
     return { agent: fenced ? this.#parts.agents.get(server) : undefined, seen: world.servers.get(server) }
   }
 
+  /** The fence of the next order; throws when none may be given any more. */
   #next(app: string): Fence {
+    const forbidden = this.#forbidden()
+    if (forbidden) throw new Error(forbidden)
     this.#generation += 1
     return { app, epoch: this.#epoch, generation: this.#generation }
   }

@@ -1,0 +1,155 @@
+import { calibrate, observe, startJudge, verdicts } from "../../src/core/judge/judge.ts"
+import type { Verdict } from "../../src/core/model/verdict.ts"
+import { evolve, nothing } from "../../src/core/pipeline/evolve.ts"
+import { terminal } from "../../src/core/rollout/rollout.ts"
+import type { Cluster } from "../cluster.ts"
+import { commitId } from "../source.ts"
+import { linkHash } from "../store.ts"
+
+/** What keeps the cluster from being at rest, in words; undefined when everything is done. */
+export function unrest(cluster: Cluster): string | undefined {
+  const { check, planes, scenario, server, store } = cluster
+  for (const plane of planes) if (!plane.up) return `${plane.name} is down`
+  for (const { name, releases } of scenario.apps) {
+    const state = check.log.state(name)
+    if (!state) return `${name} has no events`
+    if (
+      state.commits.length < 1 ||
+      !state.commits.some(({ id }) => id === commitId(name, releases.length - 1))
+    )
+      return `${name}: the last commit was not seen`
+    const busy = state.commits.find(({ state: { name: now } }) => now === "waiting" || now === "building")
+    if (busy) return `${name}: a commit is ${busy.state.name}`
+    for (const rollout of Object.values(state.rollouts))
+      if (!terminal(rollout.phase)) return `${name}: rollout ${rollout.number} is ${rollout.phase.name}`
+    for (const region of state.regions)
+      for (const instance of Object.values(region.instances)) {
+        if (instance.retired) return `${name}: ${instance.id} is on its way out`
+        if (instance.state !== "ready") return `${name}: ${instance.id} is ${instance.state}`
+      }
+    const wanted = new Set(state.regions.flatMap((region) => Object.keys(region.instances)))
+    for (const [id, instance] of server.instances)
+      if (instance.app === name && !instance.stopped && !wanted.has(id))
+        return `${name}: ${id} was left behind`
+    for (const id of wanted)
+      if (server.instances.get(id)?.stopped !== false) return `${name}: ${id} is missing`
+  }
+  if (store.outbox.some(({ dead }) => !dead)) return "notices wait to be told"
+  return undefined
+}
+
+/** Which of the liveness promises an unrest breaks. */
+export function livenessOf(unrest: string): string {
+  if (/left behind|missing|on its way out|is starting|is unready|is ended/.test(unrest)) return "L2"
+  if (/has no events|not seen/.test(unrest)) return "L3"
+  if (/notices/.test(unrest)) return "L4"
+  return "L1"
+}
+
+/** What can be said only of a whole run. */
+export function lookBack(cluster: Cluster): void {
+  const { check, store, planes } = cluster
+  for (const [stream, events] of store.streams) {
+    let previous = ""
+    let folded = nothing(stream)
+    events.forEach((stored, i) => {
+      if (stored.version !== i + 1)
+        check.violated("I14", `${stream}: version ${stored.version} at place ${i + 1}`)
+      if (linkHash(stored, stored.version, previous) !== stored.hash)
+        check.violated("I14", `${stream}: event ${i + 1} was altered`)
+      previous = stored.hash
+      folded = evolve(folded, stored)
+    })
+    const state = check.log.state(stream)
+    if (state === undefined || folded.nextRollout !== state.nextRollout)
+      check.violated("I15", `${stream}: the fold is not the state`)
+    for (const { name, engine } of planes) {
+      if (!engine || engine.version(stream) !== events.length) continue
+      if (JSON.stringify(engine.state(stream)) !== JSON.stringify(state))
+        check.violated("I15", `${stream}: ${name} believes something else than the log says`)
+    }
+    total(cluster, stream)
+    judged(cluster, stream)
+  }
+  for (const acked of check.acked)
+    if (store.streams.get(acked.stream)?.[acked.version - 1]?.hash !== acked.hash)
+      check.violated("I14", `${acked.stream}: acknowledged event ${acked.version} is lost`)
+  for (const [id, app] of check.doneCommands)
+    if (!store.commands.has(id) && !id.startsWith("duty")) {
+      // A command that changed nothing has no entry; one that did must have one.
+      const changed = store.streams.get(app)?.some(({ by }) => by === id)
+      if (changed) check.violated("I16", `${app}: command ${id} took effect and is not remembered`)
+    }
+}
+
+/** Any event on any state is defined. */
+function total({ check, store }: Cluster, stream: string): void {
+  const state = check.log.state(stream) ?? nothing(stream)
+  for (const stored of (store.streams.get(stream) ?? []).slice(-20)) {
+    try {
+      for (const from of [state, nothing(stream)])
+        if (evolve(from, stored) === undefined) check.violated("I18", `${stored.event.type} leaves nothing`)
+    } catch (error) {
+      check.violated("I18", `${stored.event.type} throws: ${String(error)}`)
+    }
+  }
+}
+
+type Bundle = { readonly until: number; readonly stage: string; readonly verdicts: readonly Verdict[] }
+
+/** The stored intervals alone give the verdicts that were decided on. */
+function judged(cluster: Cluster, stream: string): void {
+  const { check, store } = cluster
+  for (const rollout of Object.values(check.log.state(stream)?.rollouts ?? {})) {
+    const look = rollout.lastLook
+    const policy = rollout.policy.regions.find(({ name }) => name === rollout.region)
+    const bundle = look && (store.get(look.evidence) as Bundle | undefined)
+    if (look && !bundle) check.violated("I29", `${stream}: the evidence of rollout ${rollout.number} is gone`)
+    if (bundle?.stage !== "shifting") continue
+    let judge = startJudge(rollout.policy.metrics, {
+      minSamples: policy?.compare?.minSamples ?? 0,
+      solo: false,
+    })
+    for (const interval of store.intervals(stream, rollout.number, "shifting")) {
+      if (interval.to > bundle.until) break
+      const hear = interval.judged ? observe : calibrate
+      for (const measurement of interval.measurements) judge = hear(judge, measurement)
+    }
+    if (JSON.stringify(verdicts(judge)) !== JSON.stringify(bundle.verdicts))
+      check.violated(
+        "I29",
+        `${stream}: the stored intervals of rollout ${rollout.number} give other verdicts than were decided on`,
+      )
+  }
+}
+
+/** What only the control planes' own troubles may delay and never change. */
+export function outcomes(cluster: Cluster): void {
+  const { check, scenario, source } = cluster
+  const harmless = ["crash", "pause", "partition", "router-restart", "clock-rate", "source"]
+  if (scenario.happenings.some(({ kind }) => !harmless.includes(kind))) return
+  for (const { name, releases } of scenario.apps) {
+    const state = check.log.state(name)
+    const last = releases.length - 1
+    const commit = commitId(name, last)
+    for (const region of state?.regions ?? []) {
+      const stable = region.stable === undefined ? undefined : state?.rollouts[region.stable]?.release
+      const nature = stable === undefined ? undefined : source.natureOf(stable)
+      if (releases[last]?.nature === "good" && stable !== commit && !behindBad(cluster, name, last))
+        check.violated("L1", `${name}: the good release is not in ${region.name}`)
+      if (
+        nature === "never-healthy" ||
+        nature === "crashes" ||
+        nature === "failing-test" ||
+        nature === "errors"
+      )
+        if (region.policy.production)
+          check.violated("L1", `${name}: a release that ${nature} serves ${region.name}`)
+    }
+  }
+}
+
+/** A person may have taken back more than the machine would have; then the last release waits for one, too. */
+const behindBad = (cluster: Cluster, app: string, last: number): boolean =>
+  cluster.check.log.state(app)?.quarantine[commitId(app, last)] !== undefined &&
+  cluster.scenario.apps.some(({ releases }) => releases.some(({ irreversible }) => irreversible))

@@ -1,0 +1,174 @@
+import type { InstanceSpec, JobSpec, RouteSpec } from "../../src/core/pipeline/effects.ts"
+import type { Lease } from "../../src/ports/leases.ts"
+import type { Fence } from "../../src/ports/router.ts"
+import type { Cluster } from "../cluster.ts"
+import type { Plane } from "../plane.ts"
+import type { Checks } from "./checks.ts"
+
+const ttl = 8_000
+/** So long an order may be under way between looking and sending. */
+const tolerance = 1_000
+
+/** What must be true of every order: when it is sent, and when it takes effect. */
+export class OrderRules {
+  readonly #cluster: Cluster
+  readonly #checks: Checks
+  readonly #held = new Map<string, { readonly epoch: number; readonly asked: number }>()
+  #seenEpoch = 0
+  #busy = false
+
+  constructor(cluster: Cluster, checks: Checks) {
+    this.#cluster = cluster
+    this.#checks = checks
+  }
+
+  leased(plane: string, lease: Lease, asked: number): void {
+    this.#held.set(`${plane} ${lease.key}`, { epoch: lease.epoch, asked })
+  }
+
+  forget(plane: string): void {
+    for (const key of [...this.#held.keys()]) if (key.startsWith(`${plane} `)) this.#held.delete(key)
+  }
+
+  sent(plane: Plane, verb: string, fence: Fence, what: unknown): void {
+    const say = (rule: string, text: string): void =>
+      this.#checks.violated(rule, `${plane.name} sent ${verb} for ${fence.app}: ${text}`)
+    const held = this.#held.get(`${plane.name} app/${fence.app}`)
+    if (held?.epoch !== fence.epoch) say("I20", `with epoch ${fence.epoch}, which it does not hold`)
+    else if (plane.mono() - held.asked > ttl * 0.6 + 1)
+      say("I20", `${Math.round(plane.mono() - held.asked)} ms after it last asked for its lease`)
+    const row = this.#cluster.store.leases.get(`app/${fence.app}`)
+    if (row && row.owner !== plane.name && row.owner !== undefined) say("I21", `while ${row.owner} holds it`)
+    if ((this.#cluster.server.epochs.get(fence.app) ?? 0) < fence.epoch)
+      say("I19", "before the barrier: the server has not seen its epoch")
+    if (this.#cluster.killSwitch && this.#cluster.timeline.now - this.#checks.killedAt > tolerance)
+      say("I6", `${this.#cluster.timeline.now - this.#checks.killedAt} ms after the kill switch was set`)
+    this.#intended(verb, fence, what, say)
+  }
+
+  /** Nothing is done that the log does not say. */
+  #intended(verb: string, fence: Fence, what: unknown, say: (rule: string, text: string) => void): void {
+    const { log } = this.#checks
+    const state = log.state(fence.app)
+    const instanceOf = (id: string) =>
+      state?.regions.map((region) => region.instances[id]).find((known) => known !== undefined)
+    switch (verb) {
+      case "start": {
+        const { id } = what as InstanceSpec
+        if (log.requested.get(id) !== fence.app) say("I31", `${id} was never asked for`)
+        return
+      }
+      case "release":
+      case "stop": {
+        const id = what as string
+        if (log.requested.get(id) !== fence.app) return say("I25", `${id} is not ours`)
+        const instance = instanceOf(id)
+        if (instance && !instance.retired) say("I31", `${id} is wanted`)
+        if (verb === "stop" && instance && !instance.released) say("I3", `${id} is not released`)
+        return
+      }
+      case "run-job": {
+        const job = what as JobSpec
+        if (job.kind === "test" && !log.built.has(`${fence.app}/${job.release}`))
+          say("I31", `${job.id} tests what was never built`)
+        return
+      }
+      default:
+    }
+  }
+
+  tableSent(fence: Fence, routes: readonly RouteSpec[]): void {
+    const { log } = this.#checks
+    const { now } = this.#cluster.timeline
+    const say = (rule: string, text: string): void =>
+      this.#checks.violated(rule, `a table for ${fence.app}: ${text}`)
+    for (const route of routes) {
+      const sum = route.pools.reduce((total, { weight }) => total + weight, 0)
+      const odd = route.pools.some(({ weight }) => !Number.isFinite(weight) || weight < 0)
+      if (route.pools.length > 0 && (odd || Math.abs(sum - 100) > 0.01))
+        say("I7", `${route.route} sums to ${sum}`)
+      if (route.mirror && !route.mirror.to.endsWith("/preview"))
+        say("I8", `${route.route} is copied to ${route.mirror.to}`)
+      if (route.route.endsWith("/preview")) {
+        if (route.listen !== "127.0.0.1:0") say("I8", `users may reach ${route.route} at ${route.listen}`)
+        continue
+      }
+      const [, region = ""] = route.route.split("/")
+      const stable = log.stable.get(`${fence.app}/${region}`)
+      for (const pool of route.pools) {
+        if (pool.weight <= 0) continue
+        if (pool.instances.length === 0) say("I2", `${route.route} gives ${pool.weight} % to nobody`)
+        const number = Number(pool.pool.slice(1))
+        const past = log.past(fence.app, number)
+        if (!past) {
+          say("I10", `${pool.pool} was never queued`)
+          continue
+        }
+        if (!past.started || !log.built.has(`${fence.app}/${past.release}`))
+          say("I10", `${pool.pool} never started`)
+        if (past.queued.gate && !past.approved) say("I10", `${pool.pool} has no approval`)
+        if ([...past.tests.values()].some((passed) => !passed) && past.allowed === 0)
+          say("I10", `${pool.pool} has traffic before its tests passed`)
+        const others = route.pools.some((other) => other.pool === `r${stable}` && other.instances.length > 0)
+        const allowed = now - past.changedAt < tolerance ? Math.max(past.allowed, past.before) : past.allowed
+        const raised = pool.weight > this.#routed(fence.app, route.route, pool.pool) + 0.01
+        if (raised && others && number !== stable && pool.weight > allowed + 0.01)
+          say("I5", `${pool.pool} is raised to ${pool.weight} % where ${allowed} % are allowed`)
+      }
+    }
+  }
+
+  arriving(verb: string, fence: Fence, what: unknown): void {
+    const { server, timeline } = this.#cluster
+    this.#seenEpoch = Math.max(server.epochs.get(fence.app) ?? 0, server.tables[fence.app]?.epoch ?? 0)
+    if (verb !== "stop") return
+    const id = what as string
+    const instance = server.instances.get(id)
+    const alive =
+      instance !== undefined &&
+      !instance.stopped &&
+      (instance.endedAt ?? Number.POSITIVE_INFINITY) > timeline.now
+    this.#busy = alive && (server.weightOn(id) > 0 || instance.busyUntil > timeline.now)
+  }
+
+  arrived(verb: string, fence: Fence, what: unknown, answer: { readonly kind: string }): void {
+    if (answer.kind === "refused" || answer.kind === "busy") return
+    const { server, timeline } = this.#cluster
+    const say = (rule: string, text: string): void =>
+      this.#checks.violated(rule, `${verb} took effect: ${text}`)
+    if (fence.epoch < this.#seenEpoch)
+      say("I19", `with epoch ${fence.epoch} after ${this.#seenEpoch} was seen`)
+    if (verb === "stop" && this.#busy) say("I3", `${what as string} ended under its users`)
+    if (verb === "release" && server.weightOn(what as string) > 0)
+      say("I3", `${what as string} was released while it has weight`)
+    if (verb === "start") this.#surge(fence.app, (what as InstanceSpec).region, say)
+    if (verb !== "routes") return
+    for (const route of what as readonly RouteSpec[]) {
+      for (const { id } of route.pools.flatMap((pool) => pool.instances)) {
+        const instance = server.instances.get(id)
+        if (!instance || instance.stopped || instance.readyAt > timeline.now)
+          say("I1", `${route.route} names ${id}, which is not ready`)
+        if (server.released.has(id)) say("I4", `${route.route} names ${id}, which was released`)
+      }
+    }
+  }
+
+  #surge(app: string, region: string, say: (rule: string, text: string) => void): void {
+    const { server, timeline } = this.#cluster
+    const size = this.#cluster.policies.get(app)?.regions.find(({ name }) => name === region)?.size ?? 1
+    const alive = [...server.instances.values()].filter(
+      (instance) =>
+        instance.app === app &&
+        instance.spec.region === region &&
+        !instance.stopped &&
+        (instance.endedAt ?? Number.POSITIVE_INFINITY) > timeline.now,
+    ).length
+    // New, old, kept, and those of each that are on their way out.
+    if (alive > size * 4 + 2) say("I22", `${alive} instances live in ${region}, whose size is ${size}`)
+  }
+
+  #routed(app: string, route: string, pool: string): number {
+    const table = this.#cluster.server.tables[app]?.routes.find((known) => known.route === route)
+    return table?.pools.find((known) => known.pool === pool)?.weight ?? 0
+  }
+}

@@ -1,0 +1,74 @@
+import { keyed } from "./random.ts"
+import { type CallFault, callFaults, type Scenario } from "./scenario.ts"
+
+/** A fault that hit a call: the place, the how-manieth call there, and how long whatever takes long takes. */
+export type Fired = {
+  readonly site: string
+  readonly count: number
+  readonly kind: CallFault
+  readonly forMs: number
+}
+
+/** Says what happens to each call. */
+export interface Faults {
+  readonly fired: readonly Fired[]
+  /** Calls asked about so far. */
+  readonly asked: number
+  next(site: string, now: number): Fired | undefined
+}
+
+abstract class Counted implements Faults {
+  readonly fired: Fired[] = []
+  asked = 0
+  readonly #counts = new Map<string, number>()
+
+  next(site: string, now: number): Fired | undefined {
+    this.asked++
+    const count = (this.#counts.get(site) ?? 0) + 1
+    this.#counts.set(site, count)
+    const fault = this.choose(site, count, now)
+    if (fault) this.fired.push(fault)
+    return fault
+  }
+
+  protected abstract choose(site: string, count: number, now: number): Fired | undefined
+}
+
+/** By chance, inside the bursts of a scenario. */
+export class RandomFaults extends Counted {
+  readonly #scenario: Scenario
+  readonly #kinds: readonly (readonly [CallFault, number])[]
+
+  constructor(scenario: Scenario) {
+    super()
+    this.#scenario = scenario
+    this.#kinds = callFaults.flatMap((kind) => {
+      const probability = scenario.calls[kind]
+      return probability ? [[kind, probability] as const] : []
+    })
+  }
+
+  protected choose(site: string, count: number, now: number): Fired | undefined {
+    if (!this.#scenario.bursts.some(([from, to]) => from <= now && now < to)) return undefined
+    let left = keyed(this.#scenario.seed, `fault ${site}`, count)
+    for (const [kind, probability] of this.#kinds) {
+      if (left < probability)
+        return fired(site, count, kind, keyed(this.#scenario.seed, `long ${site}`, count))
+      left -= probability
+    }
+    return undefined
+  }
+}
+
+/** A delay lasts up to 15 s, a copy comes up to 20 s later, a process is back after 8 s at most. */
+function fired(site: string, count: number, kind: CallFault, long: number): Fired {
+  const most = {
+    delay: 15_000,
+    "slow-ack": 15_000,
+    duplicate: 20_000,
+    "crash-before": 8_000,
+    "crash-after": 8_000,
+  }
+  const limit = kind in most ? most[kind as keyof typeof most] : 0
+  return { site, count, kind, forMs: Math.floor(500 + long * Math.max(0, limit - 500)) }
+}

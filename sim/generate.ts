@@ -1,0 +1,182 @@
+import { Chance } from "./random.ts"
+import {
+  type AppPlan,
+  type CallFault,
+  callFaults,
+  type Happening,
+  type MetricsLie,
+  type Nature,
+  type OperatorOrder,
+  type ReleasePlan,
+  type Scenario,
+  type Target,
+} from "./scenario.ts"
+
+const strategies = ["blue-green", "immutable", "one-at-a-time", "canary"] as const
+const natures: readonly Nature[] = [
+  "good",
+  "good",
+  "good",
+  "errors",
+  "errors",
+  "bad-under-load",
+  "bad-later",
+  "never-healthy",
+  "crashes",
+  "failing-test",
+  "unbuildable",
+]
+const kinds: readonly Happening["kind"][] = [
+  "crash",
+  "pause",
+  "partition",
+  "clock-rate",
+  "instance-crash",
+  "instance-flap",
+  "instance-modified",
+  "router-restart",
+  "router-unreachable",
+  "metrics",
+  "source",
+  "store",
+  "traffic",
+  "kill-switch",
+  "operator",
+]
+const orders: readonly OperatorOrder[] = [
+  "halt",
+  "halt",
+  "rollback",
+  "lock",
+  "unlock",
+  "pause",
+  "resume",
+  "approve-stale",
+  "approve-as-author",
+  "retry",
+  "deploy",
+  "replace-instance",
+]
+const lies: readonly MetricsLie[] = ["blind", "frozen", "reset", "zero", "nan"]
+const targets: readonly Target[] = ["store", "agent", "source", "notifier"]
+
+/** When the first release has had time to be everywhere. */
+const settled = 15_000
+const troubles = 35_000
+/** A late copy of a call comes this much later. */
+const latest = 20_000
+
+/** A whole scenario from one seed. Each seed enables some kinds of fault and leaves the others out (swarm). */
+export function generate(seed: number): Scenario {
+  const chance = new Chance(seed)
+  const replicas = chance.chance("replicas", 0.35) ? 2 : 1
+  const apps = Array.from({ length: chance.chance("apps", 0.12) ? 2 : 1 }, (_, i) => planOf(chance, i))
+  const calls: Partial<Record<CallFault, number>> = {}
+  for (const kind of callFaults) {
+    if (!chance.chance(`swarm ${kind}`, 0.5)) continue
+    const crash = kind.startsWith("crash") ? 0.1 : 1
+    calls[kind] = crash * chance.pick(`intensity ${kind}`, [0.01, 0.03, 0.1, 0.3])
+  }
+  const bursts = Array.from({ length: chance.between("bursts", 0, 3) }, (_, i) => {
+    const from = chance.between(`burst ${i}`, i === 0 ? 0 : settled, settled + troubles)
+    return [from, from + chance.between(`burst length ${i}`, 2_000, 15_000)] as const
+  })
+  const enabled = kinds.filter((kind) => chance.chance(`swarm ${kind}`, 0.35))
+  const happenings = enabled.flatMap((kind) =>
+    Array.from({ length: chance.between(`count ${kind}`, 1, kind === "operator" ? 4 : 2) }, (_, i) =>
+      happeningOf(chance, kind, `${kind} ${i}`),
+    ),
+  )
+  const late = calls.duplicate || calls.delay || calls["slow-ack"] ? latest : 8_000
+  const last = Math.max(
+    ...apps.flatMap(({ releases }) => releases.map(({ at }) => at + 5_000)),
+    ...bursts.map(([, to]) => to + late),
+    ...happenings.map((happening) => happening.at + ("forMs" in happening ? happening.forMs : 0)),
+  )
+  const rates = Array.from(
+    { length: replicas },
+    (_, replica): Happening => ({ at: last, kind: "clock-rate", replica, rate: 1 }),
+  )
+  const back = enabled.includes("clock-rate") ? rates : []
+  return {
+    seed,
+    replicas,
+    apps,
+    calls,
+    bursts,
+    happenings: [...happenings, ...back].sort((a, b) => a.at - b.at),
+    calmFrom: last + 1_000,
+  }
+}
+
+function planOf(chance: Chance, index: number): AppPlan {
+  const name = index === 0 ? "papi" : "mami"
+  const site = (what: string): string => `${what} ${name}`
+  const releases: ReleasePlan[] = [{ at: 0, nature: "good", irreversible: false }]
+  let at = settled
+  for (let i = chance.between(site("releases"), 1, 2); i > 0; i--) {
+    at += chance.between(site("release at"), 0, 15_000)
+    releases.push({
+      at,
+      nature: chance.pick(site("nature"), natures),
+      irreversible: chance.chance(site("irreversible"), 0.1),
+    })
+  }
+  return {
+    name,
+    strategy: chance.pick(site("strategy"), strategies),
+    size: chance.between(site("size"), 1, 3),
+    gate: chance.chance(site("gate"), 0.4),
+    mirror: chance.chance(site("mirror"), 0.2),
+    secondRegion: chance.chance(site("region"), 0.25),
+    releases,
+  }
+}
+
+function happeningOf(chance: Chance, kind: Happening["kind"], site: string): Happening {
+  const at = chance.between(`${site} at`, 2_000, settled + troubles)
+  const pick = chance.between(`${site} pick`, 0, 1_000)
+  const replica = pick % 2
+  const forMs = chance.between(`${site} for`, 1_000, 25_000)
+  switch (kind) {
+    case "crash":
+    case "pause":
+      return { at, kind, replica, forMs }
+    case "partition":
+      return { at, kind, replica, from: chance.pick(`${site} target`, targets), forMs }
+    case "clock-jump":
+      return {
+        at,
+        kind,
+        replica,
+        byMs: chance.pick(`${site} jump`, [-3_600_000, -60_000, 60_000, 3_600_000]),
+      }
+    case "clock-rate":
+      return { at, kind, replica, rate: chance.pick(`${site} rate`, [0.9, 0.95, 1.05, 1.1]) }
+    case "instance-crash":
+    case "instance-modified":
+      return { at, kind, pick }
+    case "instance-flap":
+      return { at, kind, pick, forMs: Math.min(forMs, 8_000) }
+    case "router-restart":
+      return { at, kind }
+    case "router-unreachable":
+    case "kill-switch":
+      return { at, kind, forMs }
+    case "metrics":
+      return { at, kind, lie: chance.pick(`${site} lie`, lies), forMs }
+    case "source":
+      return { at, kind, lie: chance.pick(`${site} lie`, ["unreachable", "back"] as const), forMs }
+    case "store":
+      return {
+        at,
+        kind,
+        lie: chance.pick(`${site} lie`, ["read-only", "full"] as const),
+        forMs: Math.min(forMs, 15_000),
+      }
+    case "traffic":
+      return { at, kind, factor: chance.pick(`${site} factor`, [0.01, 0.1, 3]), forMs }
+    case "operator":
+      return { at, kind, order: chance.pick(`${site} order`, orders), pick }
+  }
+}

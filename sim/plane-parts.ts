@@ -1,0 +1,189 @@
+import type { Readable } from "node:stream"
+import type { Pace, Parts } from "../src/engine/parts.ts"
+import type { Agent } from "../src/ports/agent.ts"
+import type { Fence } from "../src/ports/router.ts"
+import type { Cluster } from "./cluster.ts"
+import type { Plane } from "./plane.ts"
+
+/** Slower than life, so that a minute costs few turns; all proportions are kept. */
+const simPace: Pace = {
+  busy: 1_000,
+  idle: 3_000,
+  measure: 2_000,
+  poll: 6_000,
+  push: 10_000,
+  call: 5_000,
+}
+
+/** Every port of one life of one control plane, wired to the cluster's models through its network. */
+export function planeParts(cluster: Cluster, plane: Plane, life: number): Parts {
+  const { store, timeline } = cluster
+  const stored = <T>(verb: string, act: () => T): Promise<T> =>
+    cluster.call({ plane, life, target: "store", verb, act })
+  const log = (fields: Readonly<Record<string, unknown>>, message: string): void => {
+    cluster.check.logged(message)
+    if (plane.life === life && cluster.tracing)
+      cluster.note(plane.name, `${message} ${JSON.stringify(fields)}`)
+  }
+  return {
+    clock: {
+      now: () => plane.wall(),
+      mono: () => plane.mono(),
+      sleep: (forMs, signal) =>
+        new Promise((resolve) => {
+          if (signal?.aborted) return resolve()
+          let slept = false
+          const wake = (): boolean =>
+            plane.deliver(life, () => {
+              if (slept) return false
+              slept = true
+              signal?.removeEventListener("abort", wake)
+              resolve()
+              return true
+            })
+          signal?.addEventListener("abort", wake)
+          timeline.in(Math.max(0, forMs) / plane.rate, () => (slept ? false : wake()))
+        }),
+    },
+    journal: {
+      append: (append) =>
+        stored("append", () => {
+          const outcome = store.append(append)
+          if (outcome.kind === "appended") cluster.check.appended(plane.name, append, outcome.stored)
+          return outcome
+        }).then((outcome) => {
+          if (outcome.kind === "appended") cluster.check.acknowledged(outcome.stored)
+          return outcome
+        }),
+      read: (stream, after) => stored("read", () => store.read(stream, after)),
+      feed: (after, limit, stream) => stored("feed", () => store.feed(after, limit, stream)),
+      streams: () => stored("streams", () => [...store.streams.keys()].sort()),
+      commandResult: (id) => stored("command-result", () => store.commands.get(id)),
+      outbox: (now, limit) => stored("outbox", () => store.due(now, limit)),
+      outboxDone: (id) => stored("outbox-done", () => store.done(id)),
+      outboxFailed: (id, _error, retryAt) => stored("outbox-failed", () => store.failed(id, retryAt)),
+    },
+    leases: {
+      acquire: (key, owner, ttl) => {
+        const asked = plane.mono()
+        return stored("acquire", () => {
+          const before = { ...store.leases.get(key) }
+          const lease = store.acquire(key, owner, ttl)
+          cluster.check.acquired(key, owner, before, lease)
+          return lease
+        }).then((lease) => {
+          if (lease) cluster.check.leased(plane.name, lease, asked)
+          return lease
+        })
+      },
+      renew: (lease, owner, ttl) => {
+        const asked = plane.mono()
+        return stored("renew", () => store.renew(lease, owner, ttl)).then((ours) => {
+          if (ours) cluster.check.leased(plane.name, lease, asked)
+          return ours
+        })
+      },
+      release: (lease, owner) => stored("release-lease", () => store.release(lease, owner)),
+    },
+    evidence: {
+      addInterval: (app, rollout, interval) =>
+        stored("add-interval", () => store.addInterval(app, rollout, interval)),
+      intervals: (app, rollout, stage) => stored("intervals", () => store.intervals(app, rollout, stage)),
+      put: (bundle) => stored("put-evidence", () => store.put(bundle)),
+      get: (hash) => stored("get-evidence", () => store.get(hash)),
+    },
+    policies: { get: () => stored("policy", () => undefined), set: () => Promise.resolve() },
+    orders: {
+      leave: (order) => stored("leave-order", () => store.leave(order)),
+      waiting: (limit) => stored("waiting-orders", () => store.waiting(limit)),
+      answer: (id, answer) => stored("answer-order", () => store.answer(id, answer)),
+      take: (id) => stored("take-order", () => store.take(id)),
+    },
+    source: {
+      head: (source, signal) =>
+        cluster.call({
+          plane,
+          life,
+          target: "source",
+          verb: "head",
+          signal,
+          act: () => cluster.source.head(source.url),
+        }),
+      commits: (source, since, head, limit, signal) =>
+        cluster.call({
+          plane,
+          life,
+          target: "source",
+          verb: "commits",
+          signal,
+          act: () => cluster.source.commits(source.url, since, head, limit),
+        }),
+      archive: (_source, _commit, signal) =>
+        cluster.call({ plane, life, target: "source", verb: "archive", signal, act: () => ({}) as Readable }),
+    },
+    metrics: {},
+    notifier: {
+      send: (notice, signal) =>
+        cluster
+          .call({
+            plane,
+            life,
+            target: "notifier",
+            verb: "send",
+            signal,
+            act: () => cluster.notices.add(notice.id),
+          })
+          .then(() => undefined),
+    },
+    agents: new Map([[cluster.server.name, agentOf(cluster, plane, life)]]),
+    readPolicy: (text) => {
+      const policy = text === undefined ? undefined : cluster.policies.get(text)
+      return policy ? { policy } : { problems: ["immunity.yaml is missing"] }
+    },
+    log: { info: log, warn: log, error: log },
+    owner: plane.name,
+    killed: () => cluster.killSwitch,
+    room: () => cluster.noRoom,
+    pace: simPace,
+  }
+}
+
+function agentOf(cluster: Cluster, plane: Plane, life: number): Agent {
+  const { server } = cluster
+  const ask = <T>(verb: string, signal: AbortSignal, act: () => T): Promise<T> =>
+    cluster.call({ plane, life, target: "agent", verb, signal, act })
+  const order = <T>(
+    verb: string,
+    fence: Fence,
+    what: unknown,
+    signal: AbortSignal,
+    act: () => T,
+  ): Promise<T> => {
+    if (plane.up && plane.life === life) cluster.check.sent(plane, verb, fence, what)
+    return ask(verb, signal, () => {
+      cluster.check.arriving(verb, fence, what)
+      const answer = act()
+      cluster.check.arrived(verb, fence, what, answer)
+      return answer
+    })
+  }
+  return {
+    server: server.name,
+    fence: (app, epoch, signal) => ask("fence", signal, () => server.fence(app, epoch)),
+    observe: (signal) => ask("observe", signal, () => server.observe()),
+    putSource: (fence, _commit, _tar, signal) =>
+      order("put-source", fence, undefined, signal, () => server.putSource(fence)),
+    runJob: (fence, job, _url, signal) =>
+      order("run-job", fence, job, signal, () => server.runJob(fence, job)),
+    startInstance: (fence, spec, signal) =>
+      order("start", fence, spec, signal, () => server.startInstance(fence, spec)),
+    stopInstance: (fence, id, _grace, signal) =>
+      order("stop", fence, id, signal, () => server.stopInstance(fence, id)),
+    setRoutes: (fence, routes, signal) =>
+      order("routes", fence, routes, signal, () => server.setRoutes(fence, routes)),
+    releaseInstance: (fence, id, drain, signal) =>
+      order("release", fence, id, signal, () => server.releaseInstance(fence, id, drain)),
+    counters: (signal) => ask("counters", signal, () => server.counters()),
+    log: () => Promise.resolve(undefined),
+  }
+}

@@ -1,0 +1,102 @@
+import { livenessOf, lookBack, outcomes, unrest } from "./check/at-the-end.ts"
+import type { Violation } from "./check/checks.ts"
+import { Cluster, type Line } from "./cluster.ts"
+import { type Faults, type Fired, RandomFaults } from "./faults.ts"
+import { arrange } from "./happen.ts"
+import { beOnDuty, submit } from "./operators.ts"
+import type { Scenario } from "./scenario.ts"
+import { withoutRealTime } from "./signals.ts"
+
+export type Outcome = {
+  readonly scenario: Scenario
+  readonly fired: readonly Fired[]
+  readonly happened: number
+  readonly events: number
+  readonly calls: number
+  readonly violations: readonly Violation[]
+  readonly hash: string
+  readonly lines: readonly Line[]
+}
+
+/** So long after the last fault everything must be done. */
+const patience = 300_000
+const rest = 12_000
+
+/** Runs one scenario from the first commit until all is at rest, or until a promise is broken. */
+export async function run(
+  scenario: Scenario,
+  faults: Faults = new RandomFaults(scenario),
+  options: { readonly tracing?: boolean; readonly also?: (cluster: Cluster) => void } = {},
+): Promise<Outcome> {
+  const cluster = new Cluster(scenario, faults, options.tracing)
+  const { timeline, check } = cluster
+  const broken = (): boolean => check.violations.length > 0
+  const until = (at: number): Promise<void> => timeline.run(at, () => check.look(), broken)
+  await withoutRealTime(
+    (forMs, then) => timeline.in(forMs, then),
+    async () => {
+      for (const plane of cluster.planes)
+        timeline.in(0, () => {
+          plane.start()
+          return true
+        })
+      timeline.in(1, () => {
+        for (const { name } of scenario.apps)
+          submit(
+            cluster,
+            name,
+            { type: "add-app", source: { url: name, branch: "main" } },
+            "Mira",
+            `add-${name}`,
+          )
+        return true
+      })
+      arrange(cluster)
+      beOnDuty(cluster)
+      options.also?.(cluster)
+      await until(scenario.calmFrom)
+      await beAtRest(cluster, until, broken)
+    },
+  )
+  if (!broken()) lookBack(cluster)
+  if (!broken()) outcomes(cluster)
+  return {
+    scenario,
+    fired: faults.fired,
+    happened: scenario.happenings.length,
+    events: timeline.events,
+    calls: faults.asked,
+    violations: check.violations,
+    hash: cluster.digest.hex(),
+    lines: cluster.lines,
+  }
+}
+
+async function beAtRest(
+  cluster: Cluster,
+  until: (at: number) => Promise<void>,
+  broken: () => boolean,
+): Promise<void> {
+  const { check, scenario, timeline } = cluster
+  const table = (): string => JSON.stringify(Object.values(cluster.server.tables).map(({ routes }) => routes))
+  let tables: string
+  do {
+    tables = table()
+    await until(timeline.now + 3_000)
+  } while (
+    !broken() &&
+    (unrest(cluster) !== undefined || table() !== tables) &&
+    timeline.now < scenario.calmFrom + patience
+  )
+  if (broken()) return
+  const why = unrest(cluster)
+  if (why !== undefined)
+    return check.violated(livenessOf(why), `${why}, ${patience / 1_000} s after the last fault`)
+  check.mutations = 0
+  await until(timeline.now + rest)
+  if (broken()) return
+  // The whole table is pushed at rest as well: constant work. Nothing else is, and it says the same.
+  const pushes = (scenario.apps.length * scenario.replicas * rest) / 5_000
+  if (check.mutations > pushes || table() !== tables)
+    check.violated("L5", `${check.mutations} orders in ${rest / 1_000} s at rest`)
+}

@@ -1,0 +1,92 @@
+import type { Strategy } from "../src/core/model/policy.ts"
+
+/** Everything that is decided before a run: what is deployed, what breaks, what people do. Plain JSON. */
+export type Scenario = {
+  readonly seed: number
+  /** Control planes that share one store. */
+  readonly replicas: number
+  readonly apps: readonly AppPlan[]
+  /** How likely each fault of a call is inside a burst. */
+  readonly calls: Readonly<Partial<Record<CallFault, number>>>
+  /** When calls misbehave, in virtual milliseconds. */
+  readonly bursts: readonly (readonly [from: number, to: number])[]
+  readonly happenings: readonly Happening[]
+  /** From here on nothing breaks any more. */
+  readonly calmFrom: number
+}
+
+export type AppPlan = {
+  readonly name: string
+  readonly strategy: Strategy
+  /** Instances in production. */
+  readonly size: number
+  readonly gate: boolean
+  readonly mirror: boolean
+  readonly secondRegion: boolean
+  readonly releases: readonly ReleasePlan[]
+}
+
+/** What a commit is really like; the control plane has to find out. */
+export type Nature =
+  | "good"
+  /** A third of its answers fail. */
+  | "errors"
+  /** The same, as soon as it carries half of the traffic. */
+  | "bad-under-load"
+  /** The same, 15 s after it first met a user. */
+  | "bad-later"
+  | "never-healthy"
+  | "crashes"
+  | "failing-test"
+  | "unbuildable"
+
+export type ReleasePlan = { readonly at: number; readonly nature: Nature; readonly irreversible: boolean }
+
+export const callFaults = [
+  "drop",
+  "lost-ack",
+  "delay",
+  "slow-ack",
+  "duplicate",
+  "refuse",
+  "crash-before",
+  "crash-after",
+] as const
+export type CallFault = (typeof callFaults)[number]
+
+/** Something that happens by itself at a moment. */
+export type Happening = { readonly at: number } & (
+  | { readonly kind: "crash"; readonly replica: number; readonly forMs: number }
+  | { readonly kind: "pause"; readonly replica: number; readonly forMs: number }
+  | { readonly kind: "partition"; readonly replica: number; readonly from: Target; readonly forMs: number }
+  | { readonly kind: "clock-jump"; readonly replica: number; readonly byMs: number }
+  | { readonly kind: "clock-rate"; readonly replica: number; readonly rate: number }
+  | { readonly kind: "instance-crash"; readonly pick: number }
+  | { readonly kind: "instance-flap"; readonly pick: number; readonly forMs: number }
+  | { readonly kind: "instance-modified"; readonly pick: number }
+  | { readonly kind: "router-restart" }
+  | { readonly kind: "router-unreachable"; readonly forMs: number }
+  | { readonly kind: "metrics"; readonly lie: MetricsLie; readonly forMs: number }
+  | { readonly kind: "source"; readonly lie: "unreachable" | "back"; readonly forMs: number }
+  | { readonly kind: "store"; readonly lie: "read-only" | "full"; readonly forMs: number }
+  | { readonly kind: "traffic"; readonly factor: number; readonly forMs: number }
+  | { readonly kind: "kill-switch"; readonly forMs: number }
+  | { readonly kind: "operator"; readonly order: OperatorOrder; readonly pick: number }
+)
+
+export type Target = "store" | "agent" | "source" | "notifier"
+
+export type MetricsLie = "blind" | "frozen" | "reset" | "zero" | "nan"
+
+export type OperatorOrder =
+  | "halt"
+  | "rollback"
+  | "lock"
+  | "unlock"
+  | "pause"
+  | "resume"
+  | "approve-stale"
+  | "approve-as-author"
+  | "retry"
+  | "deploy"
+  | "replace-instance"

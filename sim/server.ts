@@ -1,0 +1,313 @@
+import type { InstanceSpec, JobSpec, RouteSpec } from "../src/core/pipeline/effects.ts"
+import type { Difference } from "../src/core/pipeline/events.ts"
+import type { JobOutcome } from "../src/core/pipeline/input.ts"
+import type { AgentInstance, Observed, Ordered } from "../src/ports/agent.ts"
+import type { RouterCounters } from "../src/ports/counters.ts"
+import type { Applied, Fence, Released } from "../src/ports/router.ts"
+import type { Chance } from "./random.ts"
+import type { MetricsLie, Nature } from "./scenario.ts"
+import { Traffic } from "./traffic.ts"
+
+export type SimInstance = {
+  readonly spec: InstanceSpec
+  readonly app: string
+  readonly startedAt: number
+  readonly readyAt: number
+  readonly nature: Nature
+  endedAt: number | undefined
+  /** Ended by an order, not by itself. */
+  stopped: boolean
+  unreadyUntil: number
+  differences: readonly Difference[]
+  /** Requests are on it until then; for ever while it has weight. */
+  busyUntil: number
+}
+
+type Table = { readonly epoch: number; readonly generation: number; readonly routes: readonly RouteSpec[] }
+type Job = {
+  readonly job: JobSpec
+  readonly app: string
+  readonly startedAt: number
+  readonly endsAt: number
+  readonly outcome: JobOutcome
+}
+
+const refused = (because: string): { readonly kind: "refused"; readonly because: string } => ({
+  kind: "refused",
+  because,
+})
+
+/** One server: its agent, its router and what runs there; the promises of the real ones, kept by a model. */
+export class Server {
+  readonly name: string
+  readonly instances = new Map<string, SimInstance>()
+  readonly released = new Set<string>()
+  readonly jobs = new Map<string, Job>()
+  tables: Readonly<Record<string, Table>> = {}
+  readonly epochs = new Map<string, number>()
+  readonly traffic: Traffic
+  routerProblem: string | undefined
+  metricsLie: MetricsLie | undefined
+  readonly #now: () => number
+  readonly #chance: Chance
+  readonly #natureOf: (commit: string) => Nature
+
+  constructor(name: string, now: () => number, chance: Chance, natureOf: (commit: string) => Nature) {
+    this.name = name
+    this.#now = now
+    this.#chance = chance
+    this.#natureOf = natureOf
+    this.traffic = new Traffic((id) => {
+      const known = this.instances.get(id)
+      return known && { nature: known.nature, answers: known.endedAt === undefined && now() >= known.readyAt }
+    })
+  }
+
+  fence(app: string, epoch: number): Ordered {
+    const stale = this.#stale(app, epoch)
+    if (stale) return refused(stale)
+    this.#router()
+    const table = this.tables[app]
+    if (!table || epoch > table.epoch)
+      this.tables = { ...this.tables, [app]: { epoch, generation: 0, routes: table?.routes ?? [] } }
+    this.epochs.set(app, epoch)
+    return { kind: "done" }
+  }
+
+  observe(): Observed {
+    const now = this.#now()
+    return {
+      server: this.name,
+      at: now,
+      instances: [...this.instances.values()]
+        .filter(({ stopped }) => !stopped)
+        .map((instance) => this.#seen(instance, now)),
+      jobs: [...this.jobs.values()].map(({ job, app, startedAt, endsAt, outcome }) => ({
+        id: job.id,
+        app,
+        state: endsAt <= now ? "ended" : "running",
+        startedAt,
+        outcome: endsAt <= now ? outcome : undefined,
+      })),
+      router: this.routerProblem === undefined ? this.#routerState() : undefined,
+      routerProblem: this.routerProblem,
+      diskFree: 1e12,
+    }
+  }
+
+  putSource(fence: Fence): Ordered {
+    const stale = this.#guard(fence)
+    return stale ? refused(stale) : { kind: "done" }
+  }
+
+  runJob(fence: Fence, job: JobSpec): Ordered {
+    const stale = this.#guard(fence)
+    if (stale) return refused(stale)
+    if (this.jobs.has(job.id)) return { kind: "done" }
+    const now = this.#now()
+    const nature = this.#natureOf(job.kind === "build" ? job.commit : job.release)
+    this.jobs.set(job.id, {
+      job,
+      app: fence.app,
+      startedAt: now,
+      endsAt: now + 500 + this.#chance.between(`job:${job.id}`, 0, 1500),
+      outcome: outcomeOf(job, nature),
+    })
+    return { kind: "done" }
+  }
+
+  startInstance(fence: Fence, spec: InstanceSpec): Ordered {
+    const stale = this.#guard(fence)
+    if (stale) return refused(stale)
+    if (this.released.has(spec.id)) return refused(`${spec.id} was released; its id is never used again`)
+    const known = this.instances.get(spec.id)
+    if (known)
+      return known.stopped
+        ? refused(`${spec.id} ran before and ended; its id is never used again`)
+        : { kind: "done" }
+    const now = this.#now()
+    const nature = this.#natureOf(spec.release)
+    const slow = this.#chance.between(`start:${spec.id}`, 300, 2500)
+    const lives = nature === "crashes" ? now + slow + 200 : undefined
+    this.instances.set(spec.id, {
+      spec,
+      app: fence.app,
+      startedAt: now,
+      readyAt: nature === "never-healthy" || nature === "crashes" ? Number.POSITIVE_INFINITY : now + slow,
+      nature,
+      endedAt: lives,
+      stopped: false,
+      unreadyUntil: 0,
+      differences: [],
+      busyUntil: 0,
+    })
+    return { kind: "done" }
+  }
+
+  stopInstance(fence: Fence, id: string): Ordered {
+    const stale = this.#guard(fence)
+    if (stale) return refused(stale)
+    const known = this.instances.get(id)
+    if (known && known.app !== fence.app) return refused(`${id} belongs to another application`)
+    if (!this.released.has(id))
+      return refused(`${id} is not released by the router; users may still be on it`)
+    if (known && !known.stopped) {
+      known.endedAt ??= this.#now()
+      known.stopped = true
+    }
+    return { kind: "done" }
+  }
+
+  setRoutes(fence: Fence, routes: readonly RouteSpec[]): Applied {
+    const stale = this.#guard(fence)
+    if (stale) return { kind: "refused", code: "stale", because: stale }
+    this.#router()
+    const { app, epoch, generation } = fence
+    const known = this.tables[app]
+    if (known && (epoch < known.epoch || (epoch === known.epoch && generation < known.generation)))
+      return {
+        kind: "refused",
+        code: "stale",
+        because: `generation ${generation} is older than ${known.generation}`,
+      }
+    const gone = routes
+      .flatMap((r) => r.pools.flatMap((p) => p.instances))
+      .find(({ id }) => this.released.has(id))
+    if (gone) return { kind: "refused", code: "invalid", because: `${gone.id} was released` }
+    this.#apply(app, { epoch, generation, routes })
+    return { kind: "applied" }
+  }
+
+  releaseInstance(
+    fence: Fence,
+    id: string,
+    drain: number,
+  ): Released | { readonly kind: "refused"; readonly because: string } {
+    const stale = this.#guard(fence)
+    if (stale) return refused(stale)
+    this.#router()
+    if (this.released.has(id)) return { kind: "released" }
+    const weight = this.weightOn(id)
+    const instance = this.instances.get(id)
+    if (weight > 0) return { kind: "busy", weight, inFlight: 1 }
+    if (instance && instance.busyUntil > this.#now()) {
+      instance.busyUntil = Math.min(instance.busyUntil, this.#now() + drain)
+      return { kind: "busy", weight: 0, inFlight: 1 }
+    }
+    this.released.add(id)
+    const without = (table: Table): Table => ({
+      ...table,
+      routes: table.routes.map((route) => ({
+        ...route,
+        pools: route.pools.map((pool) => ({
+          ...pool,
+          instances: pool.instances.filter((known) => known.id !== id),
+        })),
+      })),
+    })
+    this.tables = Object.fromEntries(Object.entries(this.tables).map(([app, table]) => [app, without(table)]))
+    this.#follow()
+    return { kind: "released" }
+  }
+
+  counters(): RouterCounters {
+    this.#router()
+    if (this.metricsLie === "blind") throw new Error("the router does not answer on its counters")
+    return this.traffic.counters(this.#now(), this.metricsLie ?? "none")
+  }
+
+  /** The largest weight of a pool that names it. */
+  weightOn(id: string): number {
+    let weight = 0
+    for (const table of Object.values(this.tables))
+      for (const route of table.routes)
+        for (const pool of route.pools)
+          if (pool.instances.some((known) => known.id === id)) weight = Math.max(weight, pool.weight)
+    return weight
+  }
+
+  isReady(instance: SimInstance): boolean {
+    return this.#seen(instance, this.#now()).state === "ready"
+  }
+
+  #apply(app: string, table: Table): void {
+    const before = this.#weighted()
+    this.tables = { ...this.tables, [app]: table }
+    const after = this.#weighted()
+    for (const id of before) {
+      const instance = after.has(id) ? undefined : this.instances.get(id)
+      if (instance) instance.busyUntil = this.#now() + this.#chance.between(`flight:${id}`, 0, 1500)
+    }
+    this.#follow()
+  }
+
+  #weighted(): ReadonlySet<string> {
+    return new Set(
+      Object.values(this.tables).flatMap((table) =>
+        table.routes.flatMap((route) =>
+          route.pools.flatMap((pool) => (pool.weight > 0 ? pool.instances.map(({ id }) => id) : [])),
+        ),
+      ),
+    )
+  }
+
+  #follow(): void {
+    this.traffic.follow(
+      Object.values(this.tables).flatMap((table) => table.routes),
+      this.#now(),
+    )
+  }
+
+  #seen(instance: SimInstance, now: number): AgentInstance {
+    const ended = instance.endedAt !== undefined && instance.endedAt <= now
+    const ready = now >= instance.readyAt && now >= instance.unreadyUntil
+    const state = ended ? "ended" : ready ? "ready" : now >= instance.readyAt ? "unready" : "starting"
+    return {
+      id: instance.spec.id,
+      app: instance.app,
+      state,
+      address: "127.0.0.1:20001",
+      startedAt: instance.startedAt,
+      exit: ended ? { code: 1, signal: undefined, because: "ended with exit code 1" } : undefined,
+      memory: undefined,
+      differences: instance.differences,
+      probe: undefined,
+    }
+  }
+
+  #routerState(): Observed["router"] {
+    const routes = Object.values(this.tables).flatMap((table) => table.routes)
+    return {
+      pid: 1,
+      apps: this.tables,
+      listeners: Object.fromEntries(routes.map((route) => [route.route, "127.0.0.1:8080"])),
+      inFlight: {},
+      released: [...this.released],
+      degraded: undefined,
+    }
+  }
+
+  #router(): void {
+    if (this.routerProblem !== undefined) throw new Error(this.routerProblem)
+  }
+
+  #guard(fence: Fence): string | undefined {
+    const stale = this.#stale(fence.app, fence.epoch)
+    if (stale) return stale
+    this.epochs.set(fence.app, fence.epoch)
+    return undefined
+  }
+
+  #stale(app: string, epoch: number): string | undefined {
+    const known = this.epochs.get(app) ?? 0
+    return epoch < known ? `epoch ${epoch} is older than ${known}` : undefined
+  }
+}
+
+function outcomeOf(job: JobSpec, nature: Nature): JobOutcome {
+  if (job.kind === "build")
+    return nature === "unbuildable"
+      ? { kind: "failed", because: "exit code 2" }
+      : { kind: "built", digest: `sha256:${job.commit.padEnd(64, "0")}`, bytes: 1 }
+  return nature === "failing-test" ? { kind: "failed", because: "exit code 1" } : { kind: "passed" }
+}

@@ -1,0 +1,28 @@
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
+import { describe, expect, it } from "vitest"
+
+/** In a process of its own: a simulated world forbids the clocks and timers that a test runner lives by. */
+async function simulate(...options: readonly string[]): Promise<{
+  readonly seeds: number
+  readonly faults: number
+  readonly violations: number
+  readonly hash: string
+}> {
+  const { stdout } = await promisify(execFile)(process.execPath, ["sim/main.ts", "--json", ...options])
+  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "")
+}
+
+describe("the simulation", () => {
+  it("breaks no promise in 300 seeds full of faults", async () => {
+    const found = await simulate("--seeds", "300", "--from", "1")
+    expect(found).toMatchObject({ seeds: 300, violations: 0 })
+    expect(found.faults).toBeGreaterThan(3_000)
+  })
+
+  it("replays a seed exactly", async () => {
+    const [one, two] = await Promise.all([simulate("--seeds", "10"), simulate("--seeds", "10")])
+    expect(one.hash).toBe(two.hash)
+    expect((await simulate("--seeds", "10", "--from", "2")).hash).not.toBe(one.hash)
+  })
+})

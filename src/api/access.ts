@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto"
+import { createHash, createHmac, timingSafeEqual } from "node:crypto"
 import type { FastifyRequest } from "fastify"
 import { ApiError } from "./parts.ts"
 
@@ -12,7 +12,14 @@ export function sameOrigin(request: FastifyRequest): void {
   if (foreign) throw new ApiError(403, "cross-origin", "changes are accepted from Immunity's own pages only")
 }
 
-export function authorise(request: FastifyRequest, token: string): void {
+/**
+ * Allows measurements and nothing else: instances run code of any commit and must not hold the token. Follows from
+ * it, so that control planes that share the one share the other.
+ */
+export const pushToken = (token: string): string =>
+  createHmac("sha256", token).update("immunity measurements").digest("base64url")
+
+export function authorise(request: FastifyRequest, ...tokens: readonly string[]): void {
   const header = request.headers.authorization
   const given = header?.startsWith("Bearer ") ? header.slice("Bearer ".length) : cookieOf(request)
   if (given === undefined) {
@@ -22,7 +29,7 @@ export function authorise(request: FastifyRequest, token: string): void {
       "a token is needed to change anything: it stands in the file `token` of the server's data folder",
     )
   }
-  if (!sameText(given, token))
+  if (!tokens.some((token) => sameText(given, token)))
     throw new ApiError(
       401,
       "wrong-token",

@@ -1,10 +1,11 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify"
-import { authorise, sameOrigin } from "./access.ts"
+import { authorise, pushToken, sameOrigin } from "./access.ts"
 import type { Problem } from "./contract/views.ts"
 import { ApiError, type ApiParts } from "./parts.ts"
 import { commandRoutes } from "./routes/commands.ts"
 import { eventRoutes } from "./routes/events.ts"
 import { loginRoute } from "./routes/login.ts"
+import { measurementRoute } from "./routes/measurements.ts"
 import { openapiRoute } from "./routes/openapi.ts"
 import { pageRoutes } from "./routes/pages.ts"
 import { readRoutes } from "./routes/reads.ts"
@@ -37,10 +38,12 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
     if (request.url.startsWith("/webhooks/")) return
     sameOrigin(request)
     if (request.url === "/login") return
-    authorise(request, parts.token)
+    const pushes = request.routeOptions.url === "/v1/apps/:app/measurements"
+    authorise(request, parts.token, ...(pushes ? [pushToken(parts.token)] : []))
   })
   readRoutes(api, parts)
   commandRoutes(api, parts)
+  measurementRoute(api, parts)
   eventRoutes(api, parts)
   openapiRoute(api)
   pageRoutes(api, parts)

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import type { Policy } from "../core/model/policy.ts"
 import { type Read, readPolicy } from "./read-policy.ts"
@@ -84,5 +85,101 @@ describe("the decision table of a file", () => {
     const rules =
       "    - { id: D1, when: { any: worse }, then: rollback }\n    - { id: D2, when: { critical: worse }, then: rollback }\n    - { id: D3, when: { all: ok }, then: advance }\n"
     expect(codesOf(read(table(rules)))).toEqual(["C307"])
+  })
+})
+
+describe("metrics from outside", () => {
+  const withMetrics = (metrics: string) => read(short.replace("metrics: http", `metrics:\n${metrics}`))
+  const metricOf = (metrics: string) => policyOf(withMetrics(metrics)).metrics.at(-1)
+  const said = (metrics: string): string => {
+    const found = withMetrics(metrics)
+    return "problems" in found
+      ? found.problems.map(({ code, line, message }) => `${code} line ${line}: ${message}`).join("\n")
+      : "it is valid"
+  }
+
+  it("come from a Prometheus, from the instances' pages, from JSON, or are pushed", () => {
+    expect(
+      metricOf(
+        "  sources: { prom: { type: prometheus, url: 'http://p:9090', every: 30s } }\n  list:\n    queue: { source: prom, query: queue }",
+      ),
+    ).toMatchObject({
+      kind: "gauge",
+      source: { type: "prometheus", url: "http://p:9090", query: "queue", every: 30_000 },
+    })
+    expect(
+      metricOf(
+        `  sources: { pages: { type: scrape } }\n  list:\n    checkout: { source: pages, kind: error-proportion, query: requests_total, bad: 'requests_total{code=~"5.."}' }`,
+      ),
+    ).toMatchObject({
+      kind: "error-proportion",
+      source: {
+        type: "scrape",
+        path: "/metrics",
+        query: "requests_total",
+        bad: 'requests_total{code=~"5.."}',
+      },
+    })
+    expect(
+      metricOf(
+        `  sources: { bi: { type: json, url: 'https://bi/\${instance}', time: at } }\n  list:\n    orders: { source: bi, kind: events, query: data.0.orders, worse: down }`,
+      ),
+    ).toMatchObject({ kind: "events", source: { type: "json", query: "data.0.orders", time: "at" } })
+    expect(metricOf("  list:\n    orders: { source: push, kind: events }")).toMatchObject({
+      kind: "events",
+      source: { type: "push" },
+    })
+  })
+
+  it("are refused with the place and a way out", () => {
+    expect(said("  list:\n    a: { source: prm, query: x }")).toMatch(
+      /C202 line 9: there is no metrics source "prm"/,
+    )
+    expect(said("  sources: { prom: { type: prometheus } }")).toMatch(/C102 line 8: .* needs url/)
+    expect(said("  sources: { pages: { type: scrape, url: 'http://x' } }")).toMatch(
+      /has no url; it has: type/,
+    )
+    expect(said("  sources: { p: { type: scrape } }\n  list:\n    a: { source: p }")).toMatch(/has no query/)
+    expect(
+      said("  sources: { p: { type: scrape } }\n  list:\n    a: { source: p, query: 'rate(x[5m])' }"),
+    ).toMatch(/line 10: a: .*without functions/)
+    expect(
+      said("  sources: { j: { type: json, url: 'http://x' } }\n  list:\n    a: { source: j, query: b }"),
+    ).toMatch(/must say which instance/)
+    expect(
+      said(
+        `  sources: { j: { type: json, url: 'http://x/\${instance}' } }\n  list:\n    a: { source: j, kind: latency-quantile, query: b }`,
+      ),
+    ).toMatch(/which json cannot give/)
+    expect(
+      said(
+        "  sources: { p: { type: prometheus, url: 'http://x' } }\n  list:\n    a: { source: p, kind: events, query: 'increase(x[1m])' }",
+      ),
+    ).toMatch(/again and again: increase/)
+    expect(
+      said(
+        "  sources: { p: { type: scrape } }\n  list:\n    a: { source: p, kind: error-proportion, query: x }",
+      ),
+    ).toMatch(/needs `bad` as well/)
+    expect(said("  list:\n    a: { source: push, query: x }")).toMatch(/there is nothing to ask/)
+  })
+})
+
+describe("the guides", () => {
+  it("show metrics that are valid as they stand", () => {
+    const guide = readFileSync("docs/guides/metrics.md", "utf8")
+    const shown = /```yaml\n(metrics:[\s\S]*?)```/.exec(guide)?.[1]
+    const policy = policyOf(read(short.replace("metrics: http\n", shown ?? "")))
+    expect(policy.metrics.map(({ source }) => source.type)).toEqual(
+      expect.arrayContaining(["router", "agent", "scrape", "prometheus", "json", "push"]),
+    )
+    expect(policy.metrics.find(({ name }) => name === "memory")?.max).toBe(900)
+  })
+
+  it("may hold a level to a bare number, and still asks for a unit where text stands", () => {
+    const withMax = (max: string) =>
+      read(short.replace("metrics: http", `metrics: { list: { queue: { source: push, max: ${max} } } }`))
+    expect(policyOf(withMax("100")).metrics.at(-1)?.max).toBe(100)
+    expect(codesOf(withMax("'100'"))).toEqual(["C104"])
   })
 })

@@ -2,6 +2,7 @@ import type { Policy } from "../core/model/policy.ts"
 import { checkDecisions } from "./check-decisions.ts"
 import { Yaml } from "./document.ts"
 import { freezeProblem } from "./freeze.ts"
+import { metricProblem, sourceProblem, sourcesOf } from "./metric-sources.ts"
 import { didYouMean, type Problem } from "./problem.ts"
 import { resolvePolicy } from "./resolve.ts"
 import { type File, FileSchema, type Pins, PinsSchema } from "./schema.ts"
@@ -93,28 +94,7 @@ function references(yaml: Yaml, file: File): void {
         true,
       )
   }
-  if (typeof file.metrics === "object") {
-    const sources = Object.keys(file.metrics.sources ?? {})
-    for (const [name, metric] of Object.entries(file.metrics.list ?? {})) {
-      const { source } = metric
-      if (source !== undefined && source !== "proxy" && !sources.includes(source)) {
-        yaml.problem(
-          "C202",
-          ["metrics", "list", name, "source"],
-          `there is no metrics source "${source}".${didYouMean(source, ["proxy", ...sources])}`,
-        )
-      }
-      if (source !== undefined && sources.includes(source) && !metric.query) {
-        yaml.problem(
-          "C102",
-          ["metrics", "list", name],
-          `${name} asks ${source} and has no query`,
-          "error",
-          true,
-        )
-      }
-    }
-  }
+  metricReferences(yaml, file)
   file.freeze?.forEach((window, i) => {
     const wrong = freezeProblem(window.when, window.zone)
     if (wrong) yaml.problem("C105", ["freeze", i, wrong.includes("time zone") ? "zone" : "when"], wrong)
@@ -127,6 +107,29 @@ function references(yaml: Yaml, file: File): void {
       "warning",
       true,
     )
+  }
+}
+
+function metricReferences(yaml: Yaml, file: File): void {
+  if (typeof file.metrics !== "object") return
+  for (const [name, source] of Object.entries(file.metrics.sources ?? {})) {
+    const wrong = sourceProblem(source)
+    if (wrong) yaml.problem("C102", ["metrics", "sources", name, wrong.key], wrong.message, "error", true)
+  }
+  const sources = sourcesOf(file.metrics.sources)
+  for (const [name, metric] of Object.entries(file.metrics.list ?? {})) {
+    if (metric.source === undefined || metric.source === "proxy") continue
+    const source = sources[metric.source]
+    if (!source) {
+      yaml.problem(
+        "C202",
+        ["metrics", "list", name, "source"],
+        `there is no metrics source "${metric.source}".${didYouMean(metric.source, ["proxy", ...Object.keys(sources)])}`,
+      )
+      continue
+    }
+    const wrong = metricProblem(name, metric, source)
+    if (wrong) yaml.problem("C102", ["metrics", "list", name], wrong, "error", true)
   }
 }
 

@@ -11,7 +11,8 @@ import type {
 } from "../core/model/policy.ts"
 import { httpMetrics } from "./defaults.ts"
 import { freezeSpans } from "./freeze.ts"
-import type { File, MetricFile, Pins, RegionFile } from "./schema.ts"
+import { kindOf, sourcePolicy, sourcesOf } from "./metric-sources.ts"
+import type { File, MetricFile, Pins, RegionFile, SourceFile } from "./schema.ts"
 import { amountOf, bytesOf, durationOf, shareOf } from "./units.ts"
 
 /** Fills in every default; what the server pins wins over what the commit says. */
@@ -149,7 +150,7 @@ function metricsOf(file: File): readonly MetricPolicy[] {
   if (metrics === "http") return httpMetrics
   if (metrics === undefined || metrics === "none") return []
   const own = Object.entries(metrics.list ?? {}).map(([name, metric]) =>
-    metricOf(name, metric, metrics.sources ?? {}),
+    metricOf(name, metric, sourcesOf(metrics.sources)),
   )
   const names = new Set(own.map((metric) => metric.name))
   return metrics.http === false ? own : [...httpMetrics.filter((metric) => !names.has(metric.name)), ...own]
@@ -158,29 +159,33 @@ function metricsOf(file: File): readonly MetricPolicy[] {
 function metricOf(
   name: string,
   metric: MetricFile,
-  sources: Readonly<Record<string, { readonly url: string }>>,
+  sources: Readonly<Record<string, SourceFile>>,
 ): MetricPolicy {
   const known = httpMetrics.find((preset) => preset.name === name)
   const amounts = (
     Array.isArray(metric.tolerate) ? metric.tolerate : metric.tolerate ? [metric.tolerate] : []
   ).map(amountOf)
-  const url = sources[metric.source ?? ""]?.url
+  const outside = sources[metric.source ?? ""]
   const given = metric.tolerate !== undefined
   return {
     name,
-    source: url
-      ? { type: "prometheus", url, query: metric.query ?? "" }
-      : (known?.source ?? { type: "router" }),
-    kind: (metric.kind ?? known?.kind ?? (url ? "gauge" : "error-proportion")) as MetricPolicy["kind"],
+    source: outside ? sourcePolicy(outside, metric) : (known?.source ?? { type: "router" }),
+    kind: outside
+      ? kindOf(metric)
+      : ((metric.kind ?? known?.kind ?? "error-proportion") as MetricPolicy["kind"]),
     worse: metric.worse ?? known?.worse ?? "up",
     critical: metric.critical ?? known?.critical ?? false,
     tolerateRatio: given ? (amounts.find((a) => a.relative)?.value ?? 0) : (known?.tolerateRatio ?? 0.2),
     tolerateDelta: given ? (amounts.find((a) => !a.relative)?.value ?? 0) : (known?.tolerateDelta ?? 0),
     quantile: metric.q ?? known?.quantile,
-    max: metric.max === undefined ? undefined : amountOf(metric.max).value,
-    min: metric.min === undefined ? undefined : amountOf(metric.min).value,
+    max: targetOf(metric.max),
+    min: targetOf(metric.min),
   }
 }
+
+/** A bare number is in the metric's own unit: a queue of 100, 3 events a minute. */
+const targetOf = (target: string | number | undefined): number | undefined =>
+  typeof target === "string" ? amountOf(target).value : target
 
 function decisionsOf(decisions: File["decisions"]): DecisionTable {
   if (!decisions) return defaultTable

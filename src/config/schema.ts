@@ -86,6 +86,22 @@ const RegionSchema = Type.Object(
   strict,
 )
 
+const SourceSchema = Type.Object(
+  {
+    type: Type.Union([
+      Type.Literal("prometheus"),
+      Type.Literal("scrape"),
+      Type.Literal("json"),
+      Type.Literal("push"),
+    ]),
+    url: maybe(Type.String({ pattern: "^https?://", description: "an address of http or https" })),
+    path: maybe(Type.String({ pattern: "^/", description: "a path such as /metrics" })),
+    time: maybe(Type.String({ minLength: 1 })),
+    every: maybe(duration),
+  },
+  strict,
+)
+
 const MetricSchema = Type.Object(
   {
     source: maybe(Type.String()),
@@ -95,12 +111,14 @@ const MetricSchema = Type.Object(
       ),
     ),
     query: maybe(Type.String()),
+    bad: maybe(Type.String()),
+    unit: maybe(Type.Union([Type.Literal("ms"), Type.Literal("s"), Type.Literal("bytes")])),
     q: maybe(Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 })),
     worse: maybe(Type.Union([Type.Literal("up"), Type.Literal("down")])),
     critical: maybe(Type.Boolean()),
     tolerate: maybe(Type.Union([amount, Type.Array(amount)])),
-    max: maybe(amount),
-    min: maybe(amount),
+    max: maybe(Type.Union([amount, Type.Number({ minimum: 0 })])),
+    min: maybe(Type.Union([amount, Type.Number({ minimum: 0 })])),
   },
   strict,
 )
@@ -222,15 +240,7 @@ export const FileSchema = Type.Object(
         Type.Literal("none"),
         Type.Object(
           {
-            sources: maybe(
-              Type.Record(
-                name,
-                Type.Object(
-                  { type: Type.Literal("prometheus"), url: Type.String({ pattern: "^https?://" }) },
-                  strict,
-                ),
-              ),
-            ),
+            sources: maybe(Type.Record(name, SourceSchema)),
             http: maybe(Type.Boolean()),
             list: maybe(Type.Record(Type.String({ pattern: "^[a-z][a-z0-9_]{0,60}$" }), MetricSchema)),
           },
@@ -281,4 +291,5 @@ export const PinsSchema = Type.Object(
 export type File = Static<typeof FileSchema>
 export type RegionFile = Static<typeof RegionSchema>
 export type Pins = Static<typeof PinsSchema>
+export type SourceFile = Static<typeof SourceSchema>
 export type MetricFile = Static<typeof MetricSchema>

@@ -24,6 +24,8 @@ export interface Engine {
   world(app: AppName): World | undefined
   /** What keeps an application's engine from its work, by part, in plain words. */
   problems(app: AppName): ReadonlyMap<string, string>
+  /** Whether another control plane holds the application. */
+  follows(app: AppName): boolean
   /** A person's order. A repeated id takes effect once. */
   submit(app: AppName, command: Command, by: string, commandId: string): Promise<Result>
   /** A hint that a repository has something new; forged or repeated ones change nothing. */
@@ -85,6 +87,7 @@ export function createEngine(parts: Parts): Engine {
     version: (app) => loops.get(app)?.ledger.version ?? 0,
     world: (app) => loops.get(app)?.world,
     problems: (app) => loops.get(app)?.problems ?? new Map(),
+    follows: (app) => loops.get(app)?.follows ?? false,
     async submit(app, command, by, commandId) {
       const known = loops.get(app)
       if (!known && command.type !== "add-app") {

@@ -17,10 +17,8 @@ import { type Fact, poolNumber } from "../core/pipeline/input.ts"
 import type { RouterCounters } from "../ports/counters.ts"
 import type { Interval } from "../ports/evidence.ts"
 import { type Delta, deltaOf, histogram, proportion } from "./deltas.ts"
-import { type Parts, sentence } from "./parts.ts"
-
-/** Asking an outside system more often than this tells nothing new. */
-const askEvery = 5_000
+import { Outside } from "./outside.ts"
+import type { Parts } from "./parts.ts"
 
 type Reading = {
   readonly at: Instant
@@ -39,7 +37,7 @@ export class Watch {
   #judge: JudgeState
   #intervals: { readonly step: number; readonly observed: number }[] = []
   #last: Reading | undefined
-  #askedAt: Instant = 0
+  readonly #outside: Outside
 
   private constructor(
     app: string,
@@ -48,6 +46,7 @@ export class Watch {
   ) {
     this.#app = app
     this.#parts = parts
+    this.#outside = new Outside(app, parts)
     this.#judge = startJudge(spec.metrics, { minSamples: spec.minSamples, solo: spec.control === undefined })
   }
 
@@ -87,7 +86,7 @@ export class Watch {
       from: last.at,
       to: now.at,
       judged: last.at >= spec.judgeFrom,
-      measurements: await this.#measure(spec, last, now, signal),
+      measurements: this.#measure(state, spec, last, now, signal),
     }
     await this.#parts.evidence.addInterval(this.#app, spec.rollout, interval)
     this.#hear(interval)
@@ -141,51 +140,28 @@ export class Watch {
     for (const measurement of interval.measurements) this.#judge = observe(this.#judge, measurement)
   }
 
-  async #measure(
+  #measure(
+    state: Application,
     spec: MeasureSpec,
     last: Reading,
     now: Reading,
     signal: AbortSignal,
-  ): Promise<readonly Measurement[]> {
-    const ask = now.at - this.#askedAt >= askEvery
-    if (ask) this.#askedAt = now.at
-    const found = await Promise.all(
-      spec.metrics.map(async (metric): Promise<readonly Measurement[]> => {
-        switch (metric.source.type) {
-          case "router":
-            return [fromRouter(metric, spec, last, now)]
-          case "agent":
-            return [fromAgents(metric, spec, last, now)]
-          default:
-            return ask ? [await this.#fromOutside(metric, spec, now, signal)] : []
-        }
-      }),
-    )
-    return found.flat()
-  }
-
-  async #fromOutside(
-    metric: MetricPolicy,
-    spec: MeasureSpec,
-    now: Reading,
-    signal: AbortSignal,
-  ): Promise<Measurement> {
-    const source = this.#parts.metrics[metric.source.type]
-    const interval = { metric: metric.name, from: now.at - askEvery, to: now.at }
-    if (!source) return { ...interval, blind: `there is no metrics source of type ${metric.source.type}` }
-    const askFor = (cohort: Cohort | undefined): Promise<Observation | undefined> =>
-      cohort
-        ? source.observe(
-            { metric, cohort, from: interval.from, to: interval.to },
-            AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call)]),
-          )
-        : Promise.resolve(undefined)
-    try {
-      const [canary, control] = await Promise.all([askFor(spec.canary), askFor(spec.control)])
-      return { ...interval, canary, control }
-    } catch (error) {
-      return { ...interval, blind: sentence(error) }
-    }
+  ): readonly Measurement[] {
+    const seen = spec.metrics.flatMap((metric): readonly Measurement[] => {
+      switch (metric.source.type) {
+        case "router":
+          return [fromRouter(metric, spec, last, now)]
+        case "agent":
+          return [fromAgents(metric, spec, last, now)]
+        default:
+          this.#outside.ask(metric, state, spec, now.at, signal)
+          return []
+      }
+    })
+    const judged = last.at >= spec.judgeFrom
+    // An answer that reaches back into the warm-up is not judged with what came after it.
+    const arrived = this.#outside.take().filter(({ from }) => !judged || from >= spec.judgeFrom)
+    return [...seen, ...arrived]
   }
 }
 

@@ -12,6 +12,8 @@ export type Folders = {
   readonly agent: string
   readonly router: string
   readonly token: string
+  /** Allows instances to push measurements and nothing else. */
+  readonly pushToken: string
   readonly webhookSecret: string
 }
 
@@ -35,6 +37,7 @@ export function foldersIn(
     agent: join(shared, "agent"),
     router: join(shared, "router"),
     token: tokenFile ? resolve(tokenFile) : join(root, "token"),
+    pushToken: join(root, "push-token"),
     webhookSecret: join(root, "webhook-secret"),
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { pino } from "pino"
@@ -6,13 +6,14 @@ import { pages } from "../../web/pages.tsx"
 import { connectAgent } from "../agent/client.ts"
 import { socketPath } from "../agent/server.ts"
 import { supervise } from "../agent/supervise.ts"
+import { pushToken } from "../api/access.ts"
 import { createApi } from "../api/server.ts"
 import { exit, Stop } from "../cli/client.ts"
 import { pinsProblem, readPolicy } from "../config/read-policy.ts"
 import { createEngine } from "../engine/engine.ts"
 import { defaultPace, type Pace } from "../engine/parts.ts"
 import { systemClock } from "../providers/clock/system.ts"
-import { metricsSources } from "../providers/metrics/index.ts"
+import { metricsSources, pushMetrics } from "../providers/metrics/index.ts"
 import { notifiers } from "../providers/notify/index.ts"
 import { sources } from "../providers/source/index.ts"
 import { openSharedStore, openStore } from "../store/store.ts"
@@ -48,6 +49,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const folders = foldersIn(options.dir, options)
   const token = tokenIn(folders)
   const webhookSecret = webhookSecretIn(folders)
+  writeFileSync(folders.pushToken, `${pushToken(token)}\n`, { mode: 0o600 })
   const clock = systemClock
   const log = pino(
     { level: options.quiet ? "error" : "info" },
@@ -71,6 +73,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const agentSocket = socketPath(folders.agent)
   const agentArgv = ownArgv("agent", "--dir", folders.agent, "--router-dir", folders.router)
   const agents = new Map([["local", connectAgent({ server: "local", socketPath: agentSocket })]])
+  const push = pushMetrics()
   const source = sources.git({ dir: folders.git })
   const engine = createEngine({
     clock,
@@ -80,7 +83,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     policies: store.policies,
     orders: store.orders,
     source,
-    metrics: metricsSources(),
+    metrics: metricsSources(push.source),
     notifier: notifiers.webhook({ secret: () => webhookSecret }),
     agents,
     readPolicy: (text, pins, app, now) => policyFor(text, pins, app, now),
@@ -100,6 +103,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     agents,
     clock,
     token,
+    inbox: push.inbox,
     checkPins: pinsProblem,
     pages,
     metrics: own.text,

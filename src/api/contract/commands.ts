@@ -28,5 +28,29 @@ export const Unlock = Type.Object(
   strict,
 )
 export const Policy = Type.Object({ yaml: Type.String({ maxLength: 262_144 }) }, strict)
+/** What instances push; `time` in ISO 8601 or milliseconds since 1970. */
+export const Measurements = Type.Object(
+  {
+    measurements: Type.Array(
+      Type.Object(
+        {
+          instance: Type.String({ minLength: 1, maxLength: 200 }),
+          release: Type.String({ pattern: "^[0-9a-f]{7,64}$" }),
+          metric: Type.String({ minLength: 1, maxLength: 100 }),
+          time: Type.Optional(Type.Union([Type.String({ maxLength: 40 }), Type.Number()])),
+          value: Type.Optional(Type.Number()),
+          total: Type.Optional(Type.Integer({ minimum: 0, maximum: 1e12 })),
+          bad: Type.Optional(Type.Integer({ minimum: 0, maximum: 1e12 })),
+          latencies: Type.Optional(
+            Type.Array(Type.Number({ minimum: 0, maximum: 1e9 }), { minItems: 1, maxItems: 10_000 }),
+          ),
+        },
+        strict,
+      ),
+      { minItems: 1, maxItems: 1_000 },
+    ),
+  },
+  strict,
+)
 export const Done = Type.Object({ ok: Type.Literal(true), version: Type.Number() })
 export type Done = Static<typeof Done>

@@ -99,7 +99,7 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
   })
 }
 
-function check<S extends TSchema>(schema: S, body: unknown): Static<S> {
+export function check<S extends TSchema>(schema: S, body: unknown): Static<S> {
   if (Value.Check(schema, body)) return body as Static<S>
   const [first] = Value.Errors(schema, body)
   const where = first?.instancePath ? `${first.instancePath.slice(1)}: ` : ""

@@ -1,6 +1,16 @@
 import type { FastifyInstance } from "fastify"
 import type { TSchema } from "typebox"
-import { AddApp, Approve, Deploy, Done, Lock, Policy, Reason, Unlock } from "../contract/commands.ts"
+import {
+  AddApp,
+  Approve,
+  Deploy,
+  Done,
+  Lock,
+  Measurements,
+  Policy,
+  Reason,
+  Unlock,
+} from "../contract/commands.ts"
 import { AppSummary, AppView, InstanceView, Problem, RolloutView, TimelineEntry } from "../contract/views.ts"
 
 type Operation = {
@@ -27,6 +37,12 @@ const operations: readonly Operation[] = [
   { method: "post", path: "/v1/apps/{app}/resume", says: "Advances again", body: Reason, answer: Done },
   { method: "post", path: "/v1/apps/{app}/locks", says: "Locks", body: Lock, answer: Done },
   { method: "post", path: "/v1/apps/{app}/locks/{id}/release", says: "Unlocks", body: Unlock, answer: Done },
+  {
+    method: "post",
+    path: "/v1/apps/{app}/measurements",
+    says: "An instance tells its metrics; the push token is enough",
+    body: Measurements,
+  },
   { method: "put", path: "/v1/apps/{app}/policy", says: "Pins what a commit may not loosen", body: Policy },
   {
     method: "post",

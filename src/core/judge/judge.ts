@@ -180,7 +180,7 @@ export function sourceBroken(state: JudgeState): boolean {
 }
 
 const sourceKey = (source: MetricSourcePolicy): string =>
-  source.type === "prometheus" ? `prometheus ${source.url}` : source.type
+  "url" in source ? `${source.type} ${source.url}` : source.type
 
 const isJudged = ({ policy }: MetricState, { solo }: JudgeOptions): boolean =>
   !solo || targetsOf(policy, solo).length > 0

@@ -143,7 +143,27 @@ export type MetricSourcePolicy =
   | { readonly type: "router" }
   /** Crashes that agents count. */
   | { readonly type: "agent" }
-  | { readonly type: "prometheus"; readonly url: string; readonly query: string }
+  /** A system that speaks PromQL. */
+  | (Asked & { readonly type: "prometheus"; readonly url: string })
+  /** The instances themselves, in Prometheus' or OpenMetrics' text; `query` and `bad` are selectors. */
+  | (Asked & { readonly type: "scrape"; readonly path: string })
+  /** Any system that answers in JSON, instance by instance; `query`, `bad` and `time` are paths in the answer. */
+  | (Asked & { readonly type: "json"; readonly url: string; readonly time?: string | undefined })
+  /** The instances tell the API. */
+  | (Every & { readonly type: "push" })
+
+type Every = {
+  /** Between two questions; 5 s when absent. */
+  readonly every?: Duration | undefined
+}
+
+type Asked = Every & {
+  readonly query: string
+  /** For proportions: the bad ones, where `query` is all of them. */
+  readonly bad?: string | undefined
+  /** What the source counts in; by its name when absent. Latencies become ms, bytes become MB. */
+  readonly unit?: "ms" | "s" | "bytes" | undefined
+}
 
 export type Action = "advance" | "extend" | "hold" | "halt" | "rollback"
 

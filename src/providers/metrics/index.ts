@@ -1,7 +1,14 @@
 import type { MetricsSource } from "../../ports/metrics.ts"
+import { jsonMetrics } from "./json.ts"
 import { prometheusMetrics } from "./prometheus.ts"
+import { scrapeMetrics } from "./scrape.ts"
+
+export { pushMetrics } from "./push.ts"
 
 /** Every monitoring system by the `type` that a metric's source names: one file, one line. */
-export const metricsSources = (): Readonly<Record<string, MetricsSource>> => ({
+export const metricsSources = (push: MetricsSource): Readonly<Record<string, MetricsSource>> => ({
   prometheus: prometheusMetrics(),
+  scrape: scrapeMetrics(),
+  json: jsonMetrics(),
+  push,
 })

@@ -64,6 +64,8 @@ scrape_configs:
   const ask = (query: string, instances: readonly string[], interval = 5_000) => {
     const to = Date.now()
     const question: MetricQuestion = {
+      app: "papi",
+      addresses: {},
       metric: {
         name: "memory",
         source: { type: "prometheus", url, query },

@@ -11,6 +11,8 @@ const question = (
   url: string,
   more: { query?: string; instances?: readonly string[]; from?: number } = {},
 ): MetricQuestion => ({
+  app: "papi",
+  addresses: {},
   metric: {
     name: "memory",
     source: { type: "prometheus", url, query: more.query ?? "up" },

@@ -1,17 +1,10 @@
-import { request } from "undici"
 import type { Observation } from "../../core/model/measurement.ts"
 import type { Duration } from "../../core/model/time.ts"
 import type { MetricQuestion, MetricsSource } from "../../ports/metrics.ts"
-import { readAnswer, readProblem } from "./promql-answer.ts"
-
-export type PrometheusLimits = {
-  /** For the whole answer, in milliseconds. */
-  readonly timeoutMs: number
-  /** Bytes of an answer. */
-  readonly answerBytes: number
-}
-
-const defaults: PrometheusLimits = { timeoutMs: 5_000, answerBytes: 5 * 1024 * 1024 }
+import { type AskLimits, ask, jsonOf, readBase, usualLimits } from "./ask.ts"
+import { histogramOf } from "./le-histogram.ts"
+import { type Point, readAnswer, readProblem } from "./promql-answer.ts"
+import { factorOf } from "./unit.ts"
 
 /** Between two values of one series: most systems scrape no more often, and one scrape is one measurement. */
 const stepMs = 15_000
@@ -19,56 +12,100 @@ const stepMs = 15_000
 /**
  * Asks a Prometheus (or Mimir, Thanos, VictoriaMetrics) by PromQL. In a query `${instance}` stands for the
  * ids of the cohort's instances, as a regular expression (`instance="${instance}"` is asked as `=~`), and
- * `${window}` for the length of the interval with its unit, as in `rate(x[${window}])`.
+ * `${window}` for the length of the interval with its unit, as in `increase(x[${window}])`.
  *
- * Whatever the metric's kind, what comes back is a `gauge`: one value per series and step. A ratio that
- * PromQL made has lost its counts, so a proportion from here is a level, and advisory; proportions that are
- * tested as such come from the router.
+ * A `gauge` is one value per series and step. The other kinds are counts of the interval, asked once, at its end:
+ * `events` and `error-proportion` (with `bad`) sum over the series, `latency-quantile` reads series by `le`.
  */
-export function prometheusMetrics(changed: Partial<PrometheusLimits> = {}): MetricsSource {
-  const limits = { ...defaults, ...changed }
+export function prometheusMetrics(changed: Partial<AskLimits> = {}): MetricsSource {
+  const limits = { ...usualLimits, ...changed }
   return {
     async observe(question, signal) {
-      const { source } = question.metric
+      const { source, kind } = question.metric
       if (source.type !== "prometheus")
         throw new Error(`metric ${question.metric.name} comes from ${source.type}, not from Prometheus`)
       if (question.cohort.instances.length === 0) return undefined
-      const { origin, host } = readBase(source.url)
+      const { url, host } = readBase(source.url, "Prometheus")
       const window = windowOf(question)
-      const form = new URLSearchParams({
-        query: fillIn(source.query, question),
-        start: String(window.start / 1_000),
-        end: String(question.to / 1_000),
-        step: String(stepMs / 1_000),
-        timeout: `${limits.timeoutMs}ms`,
-        // How old a sample may be that a step shows. Systems that do not know it keep their own, five minutes.
-        lookback_delta: `${Math.ceil(window.stale / 1_000)}s`,
-      })
+      const factor = factorOf(kind, source.query, source.unit)
+      const points = (query: string): Promise<readonly Point[]> =>
+        askRange(`${url}/api/v1/query_range`, fillIn(query, question), window, limits, signal)
       try {
-        return await ask(`${origin}/api/v1/query_range`, form, window, limits, signal)
+        const [all, bad] = await Promise.all([
+          points(source.query),
+          source.bad === undefined ? undefined : points(source.bad),
+        ])
+        switch (kind) {
+          case "gauge":
+            return all.length === 0
+              ? undefined
+              : { kind: "gauge", values: all.map(({ value }) => value * factor) }
+          case "events":
+            return eventsOf(all, question)
+          case "error-proportion":
+            return proportionOf(all, bad ?? [])
+          case "latency-quantile":
+            return latencyOf(all, factor)
+        }
       } catch (error) {
-        throw new Error(
-          `Prometheus at ${host} gave no answer for ${question.metric.name}: ${sentence(error, limits)}`,
-        )
+        const why = error instanceof Error ? error.message : String(error)
+        throw new Error(`Prometheus at ${host} gave no answer for ${question.metric.name}: ${why}`)
       }
     },
   }
 }
 
+/** `increase` estimates, so that counts come in fractions. */
+const sumOf = (points: readonly Point[]): number =>
+  Math.round(points.reduce((sum, { value }) => sum + value, 0))
+
+function eventsOf(points: readonly Point[], { cohort, from, to }: MetricQuestion): Observation | undefined {
+  if (points.length === 0) return undefined
+  const exposure = (cohort.instances.length * (to - from)) / 1_000
+  return { kind: "events", events: Math.max(0, sumOf(points)), exposure }
+}
+
+/** No series of bad ones is no data and not zero bad ones: the query says `or vector(0)` where it means that. */
+function proportionOf(all: readonly Point[], bad: readonly Point[]): Observation | undefined {
+  if (all.length === 0 || bad.length === 0) return undefined
+  const counts = { total: Math.max(0, sumOf(all)), bad: Math.max(0, sumOf(bad)) }
+  // Two estimates of the same requests may differ by a few; more is a query that asks for something else.
+  if (counts.bad > counts.total * 1.05 + 2)
+    throw new Error(`${counts.bad} bad ones of ${counts.total}: \`bad\` counts what \`query\` does not`)
+  return { kind: "proportion", total: counts.total, bad: Math.min(counts.bad, counts.total) }
+}
+
+function latencyOf(points: readonly Point[], ms: number): Observation | undefined {
+  const counts = new Map<number, number>()
+  for (const { le, value } of points) {
+    if (le === undefined) throw new Error("its series have no le: ask for sum by (le) of the buckets")
+    counts.set(le, (counts.get(le) ?? 0) + value)
+  }
+  const rising = [...counts]
+    .sort(([a], [b]) => a - b)
+    .map(([le, count]) => ({ le, count: Math.round(count) }))
+  if (rising.length === 0) return undefined
+  const buckets = histogramOf(rising, ms)
+  if (!buckets) throw new Error("its buckets are not those of a histogram: counts must rise with le")
+  return { kind: "histogram", buckets }
+}
+
 type Window = {
   /** The first step; the last is the end of the interval. */
   readonly start: number
+  readonly end: number
   readonly stale: Duration
   readonly oldest: number
   readonly newest: number
 }
 
 /** Steps end with the interval and never reach into the one before it. */
-function windowOf({ from, to }: MetricQuestion): Window {
+function windowOf({ metric, from, to }: MetricQuestion): Window {
   const interval = to - from
-  const steps = Math.max(0, Math.ceil(interval / stepMs) - 1)
+  const steps = metric.kind === "gauge" ? Math.max(0, Math.ceil(interval / stepMs) - 1) : 0
   return {
     start: to - steps * stepMs,
+    end: to,
     // Two intervals, but not less than the slowest usual scrape.
     stale: Math.max(2 * interval, 60_000),
     oldest: to - 2 * interval,
@@ -76,40 +113,29 @@ function windowOf({ from, to }: MetricQuestion): Window {
   }
 }
 
-async function ask(
+async function askRange(
   url: string,
-  form: URLSearchParams,
+  query: string,
   window: Window,
-  limits: PrometheusLimits,
+  limits: AskLimits,
   signal: AbortSignal,
-): Promise<Observation | undefined> {
-  const { statusCode, headers, body } = await request(url, {
-    method: "POST",
-    headers: { "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
-    body: form.toString(),
-    signal: AbortSignal.any([signal, AbortSignal.timeout(limits.timeoutMs)]),
+): Promise<readonly Point[]> {
+  const form = new URLSearchParams({
+    query,
+    start: String(window.start / 1_000),
+    end: String(window.end / 1_000),
+    step: String(stepMs / 1_000),
+    timeout: `${limits.timeoutMs}ms`,
+    // How old a sample may be that a step shows. Systems that do not know it keep their own, five minutes.
+    lookback_delta: `${Math.ceil(window.stale / 1_000)}s`,
   })
-  const text = await readCapped(body, limits.answerBytes)
-  if (statusCode !== 200) {
-    const problem = readProblem(text)
-    throw new Error(`it answered ${statusCode}${problem === undefined ? "" : `: ${problem}`}`)
+  const what = { method: "POST", accept: "application/json", form: form.toString() } as const
+  const answer = await ask(url, what, limits, signal)
+  if (answer.status !== 200) {
+    const problem = readProblem(answer.text)
+    throw new Error(`it answered ${answer.status}${problem === undefined ? "" : `: ${problem}`}`)
   }
-  const type = String(headers["content-type"] ?? "nothing")
-  if (!type.startsWith("application/json"))
-    throw new Error(`it answered with ${type.slice(0, 60)}, not with JSON`)
-  return readAnswer(text, window)
-}
-
-/** Breaks the connection off when more comes than is allowed. */
-async function readCapped(body: AsyncIterable<Buffer>, limit: number): Promise<string> {
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of body) {
-    bytes += part.length
-    if (bytes > limit) throw new Error(`its answer is larger than ${limit.toLocaleString("en")} bytes`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString("utf8")
+  return readAnswer(jsonOf(answer), window)
 }
 
 /** The query with the cohort's instances and the interval's length. */
@@ -130,24 +156,4 @@ export function fillIn(query: string, { cohort, from, to }: MetricQuestion): str
     )
     .replace(/\$\{instance\}/g, anyOf)
     .replace(/\$\{window\}/g, window)
-}
-
-function readBase(text: string): { readonly origin: string; readonly host: string } {
-  const url = URL.parse(text)
-  if (!url || !/^https?:$/.test(url.protocol))
-    throw new Error(
-      `the address of Prometheus, ${JSON.stringify(text.slice(0, 100))}, is not one of http or https`,
-    )
-  if (url.username !== "" || url.password !== "")
-    throw new Error(
-      `the address of Prometheus at ${url.host} contains credentials, which would be stored and shown`,
-    )
-  return { origin: `${url.origin}${url.pathname.replace(/\/+$/, "")}`, host: url.host }
-}
-
-function sentence(error: unknown, limits: PrometheusLimits): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error.name === "TimeoutError") return `it took longer than ${limits.timeoutMs / 1_000} s`
-  if (error.name === "AbortError") return "it was asked to stop"
-  return error.message || String("code" in error ? error.code : error.name)
 }

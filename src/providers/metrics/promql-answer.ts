@@ -1,22 +1,24 @@
-import type { Observation } from "../../core/model/measurement.ts"
 import type { Instant } from "../../core/model/time.ts"
+import { isRecord } from "./ask.ts"
+
+/** One value of a series, and the bound of its bucket where it has one. */
+export type Point = { readonly value: number; readonly le: number | undefined }
 
 /**
  * Reads an answer of Prometheus' HTTP API: one value per series and step, of the steps within the window.
- * Undefined when nothing in it is a finite number of that time. Throws, with a sentence, when it is no such
+ * Empty when nothing in it is a finite number of that time. Throws, with a sentence, when it is no such
  * answer.
  */
 export function readAnswer(
-  body: string,
+  answer: unknown,
   window: { readonly oldest: Instant; readonly newest: Instant },
-): Observation | undefined {
-  const values = pointsOf(parsed(body)).flatMap(([seconds, text]) => {
+): readonly Point[] {
+  return pointsOf(answer).flatMap(({ seconds, text, le }) => {
     const at = seconds * 1_000
     // Prometheus writes NaN and infinities as words; neither is a measurement.
     const value = text.trim() === "" ? Number.NaN : Number(text)
-    return at >= window.oldest && at <= window.newest && Number.isFinite(value) ? [value] : []
+    return at >= window.oldest && at <= window.newest && Number.isFinite(value) ? [{ value, le }] : []
   })
-  return values.length === 0 ? undefined : { kind: "gauge", values }
 }
 
 /** What an answer says went wrong, if it is one that says so. */
@@ -29,17 +31,9 @@ export function readProblem(body: string): string | undefined {
   }
 }
 
-type Point = readonly [seconds: number, value: string]
+type Told = { readonly seconds: number; readonly text: string; readonly le: number | undefined }
 
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    throw new Error(`what it answered is not JSON: ${JSON.stringify(body.slice(0, 60))}`)
-  }
-}
-
-function pointsOf(answer: unknown): readonly Point[] {
+function pointsOf(answer: unknown): readonly Told[] {
   if (!isRecord(answer)) throw new Error("its answer is not that of Prometheus")
   if (answer.status !== "success")
     throw new Error(`it refused the query: ${String(answer.error).slice(0, 300)}`)
@@ -47,22 +41,30 @@ function pointsOf(answer: unknown): readonly Point[] {
   if (!isRecord(data)) throw new Error("its answer has no data")
   switch (data.resultType) {
     case "matrix":
-      return seriesOf(data.result).flatMap((series) => listOf(series.values ?? []).map(point))
+      return seriesOf(data.result).flatMap((series) =>
+        listOf(series.values ?? []).map((value) => point(value, leOf(series))),
+      )
     case "vector":
       return seriesOf(data.result).flatMap((series) =>
-        series.value === undefined ? [] : [point(series.value)],
+        series.value === undefined ? [] : [point(series.value, leOf(series))],
       )
     case "scalar":
-      return [point(data.result)]
+      return [point(data.result, undefined)]
     default:
       throw new Error(`the query gives a ${String(data.resultType)}, not numbers over time`)
   }
 }
 
-function point(value: unknown): Point {
+function point(value: unknown, le: number | undefined): Told {
   if (Array.isArray(value) && typeof value[0] === "number" && typeof value[1] === "string")
-    return [value[0], value[1]]
+    return { seconds: value[0], text: value[1], le }
   throw new Error("its answer has a sample that is not a time and a value")
+}
+
+function leOf({ metric }: Record<string, unknown>): number | undefined {
+  const le = isRecord(metric) ? metric.le : undefined
+  if (typeof le !== "string") return undefined
+  return le === "+Inf" ? Number.POSITIVE_INFINITY : Number(le)
 }
 
 const seriesOf = (value: unknown): readonly Record<string, unknown>[] =>
@@ -75,6 +77,3 @@ function listOf(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value
   throw new Error("its answer has no list of results")
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)

@@ -1,0 +1,86 @@
+import type { Measurement, Observation } from "../core/model/measurement.ts"
+import type { MetricPolicy } from "../core/model/policy.ts"
+import type { Duration, Instant } from "../core/model/time.ts"
+import type { Application } from "../core/pipeline/application.ts"
+import type { Cohort, MeasureSpec } from "../core/pipeline/effects.ts"
+import { type Parts, sentence } from "./parts.ts"
+
+/** Asking an outside system more often than this tells nothing new, unless its metric says so. */
+const usually: Duration = 5_000
+
+/**
+ * Asks what is neither the router nor an agent, beside the looks: a monitoring system that hangs must not slow
+ * the eye that watches the users. What arrives belongs to the interval that was asked for.
+ */
+export class Outside {
+  readonly #app: string
+  readonly #parts: Pick<Parts, "metrics" | "pace">
+  readonly #askedAt = new Map<string, Instant>()
+  readonly #out = new Set<string>()
+  #arrived: Measurement[] = []
+
+  constructor(app: string, parts: Pick<Parts, "metrics" | "pace">) {
+    this.#app = app
+    this.#parts = parts
+  }
+
+  /** Asks if it is time to. Questions of one metric follow one another without gaps and never overlap. */
+  ask(metric: MetricPolicy, state: Application, spec: MeasureSpec, now: Instant, signal: AbortSignal): void {
+    const every = "every" in metric.source ? (metric.source.every ?? usually) : usually
+    const asked = this.#askedAt.get(metric.name)
+    if (this.#out.has(metric.name) || (asked !== undefined && now - asked < every)) return
+    this.#askedAt.set(metric.name, now)
+    this.#out.add(metric.name)
+    const from = asked === undefined || now - asked > 2 * every ? now - every : asked
+    void this.#observe(metric, state, spec, { from, to: now }, signal).then((measurement) => {
+      this.#out.delete(metric.name)
+      this.#arrived.push(measurement)
+    })
+  }
+
+  /** What has arrived since it was last taken. */
+  take(): readonly Measurement[] {
+    const arrived = this.#arrived
+    this.#arrived = []
+    return arrived
+  }
+
+  /** Never throws. */
+  async #observe(
+    metric: MetricPolicy,
+    state: Application,
+    spec: MeasureSpec,
+    { from, to }: { readonly from: Instant; readonly to: Instant },
+    signal: AbortSignal,
+  ): Promise<Measurement> {
+    const interval = { metric: metric.name, from, to }
+    const source = this.#parts.metrics[metric.source.type]
+    if (!source) return { ...interval, blind: `there is no metrics source of type ${metric.source.type}` }
+    const until = AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call)])
+    const observe = async (cohort: Cohort | undefined): Promise<Observation | undefined> =>
+      cohort &&
+      source.observe(
+        { app: this.#app, metric, cohort, addresses: addressesOf(state, cohort), from, to },
+        until,
+      )
+    // A side that cannot be seen takes nothing from the other: a dark canary beside a lit control tells something.
+    const [canary, control] = await Promise.allSettled([observe(spec.canary), observe(spec.control)])
+    const failed = [canary, control].find((side) => side.status === "rejected")
+    return {
+      ...interval,
+      canary: canary.status === "fulfilled" ? canary.value : undefined,
+      control: control.status === "fulfilled" ? control.value : undefined,
+      blind: failed && sentence(failed.reason),
+    }
+  }
+}
+
+/** Where the instances of a cohort answer now. */
+function addressesOf(state: Application, { instances }: Cohort): Readonly<Record<string, string>> {
+  const known = state.regions.flatMap((region) => Object.values(region.instances))
+  return Object.fromEntries(
+    known.flatMap(({ id, address }) =>
+      address !== undefined && instances.includes(id) ? [[id, address]] : [],
+    ),
+  )
+}

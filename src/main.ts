@@ -1,8 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
 import { Command, CommanderError } from "commander"
 import { exit, exitMeanings, Stop } from "./cli/client.ts"
-import { addClientCommands } from "./cli/commands.ts"
-import { addConfigCommands } from "./main/config-commands.ts"
 import { addServerCommands } from "./main/server-commands.ts"
 import { addStoreCommands } from "./main/store-commands.ts"
 
@@ -15,8 +13,13 @@ const program = new Command("immunity")
 
 addServerCommands(program)
 addStoreCommands(program)
-addConfigCommands(program)
-addClientCommands(program)
+// Users wait while the router starts: what only people at a keyboard need is not loaded for it.
+if (process.argv[2] !== "router") {
+  const { addConfigCommands } = await import("./main/config-commands.ts")
+  const { addClientCommands } = await import("./cli/commands.ts")
+  addConfigCommands(program)
+  addClientCommands(program)
+}
 program
   .helpCommand(false)
   .command("help [topic]")

@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdir } from "node:fs/promises"
+import { request } from "node:http"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { Router } from "../../src/ports/router.ts"
+import { routers } from "../../src/providers/router/index.ts"
+
+/** A router behind the port that the engine speaks to. */
+export type Driven = {
+  readonly name: string
+  readonly router: Router
+  /** Where its users come in. */
+  readonly listen: string
+  /** Resolves when a user gets an answer. */
+  readonly ready: (signal: AbortSignal) => Promise<void>
+  /** Of the embedded router: where its sockets are. */
+  readonly dir: string | undefined
+  readonly close: () => Promise<void>
+}
+
+const immunity = fileURLToPath(new URL("../../bin/immunity", import.meta.url))
+
+/** Starts the embedded router over a folder, with two workers, as a process of its own. */
+export function startEmbedded(dir: string): ChildProcess {
+  return spawn(immunity, ["router", "--dir", dir, "--workers", "2"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  })
+}
+
+export function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve()
+    else child.once("exit", () => resolve())
+  })
+}
+
+export function freeAddress(): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once("error", reject)
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => resolve(`127.0.0.1:${typeof address === "object" && address ? address.port : 0}`))
+    })
+  })
+}
+
+/** Asks once on a connection of its own; undefined when nobody answers. */
+export function status(address: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const asked = request(`http://${address}/`, { agent: false }, (answer) => {
+      answer.resume()
+      answer.on("end", () => resolve(answer.statusCode))
+    })
+    asked.on("error", () => resolve(undefined))
+    asked.end()
+  })
+}
+
+async function until(what: string, look: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 30_000
+  while (!(await look())) {
+    if (Date.now() > deadline) throw new Error(`waited 30 s in vain for ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+const usersOf = (listen: string) => () =>
+  until(`an answer at ${listen}`, async () => (await status(listen)) === 200)
+
+async function embedded(parent: string): Promise<Driven> {
+  const dir = join(parent, "embedded")
+  await mkdir(dir)
+  const child = startEmbedded(dir)
+  const router = routers.embedded({ dir })
+  await until("the router", () =>
+    router.state(AbortSignal.timeout(1_000)).then(
+      () => true,
+      () => false,
+    ),
+  )
+  const listen = await freeAddress()
+  return {
+    name: "embedded",
+    router,
+    listen,
+    ready: usersOf(listen),
+    dir,
+    close: async () => {
+      child.kill("SIGTERM")
+      await ended(child)
+    },
+  }
+}
+
+async function haproxy(parent: string): Promise<Driven> {
+  const router = await routers.haproxy({ dir: join(parent, "haproxy") })
+  const listen = await freeAddress()
+  return {
+    name: "haproxy",
+    router,
+    listen,
+    ready: usersOf(listen),
+    dir: undefined,
+    close: async () => {
+      const { pid } = await router.state()
+      await router.close()
+      if (pid !== undefined) process.kill(pid, "SIGKILL")
+    },
+  }
+}
+
+export const drivers = [embedded, haproxy]

@@ -17,7 +17,9 @@ addStoreCommands(program)
 if (process.argv[2] !== "router") {
   const { addConfigCommands } = await import("./main/config-commands.ts")
   const { addClientCommands } = await import("./cli/commands.ts")
+  const { addImportCommand } = await import("./main/import-command.ts")
   addConfigCommands(program)
+  addImportCommand(program)
   addClientCommands(program)
 }
 program

@@ -176,10 +176,53 @@ describe("the guides", () => {
     expect(policy.metrics.find(({ name }) => name === "memory")?.max).toBe(900)
   })
 
+  it("show a choice of Kayenta's judge that is valid as it stands", () => {
+    const guide = readFileSync("docs/guides/metrics.md", "utf8")
+    const shown = /```yaml\n(judge:[\s\S]*?)```/.exec(guide)?.[1]
+    expect(policyOf(read(short + shown)).judge).toMatchObject({
+      groups: { errors: 60 },
+      metrics: { error_rate: { criticalIncrease: 2 } },
+    })
+  })
+
   it("may hold a level to a bare number, and still asks for a unit where text stands", () => {
     const withMax = (max: string) =>
       read(short.replace("metrics: http", `metrics: { list: { queue: { source: push, max: ${max} } } }`))
     expect(policyOf(withMax("100")).metrics.at(-1)?.max).toBe(100)
     expect(codesOf(withMax("'100'"))).toEqual(["C104"])
+  })
+})
+
+describe("the choice of a judge", () => {
+  const withJudge = (judge: string) => read(`${short}judge: ${judge}\n`)
+  it("is ours, or Kayenta's with the limits of Spinnaker's examples or one's own", () => {
+    expect(policyOf(read(short)).judge).toBeUndefined()
+    expect(policyOf(withJudge("sequential")).judge).toBeUndefined()
+    expect(policyOf(withJudge("kayenta")).judge).toEqual({
+      type: "kayenta",
+      pass: 95,
+      marginal: 75,
+      groups: {},
+      metrics: {},
+    })
+    expect(
+      policyOf(
+        withJudge(
+          "{ type: kayenta, pass: 60, groups: { users: 40 }, metrics: { error_rate: { groups: [users], allowedIncrease: 1.1 } } }",
+        ),
+      ).judge,
+    ).toMatchObject({
+      pass: 60,
+      marginal: 60,
+      groups: { users: 40 },
+      metrics: { error_rate: { allowedIncrease: 1.1 } },
+    })
+  })
+
+  it("is refused where it would not do what it says", () => {
+    expect(codesOf(withJudge("kayentaa"))).toEqual(["C102"])
+    expect(codesOf(withJudge("{ type: kayenta, pass: 60, marginal: 75 }"))).toEqual(["C202"])
+    expect(codesOf(withJudge("{ type: kayenta, metrics: { errors: {} } }"))).toEqual(["C202"])
+    expect(codesOf(withJudge("{ type: kayenta, groups: { users: 40 } }"))).toEqual(["C202"])
   })
 })

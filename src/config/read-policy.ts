@@ -2,6 +2,7 @@ import type { Policy } from "../core/model/policy.ts"
 import { checkDecisions } from "./check-decisions.ts"
 import { Yaml } from "./document.ts"
 import { freezeProblem } from "./freeze.ts"
+import { judgeProblems } from "./judge.ts"
 import { metricProblem, sourceProblem, sourcesOf } from "./metric-sources.ts"
 import { didYouMean, type Problem } from "./problem.ts"
 import { resolvePolicy } from "./resolve.ts"
@@ -32,6 +33,9 @@ export function readPolicy(
   if (hasErrors(yaml) || hasErrors(pins)) return { problems: [...yaml.problems, ...pins.problems] }
   const policy = resolvePolicy(file, pinned, options.now)
   checkDecisions(yaml, file, policy.metrics)
+  const names = policy.metrics.map(({ name }) => name)
+  for (const { path, message } of judgeProblems(file.judge, names))
+    yaml.problem("C202", ["judge", ...path], message, "error", true)
   const problems = [...yaml.problems, ...pins.problems]
   return hasErrors(yaml) ? { problems } : { policy, warnings: problems }
 }

@@ -11,6 +11,7 @@ import type {
 } from "../core/model/policy.ts"
 import { httpMetrics } from "./defaults.ts"
 import { freezeSpans } from "./freeze.ts"
+import { judgePolicy } from "./judge.ts"
 import { kindOf, sourcePolicy, sourcesOf } from "./metric-sources.ts"
 import type { File, MetricFile, Pins, RegionFile, SourceFile } from "./schema.ts"
 import { amountOf, bytesOf, durationOf, shareOf } from "./units.ts"
@@ -49,6 +50,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
     tests,
     regions,
     metrics: metricsOf(file),
+    judge: judgePolicy(file.judge),
     decisions: decisionsOf(pins.decisions ?? file.decisions),
     autonomy: autonomyOf(pins.autonomy ? { ...file.autonomy, ...pins.autonomy } : file.autonomy),
     rollback: {

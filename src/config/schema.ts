@@ -123,6 +123,45 @@ const MetricSchema = Type.Object(
   strict,
 )
 
+const percent = Type.Number({ minimum: 0, maximum: 100 })
+const factor = Type.Number({ minimum: 0 })
+const JudgeSchema = Type.Union([
+  Type.Literal("sequential"),
+  Type.Literal("kayenta"),
+  Type.Object(
+    {
+      type: Type.Literal("kayenta"),
+      pass: maybe(percent),
+      marginal: maybe(percent),
+      groups: maybe(Type.Record(Type.String(), percent)),
+      metrics: maybe(
+        Type.Record(
+          Type.String(),
+          Type.Object(
+            {
+              groups: maybe(Type.Array(Type.String(), { minItems: 1 })),
+              direction: maybe(
+                Type.Union([Type.Literal("increase"), Type.Literal("decrease"), Type.Literal("either")]),
+              ),
+              nan: maybe(Type.Union([Type.Literal("remove"), Type.Literal("replace")])),
+              mustHaveData: maybe(Type.Boolean()),
+              outliers: maybe(factor),
+              effect: maybe(Type.Union([Type.Literal("meanRatio"), Type.Literal("cles")])),
+              allowedIncrease: maybe(factor),
+              allowedDecrease: maybe(factor),
+              criticalIncrease: maybe(factor),
+              criticalDecrease: maybe(factor),
+              muted: maybe(Type.Boolean()),
+            },
+            strict,
+          ),
+        ),
+      ),
+    },
+    strict,
+  ),
+])
+
 const DecisionsSchema = Type.Object(
   {
     policy: maybe(Type.Literal("priority")),
@@ -248,6 +287,7 @@ export const FileSchema = Type.Object(
         ),
       ]),
     ),
+    judge: maybe(JudgeSchema),
     decisions: maybe(DecisionsSchema),
     autonomy: maybe(AutonomySchema),
     rollback: maybe(RollbackSchema),
@@ -292,4 +332,5 @@ export type File = Static<typeof FileSchema>
 export type RegionFile = Static<typeof RegionSchema>
 export type Pins = Static<typeof PinsSchema>
 export type SourceFile = Static<typeof SourceSchema>
+export type JudgeFile = Static<typeof JudgeSchema>
 export type MetricFile = Static<typeof MetricSchema>

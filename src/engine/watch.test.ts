@@ -113,6 +113,17 @@ describe("the control plane is killed in the middle of a comparison", () => {
     const reborn = await world.open(measure)
     expect(JSON.stringify(reborn.verdicts())).toBe(before)
   })
+
+  it("and Kayenta's judge comes back to its own, where the policy chose it", async () => {
+    const judge = { type: "kayenta", pass: 95, marginal: 75, groups: {}, metrics: {} } as const
+    const measure = { ...spec(2), metrics: [errors, slow], judge }
+    const world = new Second()
+    const living = await world.open(measure)
+    for (let i = 0; i < 260; i++) await world.look(living, measure, i % 3)
+    const before = JSON.stringify(living.verdicts())
+    expect(before).toContain("Kayenta says High")
+    expect(JSON.stringify((await world.open(measure)).verdicts())).toBe(before)
+  })
 })
 
 describe("a retry of the same release", () => {

@@ -1,12 +1,3 @@
-import {
-  calibrate,
-  type JudgeState,
-  observe,
-  sourceBroken,
-  startJudge,
-  tryAgain,
-  verdicts,
-} from "../core/judge/judge.ts"
 import type { Measurement, Observation } from "../core/model/measurement.ts"
 import type { MetricPolicy } from "../core/model/policy.ts"
 import type { Instant } from "../core/model/time.ts"
@@ -17,6 +8,7 @@ import { type Fact, poolNumber } from "../core/pipeline/input.ts"
 import type { RouterCounters } from "../ports/counters.ts"
 import type { Interval } from "../ports/evidence.ts"
 import { type Delta, deltaOf, histogram, proportion } from "./deltas.ts"
+import { type Judge, judgeFor } from "./judge.ts"
 import { Outside } from "./outside.ts"
 import type { Parts } from "./parts.ts"
 
@@ -34,7 +26,7 @@ type Crashes = Readonly<Record<number, number>>
 export class Watch {
   readonly #parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">
   readonly #app: string
-  #judge: JudgeState
+  readonly #judge: Judge
   #intervals: { readonly step: number; readonly observed: number }[] = []
   #last: Reading | undefined
   readonly #outside: Outside
@@ -47,7 +39,7 @@ export class Watch {
     this.#app = app
     this.#parts = parts
     this.#outside = new Outside(app, parts)
-    this.#judge = startJudge(spec.metrics, { minSamples: spec.minSamples, solo: spec.control === undefined })
+    this.#judge = judgeFor(spec)
   }
 
   /** Goes on where the stored evidence ends. */
@@ -66,7 +58,7 @@ export class Watch {
 
   /** What is known now. */
   verdicts(): readonly Verdict[] {
-    return verdicts(this.#judge)
+    return this.#judge.verdicts()
   }
 
   /** Takes one reading; the fact is undefined until there is an interval to speak of. */
@@ -112,7 +104,7 @@ export class Watch {
       rollout: spec.rollout,
       stage: spec.stage,
       verdicts: found,
-      sourceBroken: sourceBroken(this.#judge),
+      sourceBroken: this.#judge.sourceBroken(),
       observed,
       evidence,
     }
@@ -120,24 +112,25 @@ export class Watch {
 
   /** The evidence of an earlier attempt. Its time does not count for this one, and a metric may be new or gone. */
   #recall(intervals: readonly Interval[]): void {
-    const known = new Set(this.#judge.metrics.map(({ policy }) => policy.name))
     for (const { judged, measurements } of intervals) {
-      const hear = judged ? observe : calibrate
       for (const measurement of measurements)
-        if (known.has(measurement.metric)) this.#judge = hear(this.#judge, measurement)
+        if (this.#judge.metrics.has(measurement.metric)) {
+          if (judged) this.#judge.observe(measurement)
+          else this.#judge.calibrate(measurement)
+        }
     }
-    if (intervals.length > 0) this.#judge = tryAgain(this.#judge)
+    if (intervals.length > 0) this.#judge.tryAgain()
   }
 
   #hear(interval: Interval): void {
     if (!interval.judged) {
       // The warm-up accuses nobody, but the control's own scatter is worth knowing.
-      for (const measurement of interval.measurements) this.#judge = calibrate(this.#judge, measurement)
+      for (const measurement of interval.measurements) this.#judge.calibrate(measurement)
       return
     }
     const seen = interval.measurements.every((m) => m.canary !== undefined && m.blind === undefined)
     this.#intervals.push({ step: interval.step, observed: seen ? interval.to - interval.from : 0 })
-    for (const measurement of interval.measurements) this.#judge = observe(this.#judge, measurement)
+    for (const measurement of interval.measurements) this.#judge.observe(measurement)
   }
 
   #measure(

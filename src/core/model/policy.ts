@@ -9,6 +9,8 @@ export type Policy = {
   readonly tests: readonly TestPolicy[]
   readonly regions: readonly RegionPolicy[]
   readonly metrics: readonly MetricPolicy[]
+  /** Another judge than ours. */
+  readonly judge?: KayentaPolicy | undefined
   readonly decisions: DecisionTable
   readonly autonomy: AutonomyPolicy
   readonly rollback: RollbackPolicy
@@ -163,6 +165,32 @@ type Asked = Every & {
   readonly bad?: string | undefined
   /** What the source counts in; by its name when absent. Latencies become ms, bytes become MB. */
   readonly unit?: "ms" | "s" | "bytes" | undefined
+}
+
+/** Kayenta's judge, with its thresholds in its own words. */
+export type KayentaPolicy = {
+  readonly type: "kayenta"
+  /** Scores, 0 to 100: at `pass` or above it passes, below `marginal` it fails. */
+  readonly pass: number
+  readonly marginal: number
+  /** Percent of the score by group; groups without one share what is left. */
+  readonly groups: Readonly<Record<string, number>>
+  readonly metrics: Readonly<Record<string, KayentaMetricPolicy>>
+}
+
+export type KayentaMetricPolicy = {
+  readonly groups?: readonly string[] | undefined
+  readonly direction?: "increase" | "decrease" | "either" | undefined
+  readonly nan?: "remove" | "replace" | undefined
+  readonly mustHaveData?: boolean | undefined
+  /** Points beyond Tukey's fences at this factor are left out. */
+  readonly outliers?: number | undefined
+  readonly effect?: "meanRatio" | "cles" | undefined
+  readonly allowedIncrease?: number | undefined
+  readonly allowedDecrease?: number | undefined
+  readonly criticalIncrease?: number | undefined
+  readonly criticalDecrease?: number | undefined
+  readonly muted?: boolean | undefined
 }
 
 export type Action = "advance" | "extend" | "hold" | "halt" | "rollback"

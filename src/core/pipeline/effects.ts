@@ -8,7 +8,7 @@ import type {
   RolloutNumber,
   ServerName,
 } from "../model/ids.ts"
-import type { MetricPolicy, RunPolicy, StickyPolicy } from "../model/policy.ts"
+import type { KayentaPolicy, MetricPolicy, RunPolicy, StickyPolicy } from "../model/policy.ts"
 import type { Duration, Instant } from "../model/time.ts"
 import type { Stage } from "../rollout/rollout.ts"
 
@@ -98,6 +98,8 @@ export type MeasureSpec = {
   /** Absent: nothing to compare with, only absolute targets hold. */
   readonly control: Cohort | undefined
   readonly metrics: readonly MetricPolicy[]
+  /** Another judge than ours. */
+  readonly judge?: KayentaPolicy | undefined
   readonly minSamples: number
   /** Measurements before this moment are kept and not judged. */
   readonly judgeFrom: Instant

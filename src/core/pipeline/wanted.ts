@@ -176,6 +176,7 @@ function measurements(app: Application, rollout: Rollout): readonly Effect[] {
     step: now.name === "mirroring" ? 0 : now.name === "baking" ? rollout.schedule.length : now.step,
     ...cohorts(app, region, rollout, stage),
     metrics: rollout.policy.metrics,
+    judge: rollout.policy.judge,
     minSamples: policy.compare?.minSamples ?? 0,
     judgeFrom: since + (policy.compare?.warmup ?? 0),
   }

@@ -2,6 +2,7 @@
 # Makes a fresh checkout ready: dependencies (with their own Node 24 on Linux x64), then the build.
 # Cheap to repeat: each part is skipped when nothing that it depends on has changed.
 #   scripts/setup.sh          what running needs
+#   scripts/setup.sh routers  also the routers that ours is compared with, and libfaketime
 #   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus, PostgreSQL, HAProxy, nginx)
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,13 +24,18 @@ if [ ! -f dist/.built ] || [ -n "$newer" ]; then
   npm run --silent build >&2
 fi
 
-[ "${1:-}" = tests ] || exit 0
+what=${1:-}
+[ "$what" = tests ] || [ "$what" = routers ] || exit 0
 missing=
-command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
-command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
-[ -d /usr/lib/postgresql ] || missing="$missing postgresql"
 [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null 2>&1 || missing="$missing haproxy"
 [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
+if [ "$what" = routers ]; then
+  ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+else
+  command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+  command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
+  [ -d /usr/lib/postgresql ] || missing="$missing postgresql"
+fi
 if [ -n "$missing" ]; then
   if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     echo "setup: installing$missing" >&2
@@ -37,6 +43,6 @@ if [ -n "$missing" ]; then
     # RUNLEVEL: what is installed here is started by the tests that need it, and not before.
     RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
   else
-    echo "setup: not found:$missing. The tests that need them will be counted as skipped." >&2
+    echo "setup: NOT FOUND:$missing. The tests that need them will be counted as skipped." >&2
   fi
 fi

@@ -1,0 +1,19 @@
+import { expect, it } from "vitest"
+import { items } from "./items.ts"
+import { embedded } from "./products/embedded.ts"
+import { runItems } from "./run.ts"
+
+/** They wait for timeouts or start several routers; the command asks them too. */
+const long = new Set(["28", "46", "48", "49", "50", "51", "52", "53", "55", "56", "58", "59", "60", "61"])
+
+it("asks the 62 items of the checklist, each once", () => {
+  const ids = items.map((item) => item.id)
+  expect(ids).toEqual(Array.from({ length: 62 }, (_, at) => String(at + 1).padStart(2, "0")))
+})
+
+it("keeps what the short items of the checklist ask of our own router", { timeout: 120_000 }, async () => {
+  const short = items.filter((item) => !long.has(item.id))
+  const { failures, passed } = await runItems(embedded, short, () => {}, 20)
+  expect(failures).toEqual([])
+  expect(passed).toBe(62 - long.size)
+})

@@ -3,11 +3,13 @@ import type { AgentParts } from "./agent.ts"
 import { createAgent } from "./agent.ts"
 import { becomeOnlyAgent } from "./only-one.ts"
 import { serveAgent } from "./server.ts"
+import type { SeveralRouters } from "./several-routers.ts"
 import { supervise } from "./supervise.ts"
 
-export type RunAgent = AgentParts & {
+export type RunAgent = Omit<AgentParts, "router"> & {
+  readonly router: SeveralRouters
   readonly routerDir: string
-  /** How to start the router: it lives on when the agent dies. */
+  /** How to start the router of our own: it lives on when the agent dies. */
   readonly routerArgv: readonly string[]
 }
 
@@ -20,9 +22,10 @@ export async function runAgent(parts: RunAgent): Promise<void> {
   const shutdown = async () => {
     for (const id of await agent.instanceIds())
       await parts.compute.stop(id, 2_000, AbortSignal.timeout(10_000))
-    const router = await parts.router.state(AbortSignal.timeout(2_000)).catch(() => undefined)
+    const pids = await parts.router.pids()
     ending.abort()
-    if (router?.pid) process.kill(router.pid, "SIGKILL")
+    await parts.router.close()
+    for (const pid of pids) process.kill(pid, "SIGKILL")
   }
   const server = await serveAgent(agent, parts.dir, shutdown)
   const watching = supervise(
@@ -38,6 +41,6 @@ export async function runAgent(parts: RunAgent): Promise<void> {
   process.once("SIGTERM", () => ending.abort())
   process.once("SIGINT", () => ending.abort())
   await ended
-  await Promise.all([agent.close(), server.close(), watching])
+  await Promise.all([agent.close(), server.close(), watching, parts.router.close()])
   only.release()
 }

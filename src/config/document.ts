@@ -118,6 +118,12 @@ export class Yaml {
       }
       case "pattern":
         return tell(...this.#wrongText(error.schemaPath, path, shown))
+      case "const": {
+        const words = wordsOf(error.schemaPath, this.#schema)
+        if (words.length < 2) return tell("C102", path, `${shown} is not right here: ${error.message}`)
+        const near = didYouMean(String(this.#document.getIn(path)), words)
+        return tell("C102", path, `${shown} is not known here.${near}`)
+      }
       case "boolean":
         return
       default:
@@ -183,6 +189,14 @@ export class Yaml {
     }
     return [0, 1]
   }
+}
+
+/** Everything that could have stood where a word is wrong. */
+function wordsOf(schemaPath: string, schema: unknown): readonly string[] {
+  const choice = resolvePointer(schema, schemaPath.replace(/\/anyOf\/\d+(\/const)?$/, "")) as
+    | { anyOf?: readonly { const?: unknown }[] }
+    | undefined
+  return (choice?.anyOf ?? []).flatMap((one) => (typeof one.const === "string" ? [one.const] : []))
 }
 
 function knownKeys(schemaPath: string, schema: unknown): readonly string[] {

@@ -38,6 +38,22 @@ describe("the short form", () => {
   })
 })
 
+describe("the router", () => {
+  it("is our own where nothing is said, HAProxy where the file says so, and what the server pins above both", () => {
+    const haproxy = `${short}router: haproxy\n`
+    expect(policyOf(read(short)).router).toBe("embedded")
+    expect(policyOf(read(haproxy)).router).toBe("haproxy")
+    expect(policyOf(read(haproxy, "router: embedded\n")).router).toBe("embedded")
+  })
+
+  it("is one of those that there are", () => {
+    const found = read(`${short}router: envoy\n`)
+    expect("problems" in found && found.problems[0]?.message).toBe(
+      '"envoy" is not known here. Known here: embedded, haproxy.',
+    )
+  })
+})
+
 describe("what the server pins", () => {
   it("keeps a gate that a commit dropped", () => {
     const dropped = short.replace(", gate: button", "")

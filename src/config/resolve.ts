@@ -27,6 +27,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
   const { run } = file
   return {
     app: file.app,
+    router: pins.router ?? file.router ?? "embedded",
     build: {
       command: file.build?.command,
       output: file.build?.output ?? ".",

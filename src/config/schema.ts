@@ -26,6 +26,9 @@ const autonomy = Type.Union(["dry-run", "manual", "auto"].map((kind) => Type.Lit
 const network = Type.Union([Type.Literal("none"), Type.Literal("allowed")], {
   description: "none cuts the network off from the build; allowed lets it fetch",
 })
+const router = Type.Union([Type.Literal("embedded"), Type.Literal("haproxy")], {
+  description: "what carries the traffic: our own router, or HAProxy 2.6 and newer",
+})
 const strategy = Type.Union(
   ["immutable", "blue-green", "one-at-a-time", "canary"].map((kind) => Type.Literal(kind)),
 )
@@ -247,6 +250,7 @@ export const FileSchema = Type.Object(
       ),
     ),
     start: command,
+    router: maybe(router),
     run: maybe(
       Type.Object(
         {
@@ -318,6 +322,7 @@ export const FileSchema = Type.Object(
 export const PinsSchema = Type.Object(
   {
     build: maybe(Type.Object({ network: maybe(network) }, strict)),
+    router: maybe(router),
     regions: maybe(Type.Record(Type.String(), Type.Partial(RegionSchema, strict))),
     decisions: maybe(DecisionsSchema),
     autonomy: maybe(AutonomySchema),

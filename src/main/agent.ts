@@ -1,8 +1,9 @@
-import { mkdirSync } from "node:fs"
+import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { artifactFolder } from "../agent/artifacts.ts"
 import { processSandbox } from "../agent/confine.ts"
 import { runAgent } from "../agent/run-agent.ts"
+import { severalRouters } from "../agent/several-routers.ts"
 import { processBuilder } from "../providers/builder/index.ts"
 import { systemClock } from "../providers/clock/system.ts"
 import { processCompute } from "../providers/compute/index.ts"
@@ -20,6 +21,7 @@ export async function startAgent(options: {
     mkdirSync(join(options.dir, own), { recursive: true, mode: 0o700 })
   const artifacts = artifactFolder(join(options.dir, "artifacts"))
   const path = toolPath()
+  const haproxy = join(options.routerDir, "haproxy")
   await runAgent({
     server: options.server,
     dir: options.dir,
@@ -28,7 +30,10 @@ export async function startAgent(options: {
     sandbox: processSandbox,
     builder: processBuilder({ sandbox: processSandbox, artifacts, path }),
     compute: processCompute({ dir: options.dir, artifacts, clock: systemClock, path }),
-    router: routers.embedded({ dir: options.routerDir }),
+    router: await severalRouters("embedded", {
+      embedded: { open: async () => routers.embedded({ dir: options.routerDir }), wasUsed: true },
+      haproxy: { open: () => routers.haproxy({ dir: haproxy }), wasUsed: existsSync(haproxy) },
+    }),
     path,
     routerDir: options.routerDir,
     routerArgv: ownArgv("router", "--dir", options.routerDir),

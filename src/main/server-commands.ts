@@ -1,5 +1,6 @@
 import type { Command } from "commander"
 import { dataDir } from "../cli/client.ts"
+import type { DemoOptions } from "./demo/demo.ts"
 import { addRouterCommand } from "./router-command.ts"
 import type { ServeOptions } from "./serve.ts"
 
@@ -15,12 +16,11 @@ export function addServerCommands(program: Command): void {
     .option("--json", "end with one JSON object")
     .option("--keep", "leave it running for exploration")
     .option("--port <port>", "of the page", "7300")
-    .action(
-      async (options: { bad?: string; yes?: boolean; json?: boolean; keep?: boolean; port: string }) => {
-        const { demo } = await import("./demo/demo.ts")
-        await demo(options)
-      },
-    )
+    .option("--router <name>", "embedded or haproxy", "embedded")
+    .action(async (options: DemoOptions) => {
+      const { demo } = await import("./demo/demo.ts")
+      await demo(options)
+    })
   program
     .command("serve")
     .description("the control plane: API, pages and engine")

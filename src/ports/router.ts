@@ -47,6 +47,9 @@ export type RouterAbilities = {
   readonly mirrors: "beside" | "after"
 }
 
+/** A router that this process speaks with. `close` lets go of it; it serves on. */
+export type HeldRouter = Router & { readonly close: () => Promise<void> }
+
 /** Splits traffic. It serves from its own file with everything else dead. */
 export interface Router {
   readonly can: RouterAbilities

@@ -273,7 +273,7 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
       const next = await under.reconnect()
       expect(await next.state(signal())).toEqual(state)
       expect((await users.get(address)).body).toBe("a")
-      const again = await next.counters(signal())
+      const again = await until("counters", () => next.counters(signal()).catch(() => undefined))
       expect(again.boot === boot).toBe(router.can.keepsCounters)
       if (router.can.keepsCounters)
         expect(again.routes["papi/prod"]?.pools.r1?.a?.requests).toBe(before.requests + 1)
@@ -295,6 +295,31 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
       expect((await slow).body).toBe("a")
       await set(prod)
       expect(Object.keys((await router.state(signal())).listeners)).toEqual(["papi/prod"])
+    })
+
+    it("routes who was connected before there were more routes by the newest table too", async () => {
+      const [a, b] = [await instance("a"), await instance("b")]
+      const prod = (first: number) =>
+        routeTo([pool("r1", first, { a }), pool("r2", 100 - first, first === 100 ? {} : { b })])
+      await set(prod(100))
+      const address = await listener()
+      const all = (path = "/") => Promise.all(Array.from({ length: 8 }, () => users.get(address, path)))
+      await all()
+      const slow = users.get(address, "/slow").then(
+        ({ status }) => status,
+        () => 0,
+      )
+      await until("the slow request to arrive", async () => a.waiting === 1)
+      await set(prod(100), routeTo([pool("p1", 100, { c: a })], { route: "papi/preview" }))
+      await set(prod(0))
+      expect((await all()).map(({ status, body }) => `${status} ${body}`)).toEqual(Array(8).fill("200 b"))
+      expect(b.asked.map(({ headers }) => headers["x-forwarded-for"])).toEqual(Array(8).fill("127.0.0.1"))
+      await counted("r2", "b", 8)
+      await until("the release", async () => {
+        const answer = await router.release(fence(), "a", 300, signal())
+        return answer.kind === "released"
+      })
+      expect(await slow).not.toBe(200)
     })
 
     it("copies what is read, marked and without anybody's identity, and counts both sides of the same requests", async () => {

@@ -1,10 +1,14 @@
+import { existsSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { immunity } from "../support/run.ts"
 
 const minutes = 60_000
 
-async function demo(kind: string) {
-  const ran = await immunity(["demo", "--yes", "--json", "--bad", kind, "--port", "0"])
+const hasHaproxy = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"].some((file) => existsSync(file))
+
+async function demo(kind: string, router = "embedded") {
+  const args = ["demo", "--yes", "--json", "--bad", kind, "--port", "0", "--router", router]
+  const ran = await immunity(args)
   const last = ran.stdout.trim().split("\n").at(-1) ?? ""
   expect(last, ran.stderr).toMatch(/^\{/)
   return { code: ran.code, result: JSON.parse(last), story: ran.stderr }
@@ -28,6 +32,19 @@ describe("the whole loop, for real", () => {
         quarantined: true,
         metric: "error_rate",
       })
+      expect(result.traffic.failedBySwitching, story).toBe(0)
+      expect(result.leftovers, story).toBe(0)
+      expect(code).toBe(0)
+    },
+    4 * minutes,
+  )
+
+  it.skipIf(!hasHaproxy)(
+    "goes the same way with HAProxy in front, and nobody fails by its switching",
+    async () => {
+      const { code, result, story } = await demo("errors", "haproxy")
+      expect(Object.values(result.good.regions), story).toEqual(Array(4).fill("succeeded"))
+      expect(result.bad).toMatchObject({ outcome: "rolled-back", locked: true, metric: "error_rate" })
       expect(result.traffic.failedBySwitching, story).toBe(0)
       expect(result.leftovers, story).toBe(0)
       expect(code).toBe(0)

@@ -4,6 +4,8 @@ import type { Duration, Instant } from "./time.ts"
 /** What `immunity.yaml` says at one commit, with defaults filled in and server pins applied. */
 export type Policy = {
   readonly app: AppName
+  /** What carries its traffic; absent: the router of our own. */
+  readonly router?: string | undefined
   readonly build: BuildPolicy
   readonly run: RunPolicy
   readonly tests: readonly TestPolicy[]

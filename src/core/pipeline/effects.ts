@@ -67,6 +67,8 @@ export type InstanceSpec = {
 
 export type RouteSpec = {
   readonly route: string
+  /** Which of the server's routers carries it; absent: the usual one. */
+  readonly router?: string | undefined
   /** `host:port`; port 0 lets the router choose one and keep it. */
   readonly listen: string
   /** Shuffles users anew for each rollout. */

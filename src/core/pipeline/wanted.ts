@@ -78,6 +78,7 @@ function regionRoute(app: Application, region: Region): RouteSpec | undefined {
   )
   return {
     route: routeName(app.app, region.name),
+    router: rollout.policy.router,
     listen: policy.listen,
     salt: `${app.app}/${region.name}/${region.active ?? region.stable ?? 0}`,
     sticky: policy.sticky,
@@ -105,6 +106,15 @@ function mirrorOf(app: Application, source: Region): RouteSpec["mirror"] {
   return undefined
 }
 
+/** A copy is made by the router that carries the original; only that one can be asked to. */
+function mirroringRouter(app: Application, rollout: Rollout): string | undefined {
+  const from = regionPolicy(rollout).mirror?.from
+  const source = app.regions.find((region) => region.name === from)
+  const shown = source?.stable ?? source?.active
+  const serving = shown === undefined ? undefined : app.rollouts[shown]
+  return (serving ?? rollout).policy.router
+}
+
 /** Tests and mirrored requests reach the new instances alone, before any user does. */
 function previewRoute(app: Application, region: Region): RouteSpec | undefined {
   const rollout = region.active === undefined ? undefined : app.rollouts[region.active]
@@ -122,6 +132,7 @@ function previewRoute(app: Application, region: Region): RouteSpec | undefined {
   )
   return {
     route: previewName(app.app, region.name),
+    router: mirroringRouter(app, rollout),
     listen: "127.0.0.1:0",
     salt: "",
     sticky: { by: "none" },

@@ -11,6 +11,7 @@ export type DemoOptions = {
   readonly json?: boolean
   readonly keep?: boolean
   readonly port: string
+  readonly router?: string
 }
 
 const regions = ["sandbox1", "sandbox2", "prod3", "prod4"] as const
@@ -25,7 +26,7 @@ export async function demo(options: DemoOptions): Promise<void> {
     throw new Stop(exit.usage, "no terminal to ask on: run it with --yes, and --bad to choose")
   const tell = teller(options.json === true)
   tell("Immunity demo: real servers, real traffic, on this machine only. Ctrl-C removes everything.")
-  const stage = await Stage.open(Number(options.port)).catch((error: unknown) => {
+  const stage = await Stage.open(Number(options.port), routerOf(options.router)).catch((error: unknown) => {
     throw error instanceof Stop && options.port !== "0"
       ? new Stop(error.code, `${error.message} (the demo takes --port too)`)
       : error
@@ -82,6 +83,11 @@ function kindOf(given: string | undefined): Kind | undefined {
       `--bad ${given} is not a kind of bad commit; choose one of ${kinds.join(", ")}`,
     )
   return found
+}
+
+function routerOf(given = "embedded"): "embedded" | "haproxy" {
+  if (given === "embedded" || given === "haproxy") return given
+  throw new Stop(exit.usage, `--router ${given} is not a router; choose embedded or haproxy`)
 }
 
 async function choose(): Promise<Kind> {

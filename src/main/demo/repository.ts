@@ -10,11 +10,11 @@ export type Kind = (typeof kinds)[number]
 export class Repository {
   readonly path: string
 
-  constructor(path: string, ports: readonly number[]) {
+  constructor(path: string, ports: readonly number[], router: string) {
     this.path = path
     mkdirSync(path, { recursive: true })
     cpSync(fileURLToPath(new URL("../../../../examples/papi", import.meta.url)), path, { recursive: true })
-    writeFileSync(join(path, "immunity.yaml"), pipeline(ports))
+    writeFileSync(join(path, "immunity.yaml"), pipeline(ports, router))
     this.#git("init", "--quiet", "--initial-branch=main")
   }
 
@@ -42,8 +42,9 @@ export class Repository {
 }
 
 /** Papi's pipeline with the clocks of a demo: seconds where a real one has minutes. */
-const pipeline = ([s1, s2, p3, p4]: readonly number[]): string => `version: 1
+const pipeline = ([s1, s2, p3, p4]: readonly number[], router: string): string => `version: 1
 app: papi
+router: ${router}
 build: { command: node --check server.js }
 start: node server.js            # gets PORT
 test: node test.js               # gets IMMUNITY_URL, the address of the new instances

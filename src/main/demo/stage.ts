@@ -28,11 +28,11 @@ export class Stage {
     this.ports = ports
   }
 
-  static async open(port: number): Promise<Stage> {
+  static async open(port: number, router: string): Promise<Stage> {
     const dir = mkdtempSync(join(tmpdir(), "immunity-demo-"))
     chmodSync(dir, passable())
     const ports = await freePorts(4)
-    const repository = new Repository(join(dir, "repository"), ports)
+    const repository = new Repository(join(dir, "repository"), ports, router)
     const served = await serve({
       dir: join(dir, "server"),
       host: "127.0.0.1",

@@ -1,12 +1,12 @@
 import { join } from "node:path"
 import type { RouteSpec } from "../../core/pipeline/effects.ts"
 import type { Counters, RouterCounters } from "../../ports/counters.ts"
-import type { Applied, Released, Router } from "../../ports/router.ts"
+import type { Applied, HeldRouter, Released } from "../../ports/router.ts"
 import { type Answer, call } from "./socket-call.ts"
 import type { CountersWire, RouteWire, SideWire, StateWire, StatsWire } from "./wire.ts"
 
 /** Our own router, through the sockets in its folder: one to command it, another one to watch it. */
-export function embeddedRouter(options: { readonly dir: string }): Router {
+export function embeddedRouter(options: { readonly dir: string }): HeldRouter {
   const control = join(options.dir, "control.sock")
   const stats = join(options.dir, "stats.sock")
   return {
@@ -44,6 +44,7 @@ export function embeddedRouter(options: { readonly dir: string }): Router {
     async counters(signal) {
       return countersOf(expectOk<StatsWire>(await call(stats, "GET", "/stats", undefined, signal)))
     },
+    close: async () => undefined,
   }
 }
 

@@ -1,6 +1,6 @@
 import { createServer } from "node:net"
 import type { RouteSpec } from "../../../core/pipeline/effects.ts"
-import { allRoutes, type Book } from "./book.ts"
+import { allDoors, type Book, withTable } from "./book.ts"
 
 export type Found =
   | { readonly kind: "found"; readonly addresses: ReadonlyMap<string, string> }
@@ -9,17 +9,20 @@ export type Found =
 /** Where the routes of a table will listen: what has an address keeps it, port 0 becomes a free one. */
 export async function addressesFor(book: Book, app: string, routes: readonly RouteSpec[]): Promise<Found> {
   const mine = new Set((book.apps[app]?.routes ?? []).map((route) => route.route))
-  const ours = new Map(allRoutes(book).map((route) => [book.doors[route.route]?.address, route.route]))
+  const next = withTable(book, { app, epoch: 0, generation: 0 }, routes, new Map())
+  const ours = new Map(Object.entries(book.doors).map(([route, { address }]) => [address, route]))
+  const held = new Set(allDoors(book).map((door) => door.address))
   const addresses = new Map<string, string>()
   for (const { route, listen } of routes) {
-    const known = book.doors[route]
+    const number = next.doors[route]?.number
+    const known = allDoors(book).find((door) => door.number === number)
     const address = known?.listen === listen ? known.address : await free(listen, [...addresses.values()])
     const owner = ours.get(address)
     const foreign = owner !== undefined && !mine.has(owner) ? owner : undefined
     const twice = [...addresses].find(([, other]) => other === address)?.[0]
     if (twice ?? foreign) return inUse(`${route} cannot listen on ${address}: ${twice ?? foreign} does`)
     // What one of our own doors holds now, HAProxy hands from one to the other.
-    const problem = owner === undefined ? await problemAt(address) : undefined
+    const problem = !held.has(address) ? await problemAt(address) : undefined
     if (problem !== undefined) return inUse(`${route} cannot listen on ${address}: ${problem}`)
     addresses.set(route, address)
   }

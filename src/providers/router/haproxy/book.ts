@@ -46,6 +46,8 @@ export type Book = {
   /** Ids that are refused for ever, oldest first. */
   readonly released: readonly string[]
   readonly doors: Readonly<Record<string, Door>>
+  /** Doors of routes that are gone, at ports that nobody asked for: the next such route needs no reload. */
+  readonly spares: readonly Door[]
   readonly placements: readonly Placement[]
   readonly next: number
   /** Rises when frontends or the number of backends change: only that needs a reload. */
@@ -56,6 +58,7 @@ export const emptyBook: Book = {
   apps: {},
   released: [],
   doors: {},
+  spares: [],
   placements: [],
   next: 1,
   structure: 1,
@@ -63,12 +66,15 @@ export const emptyBook: Book = {
 
 const mostReleased = 10_000
 const fewestSlots = 4
+const mostSpares = 16
 
 type Refusal = Extract<Applied, { readonly kind: "refused" }>
 
 /** All routes of all applications. */
 export const allRoutes = (book: Book): readonly RouteSpec[] =>
   Object.values(book.apps).flatMap((entry) => entry.routes)
+
+export const allDoors = (book: Book): readonly Door[] => [...Object.values(book.doors), ...book.spares]
 
 export const backendOf = ({ door, slot }: { readonly door: number; readonly slot: number }): string =>
   `d${door}p${slot}`
@@ -160,13 +166,20 @@ const without =
 /** Doors, slots and placements that its tables need; what exists keeps its number. */
 function settled(book: Book, addresses: ReadonlyMap<string, string>): Book {
   let { next } = book
+  const routes = allRoutes(book)
   const doors: Record<string, Door> = {}
   const placements: Placement[] = []
-  for (const route of allRoutes(book)) {
-    const known = book.doors[route.route]
+  const names = new Set(routes.map((route) => route.route))
+  const gone = Object.entries(book.doors).flatMap(([name, door]) =>
+    !names.has(name) && door.listen.endsWith(":0") ? [door] : [],
+  )
+  const spares = [...gone, ...book.spares].slice(0, mostSpares)
+  for (const route of routes) {
+    const spare = book.doors[route.route] ? -1 : spares.findIndex((door) => fits(door, route))
+    const known = book.doors[route.route] ?? spares.splice(spare, spare < 0 ? 0 : 1)[0]
     const address = addresses.get(route.route) ?? known?.address ?? route.listen
     const number = known?.number ?? next++
-    const slots = slotsFor(book, known, route)
+    const slots = slotsFor(book, known, route.pools)
     doors[route.route] = { number, listen: route.listen, address, sticky: route.sticky, slots }
     for (const pool of route.pools) {
       for (const { id, address: at } of pool.instances) {
@@ -196,14 +209,25 @@ function settled(book: Book, addresses: ReadonlyMap<string, string>): Book {
   const leaving = book.placements
     .filter((one) => !kept.has(one.number))
     .map((one) => ({ ...one, leaving: true }))
-  const settledBook = { ...book, doors, next, placements: [...placements, ...leaving] }
-  const changed = JSON.stringify(shape(doors)) !== JSON.stringify(shape(book.doors))
+  const free = (door: Door): Door => ({ ...door, slots: slotsFor(book, door, []) })
+  const settledBook = {
+    ...book,
+    doors,
+    spares: spares.map(free),
+    next,
+    placements: [...placements, ...leaving],
+  }
+  const changed = shape(settledBook) !== shape(book)
   return changed ? { ...settledBook, structure: book.structure + 1 } : settledBook
 }
 
 /** A pool keeps its slot; a slot is free again when nobody of its last pool is left in it. */
-function slotsFor(book: Book, door: Door | undefined, route: RouteSpec): readonly (string | null)[] {
-  const names = new Set(route.pools.map((pool) => pool.pool))
+function slotsFor(
+  book: Book,
+  door: Door | undefined,
+  pools: readonly PoolSpec[],
+): readonly (string | null)[] {
+  const names = new Set(pools.map((pool) => pool.pool))
   const slots: (string | null)[] = (door?.slots ?? Array<null>(fewestSlots).fill(null)).map((pool, slot) => {
     const inUse = book.placements.some((one) => one.door === door?.number && one.slot === slot)
     return pool !== null && (names.has(pool) || inUse) ? pool : null
@@ -217,8 +241,16 @@ function slotsFor(book: Book, door: Door | undefined, route: RouteSpec): readonl
   return slots
 }
 
-const shape = (doors: Readonly<Record<string, Door>>) =>
-  Object.values(doors).map(({ number, address, sticky, slots }) => [number, address, sticky, slots.length])
+const fits = (door: Door, { listen, sticky }: RouteSpec): boolean =>
+  door.listen === listen && JSON.stringify(door.sticky) === JSON.stringify(sticky)
+
+/** What only a reload can change. */
+const shape = (book: Book): string =>
+  JSON.stringify(
+    allDoors(book)
+      .toSorted((a, b) => a.number - b.number)
+      .map(({ number, address, sticky, slots }) => [number, address, sticky, slots.length]),
+  )
 
 /** What is wrong with a table, in a sentence. */
 function tableProblem(book: Book, app: string, routes: readonly RouteSpec[]): string | undefined {

@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import type { RouteSpec } from "../../../core/pipeline/effects.ts"
-import { allRoutes, type Book, backendOf, type Door, type Placement } from "./book.ts"
+import { allDoors, allRoutes, type Book, backendOf, type Door, type Placement } from "./book.ts"
 import { lineFormat } from "./line.ts"
 
 /** Points of a route's line go from 0 to this. */
@@ -11,6 +11,7 @@ export type Configuration = { readonly main: string; readonly rows: string; read
 
 export const rowsFile = (dir: string): string => join(dir, "rows.map")
 export const feedSocket = (dir: string): string => join(dir, "feed.sock")
+const nextSocket = (dir: string, { number }: Door): string => join(dir, `next${number}.sock`)
 export const poolsFile = (dir: string): string => join(dir, "pools.map")
 
 /** Said by a running HAProxy of itself: which structure it was started with. */
@@ -20,16 +21,18 @@ export function configuration(book: Book, dir: string): Configuration {
   const main = [
     ...global(book, dir),
     ...defaults,
-    ...Object.values(book.doors).flatMap((door) => frontend(door, dir)),
+    ...allDoors(book).flatMap((door) => frontend(door, dir)),
     ...nobody,
-    ...Object.values(book.doors).flatMap((door) => backends(book, door)),
+    ...allDoors(book).flatMap((door) => backends(book, door)),
     "",
   ].join("\n")
-  const rows = allRoutes(book).flatMap((route) => {
+  const routed = allRoutes(book).flatMap((route) => {
     const door = book.doors[route.route]
-    return door ? [`d${door.number} ${rowOf(route, door)}\n`] : []
+    return door ? [[door.number, rowOf(route, door)] as const] : []
   })
-  const pools = Object.values(book.doors).flatMap((door) =>
+  const idle = book.spares.map((door) => [door.number, rowOf(undefined, door)] as const)
+  const rows = [...routed, ...idle].map(([door, row]) => `d${door} ${row}\n`)
+  const pools = allDoors(book).flatMap((door) =>
     door.slots.map((pool, slot) => `${backendOf({ door: door.number, slot })} ${encoded(pool ?? "none")}\n`),
   )
   return { main, rows: rows.join(""), pools: pools.join("") }
@@ -40,9 +43,9 @@ export function configuration(book: Book, dir: string): Configuration {
  * each pool the end of its part of the line and its backend. What is not stable comes first, by name: a
  * growing share keeps everybody it had.
  */
-function rowOf(route: RouteSpec, door: Door): string {
-  const rank = (pool: string) => (pool === route.stable ? 1 : 0)
-  const ordered = route.pools
+function rowOf(route: RouteSpec | undefined, door: Door): string {
+  const rank = (pool: string) => (pool === route?.stable ? 1 : 0)
+  const ordered = (route?.pools ?? [])
     .filter((pool) => pool.weight > 0)
     .toSorted((a, b) => rank(a.pool) - rank(b.pool) || (a.pool < b.pool ? -1 : 1))
   let reach = 0
@@ -52,8 +55,8 @@ function rowOf(route: RouteSpec, door: Door): string {
     return [String(end), nameIn(door, pool.pool)]
   })
   while (parts.length < 2 * door.slots.length) parts.push("0", "none")
-  const copied = route.mirror ? Math.round(route.mirror.sample * line) : 0
-  return [`${encoded(route.salt)}%00`, nameIn(door, route.stable), String(copied), ...parts].join("|")
+  const copied = route?.mirror ? Math.round(route.mirror.sample * line) : 0
+  return [`${encoded(route?.salt ?? "")}%00`, nameIn(door, route?.stable), String(copied), ...parts].join("|")
 }
 
 const nameIn = (door: Door, pool: string | undefined): string => {
@@ -100,6 +103,7 @@ const defaults: readonly string[] = [
   "  timeout client 75s",
   "  timeout server 60s",
   "  timeout queue 1s",
+  "  timeout check 2s",
   "  timeout http-request 10s",
   "  timeout http-keep-alive 75s",
   "  timeout tunnel 1h",
@@ -128,6 +132,10 @@ function frontend(door: Door, dir: string): readonly string[] {
   return [
     `frontend d${door.number}`,
     `  bind ${door.address}`,
+    `  bind unix@${nextSocket(dir, door)} mode 600 accept-proxy`,
+    // A worker of before a reload may still have users' connections; what they ask now, the next worker answers.
+    "  http-request set-var(txn.next) bool(true) if { stopping }",
+    "  http-request allow if { var(txn.next) -m found }",
     "  http-request set-var(txn.began) date(0,us)",
     // Only who makes the copies knows such an id; the instance is told that it is a copy, and nothing else.
     "  http-request set-var(txn.id) req.hdr(X-Immunity-Copy) if { req.hdr(X-Immunity-Copy) -m found }",
@@ -143,6 +151,7 @@ function frontend(door: Door, dir: string): readonly string[] {
     ...copyRules,
     ...forwardedRules,
     "  http-response set-var(txn.answered) bool(true)",
+    "  http-response allow if { var(txn.next) -m found }",
     "  http-response set-var(txn.us) date(0,us),sub(txn.began)",
     "  http-response del-header X-Immunity-Router",
     ...assignRules(door),
@@ -151,8 +160,12 @@ function frontend(door: Door, dir: string): readonly string[] {
     "  http-after-response set-header X-Immunity-Router timeout if !{ var(txn.answered) -m found } { status 504 }",
     "  http-after-response set-header X-Immunity-Router reset if !{ var(txn.answered) -m found } { status 502 }",
     "  http-after-response set-header X-Immunity-Router connect if !{ var(txn.answered) -m found } { status 503 } !{ res.hdr(X-Immunity-Router) -m found }",
+    `  use_backend next${door.number} if { var(txn.next) -m found }`,
     `  use_backend %[var(txn.be)] if ${found} !{ var(txn.be) -m str none } { var(txn.be),nbsrv gt 0 }`,
     "  default_backend nobody",
+    "",
+    `backend next${door.number}`,
+    `  server worker unix@${nextSocket(dir, door)} send-proxy-v2`,
     "",
   ]
 }

@@ -18,6 +18,11 @@ export class Feed {
     this.#server = createServer((socket) => this.#read(socket))
   }
 
+  /** Whether any worker of HAProxy can tell us what it does. */
+  get isConnected(): boolean {
+    return this.#open.size > 0
+  }
+
   listen(): Promise<void> {
     rmSync(this.#path, { force: true })
     return new Promise((resolve, reject) => {

@@ -5,14 +5,14 @@ import { describe } from "vitest"
 import { routerContract } from "../../../testing/router-contract.ts"
 import { until } from "../../../testing/router-world.ts"
 import { Haproxy } from "./haproxy.ts"
-import { haproxyProgram } from "./program.ts"
+import { findHaproxy } from "./program.ts"
 
 const kill = (pid: number | undefined) => {
   if (pid === undefined) throw new Error("HAProxy has no process")
   process.kill(pid, "SIGKILL")
 }
 
-describe.skipIf(haproxyProgram() === undefined)("a real HAProxy", () => {
+describe.skipIf(findHaproxy() === undefined)("a real HAProxy", () => {
   routerContract("haproxy", async () => {
     const dir = await mkdtemp(join(tmpdir(), "haproxy-"))
     let router = await Haproxy.open({ dir })

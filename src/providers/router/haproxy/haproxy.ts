@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs"
 import { resolve } from "node:path"
 import type { RouteSpec } from "../../../core/pipeline/effects.ts"
 import type { Counters, MirrorCounters, RouterCounters } from "../../../ports/counters.ts"
-import type { Applied, Fence, Released, Router, RouterState } from "../../../ports/router.ts"
+import type { Applied, Fence, HeldRouter, Released, RouterState } from "../../../ports/router.ts"
 import { addressesFor } from "./addresses.ts"
 import {
   allRoutes,
@@ -24,16 +24,17 @@ import { feedSocket } from "./configuration.ts"
 import { Copies } from "./copies.ts"
 import { Feed } from "./feed.ts"
 import type { Line } from "./line.ts"
+import { haproxyProgram } from "./program.ts"
 import { Running } from "./running.ts"
 import { Tallies } from "./tally.ts"
 
 /** How often HAProxy is looked at: is it there, have instances come up, are others empty by now. */
 const lookEvery = 500
 /** Unix sockets have short names, and HAProxy makes longer ones of them. */
-const longestDir = 80
+const longestDir = 70
 
 /** HAProxy as a router: told through its runtime socket, measured through its log; it lives on without us. */
-export class Haproxy implements Router {
+export class Haproxy implements HeldRouter {
   readonly can = { evenShares: false, keepsCounters: false, mirrors: "after" } as const
   readonly #dir: string
   readonly #running: Running
@@ -57,12 +58,13 @@ export class Haproxy implements Router {
   }
 
   /** Takes over the HAProxy of a folder, or starts it. Throws when it is not installed or does not start. */
-  static async open(options: { readonly dir: string }): Promise<Haproxy> {
+  static async open(this: void, options: { readonly dir: string }): Promise<Haproxy> {
     const dir = resolve(options.dir)
     if (dir.length > longestDir || !/^[\w./+-]+$/.test(dir))
       throw new Error(
         `HAProxy cannot work in ${dir}: give it a folder of at most ${longestDir} letters, digits, dots and dashes`,
       )
+    haproxyProgram()
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     const router = new Haproxy(dir)
     const { book, degraded } = loadBook(dir)
@@ -116,16 +118,9 @@ export class Haproxy implements Router {
       const places = this.#book.placements.filter((one) => one.id === instance)
       const weight = weightOf(this.#book, instance)
       if (weight > 0) return { kind: "busy", weight, inFlight: await this.#inFlight(places) }
-      if (performance.now() - (this.#weightless.get(instance) ?? performance.now()) >= drain)
-        await this.#running.cut(places)
-      if ((await this.#inFlight(places)) > 0)
-        return { kind: "busy", weight, inFlight: await this.#inFlight(places) }
-      // A request may just now have been on its way: only behind a shut door nobody means nobody.
-      await this.#running.shut(places)
-      const inFlight = await this.#inFlight(places)
-      if (inFlight > 0) {
-        await this.#running.open(places)
-        return { kind: "busy", weight, inFlight }
+      if (places.length > 0) {
+        const inFlight = await this.#empty(instance, places, drain)
+        if (inFlight > 0) return { kind: "busy", weight, inFlight }
       }
       this.#become(withoutInstance(this.#book, instance))
       this.#save(this.#book)
@@ -136,8 +131,7 @@ export class Haproxy implements Router {
 
   async state(): Promise<RouterState> {
     const book = this.#book
-    const hasRoutes = Object.keys(book.doors).length > 0
-    const pid = hasRoutes ? await this.#running.pid() : await this.#running.pid().catch(() => undefined)
+    const pid = this.#hasRoutes ? await this.#running.pid() : await this.#running.pid().catch(() => undefined)
     const underWay = pid === undefined ? new Map() : await this.#running.underWay(book.placements)
     const inFlight: Record<string, number> = {}
     for (const { id, number } of book.placements)
@@ -161,6 +155,9 @@ export class Haproxy implements Router {
   }
 
   async counters(): Promise<RouterCounters> {
+    // No line is not the same as no request.
+    if (this.#hasRoutes && !this.#feed.isConnected)
+      throw new Error("HAProxy's log does not reach us: it is not connected to feed.sock")
     const pools = this.#tallies.read()
     const mirrors = new Map(
       allRoutes(this.#book).flatMap(({ route, mirror }) =>
@@ -181,11 +178,22 @@ export class Haproxy implements Router {
     await this.#feed.close()
   }
 
+  /** Shuts an instance that nobody is on; or returns how many are. */
+  async #empty(instance: string, places: readonly Placement[], drain: number): Promise<number> {
+    const now = performance.now()
+    if (now - (this.#weightless.get(instance) ?? now) >= drain) await this.#running.cut(places)
+    const before = await this.#inFlight(places)
+    if (before > 0) return before
+    // A request may just now have been on its way: only behind a shut door nobody means nobody.
+    await this.#running.shut(places)
+    const after = await this.#inFlight(places)
+    if (after > 0) await this.#running.open(places)
+    return after
+  }
+
   async #look(): Promise<void> {
     const leaving = this.#book.placements.filter((one) => one.leaving)
     if (leaving.length === 0 && this.#isSettled && (await this.#running.answers())) return
-    // Nobody has asked for a route yet: nothing is to be run.
-    if (Object.keys(this.#book.apps).length === 0) return
     await this.#follow()
     const gone = await this.#running.remove(await this.#idle(leaving))
     if (gone.size === 0) return
@@ -194,12 +202,18 @@ export class Haproxy implements Router {
   }
   async #follow(): Promise<void> {
     this.#isSettled = false
+    if (!this.#hasRoutes && !(await this.#running.answers())) return
     const fresh = await this.#running.follow(this.#book)
     if (fresh.size > 0) {
       this.#become(withReady(this.#book, fresh))
       this.#save(this.#book)
     }
     this.#isSettled = this.#book.placements.every((one) => one.ready || one.leaving)
+  }
+
+  /** Without any HAProxy need not even run. */
+  get #hasRoutes(): boolean {
+    return Object.keys(this.#book.doors).length > 0
   }
 
   async #idle(placements: readonly Placement[]): Promise<readonly Placement[]> {

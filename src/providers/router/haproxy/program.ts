@@ -5,16 +5,22 @@ import { join } from "node:path"
 const places = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"]
 
 /** Where HAProxy is on this machine. */
-export const haproxyProgram = (): string | undefined =>
+export const findHaproxy = (): string | undefined =>
   places.map((folder) => join(folder || ".", "haproxy")).find((file) => existsSync(file))
+
+/** The same. Throws a sentence when it is not there. */
+export function haproxyProgram(): string {
+  const program = findHaproxy()
+  if (program === undefined)
+    throw new Error(
+      "HAProxy is not on this server; install version 2.6 or newer (apt-get install haproxy), or set router: embedded",
+    )
+  return program
+}
 
 /** A master and its worker, detached: they outlive whoever starts them. Throws when HAProxy is not there. */
 export function startHaproxy(dir: string): void {
   const program = haproxyProgram()
-  if (program === undefined)
-    throw new Error(
-      "HAProxy is not on this machine; install it (apt-get install haproxy), version 2.6 or newer",
-    )
   const log = openSync(join(dir, "haproxy.log"), "a", 0o600)
   try {
     const args = ["-W", "-S", `${join(dir, "master.sock")},mode,600`, "-f", join(dir, "haproxy.cfg")]

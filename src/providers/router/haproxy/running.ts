@@ -60,9 +60,8 @@ export class Running {
     await this.#start()
     if ((await this.#socket.description()) !== descriptionOf(book)) await this.#reload(book)
     const staying = book.placements.filter((one) => !one.leaving)
-    const [seen, { old }, fresh] = await Promise.all([
+    const [seen, fresh] = await Promise.all([
       this.#socket.servers(),
-      this.#socket.processes(),
       this.#answering(staying.filter((one) => !one.ready)),
     ])
     const takesUsers = (one: Placement) => one.ready || fresh.has(one.number)
@@ -76,14 +75,12 @@ export class Running {
     const leaving = book.placements.filter((one) => one.leaving).map(drained)
     await this.#socket.order([...servers, ...tables])
     await this.#socket.attempt(leaving)
-    // Connections that stay open reach workers of before a reload: those must not route by an older table.
-    const everything = staying.flatMap((one) => [...added(one), ...(takesUsers(one) ? [readied(one)] : [])])
-    for (const pid of old) await this.#socket.attempt([...everything, ...tables, ...leaving], pid)
     return fresh
   }
 
   /** Requests under way, by number of placement. */
   async underWay(placements: readonly Placement[]): Promise<ReadonlyMap<number, number>> {
+    if (placements.length === 0) return new Map()
     const { old } = await this.#socket.processes()
     const sessions = await this.#socket.sessions(old)
     return new Map(placements.map((one) => [one.number, sessions.get(serverOf(one)) ?? 0]))
@@ -91,17 +88,18 @@ export class Running {
 
   /** Lets nobody new onto these servers, whatever the tables say. */
   async shut(placements: readonly Placement[]): Promise<void> {
-    await this.#everywhere(placements.map((one) => `set server ${serverOf(one)} state maint`))
+    await this.#socket.attempt(placements.map((one) => `set server ${serverOf(one)} state maint`))
   }
 
   /** Undoes `shut`. */
   async open(placements: readonly Placement[]): Promise<void> {
-    await this.#everywhere(placements.filter((one) => one.ready).map(readied))
+    await this.#socket.attempt(placements.filter((one) => one.ready).map(readied))
   }
 
   /** Ends whatever is under way on these servers. */
   async cut(placements: readonly Placement[]): Promise<void> {
-    await this.#everywhere(placements.map((one) => `shutdown sessions server ${serverOf(one)}`))
+    const { old } = await this.#socket.processes()
+    await this.#socket.cut(placements.map(serverOf), old)
   }
 
   /** Takes servers away that nobody is on; returns the numbers of those that are gone. */
@@ -110,15 +108,9 @@ export class Running {
     await this.shut(placements)
     const underWay = await this.underWay(placements)
     const idle = placements.filter((one) => underWay.get(one.number) === 0)
-    await this.#everywhere(idle.map((one) => `del server ${serverOf(one)}`))
+    await this.#socket.attempt(idle.map((one) => `del server ${serverOf(one)}`))
     const seen = await this.#socket.servers()
     return new Set(idle.filter((one) => !seen.has(serverOf(one))).map((one) => one.number))
-  }
-
-  async #everywhere(orders: readonly string[]): Promise<void> {
-    const { old } = await this.#socket.processes()
-    await this.#socket.attempt(orders)
-    for (const pid of old) await this.#socket.attempt(orders, pid)
   }
 
   async #reload(book: Book): Promise<void> {
@@ -128,7 +120,9 @@ export class Running {
       "HAProxy to take its new configuration (haproxy.log tells why it does not)",
       async () => {
         const description = await this.#socket.description().catch(() => "")
-        return description === wanted && (await this.answers())
+        if (description !== wanted || !(await this.answers())) return false
+        const { old } = await this.#socket.processes()
+        return (await Promise.all(old.map((pid) => this.#socket.isStopping(pid)))).every(Boolean)
       },
     )
   }

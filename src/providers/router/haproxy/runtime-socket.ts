@@ -32,16 +32,32 @@ export class RuntimeSocket {
     }
   }
 
-  /** Orders that may come too late, or to a worker that does not know what they are about. */
-  async attempt(orders: readonly string[], worker?: number): Promise<void> {
-    for (const batch of batches(orders))
-      await (worker === undefined ? this.ask(batch.join(";")) : this.askOld(worker, batch)).catch(() => "")
+  /** Orders that may come too late. */
+  async attempt(orders: readonly string[]): Promise<void> {
+    for (const batch of batches(orders)) await this.ask(batch.join(";")).catch(() => "")
   }
 
   /** What a worker of before a reload answers; nothing when it is gone. */
-  async askOld(pid: number, commands: readonly string[]): Promise<string> {
-    const said = commands.map((command) => `@!${pid} ${command}`).join(";")
-    return say(join(this.#dir, "master.sock"), said).catch(() => "")
+  async askOld(pid: number, command: string): Promise<string> {
+    return say(join(this.#dir, "master.sock"), `@!${pid} ${command}`).catch(() => "")
+  }
+
+  /** Whether a worker takes nobody new any more, or is gone. */
+  async isStopping(pid: number): Promise<boolean> {
+    return !/^Stopping: 0$/m.test(await this.askOld(pid, "show info"))
+  }
+
+  /** Ends what is under way on servers, by `backend/server`, in all workers. */
+  async cut(servers: readonly string[], oldWorkers: readonly number[]): Promise<void> {
+    await this.attempt(servers.map((server) => `shutdown sessions server ${server}`))
+    const wanted = new Set(servers)
+    for (const pid of oldWorkers) {
+      const sessions = (await this.askOld(pid, "show sess")).split("\n")
+      for (const session of sessions) {
+        const [, id, backend, server] = /^(0x[0-9a-f]+):.* be=(\S+) srv=(\S+) /.exec(session) ?? []
+        if (wanted.has(`${backend}/${server}`)) await this.askOld(pid, `shutdown session ${id}`)
+      }
+    }
   }
 
   /** Waits a moment: after a reload the new worker serves before the master listens again. */
@@ -90,10 +106,7 @@ export class RuntimeSocket {
   /** Requests under way, by `backend/server`, over all workers. */
   async sessions(oldWorkers: readonly number[]): Promise<ReadonlyMap<string, number>> {
     const command = "show stat -1 4 -1"
-    const all = await Promise.all([
-      this.ask(command),
-      ...oldWorkers.map((pid) => this.askOld(pid, [command])),
-    ])
+    const all = await Promise.all([this.ask(command), ...oldWorkers.map((pid) => this.askOld(pid, command))])
     const found = new Map<string, number>()
     for (const row of all
       .join("\n")

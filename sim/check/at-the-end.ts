@@ -1,4 +1,4 @@
-import { calibrate, observe, startJudge, verdicts } from "../../src/core/judge/judge.ts"
+import { observe, observeWarmUp, startJudge, verdicts } from "../../src/core/judge/judge.ts"
 import type { Verdict } from "../../src/core/model/verdict.ts"
 import { evolve, nothing } from "../../src/core/pipeline/evolve.ts"
 import { terminal } from "../../src/core/rollout/rollout.ts"
@@ -112,7 +112,7 @@ function judged(cluster: Cluster, stream: string): void {
     })
     for (const interval of store.intervals(stream, rollout.number, "shifting")) {
       if (interval.to > bundle.until) break
-      const hear = interval.judged ? observe : calibrate
+      const hear = interval.judged ? observe : observeWarmUp
       for (const measurement of interval.measurements) judge = hear(judge, measurement)
     }
     if (JSON.stringify(verdicts(judge)) !== JSON.stringify(bundle.verdicts))

@@ -1,7 +1,7 @@
 import {
-  calibrate,
   type JudgeState,
   observe,
+  observeWarmUp,
   sourceBroken,
   startJudge,
   tryAgain,
@@ -23,8 +23,8 @@ export interface Judge {
   /** Names of the metrics that it hears; it throws on others. */
   readonly metrics: ReadonlySet<string>
   observe(measurement: Measurement): void
-  /** What is not judged, such as the warm-up. */
-  calibrate(measurement: Measurement): void
+  /** The warm-up, in which a good canary may be worse. */
+  observeWarmUp(measurement: Measurement): void
   /** What was heard so far was an earlier attempt. */
   tryAgain(): void
   verdicts(): readonly Verdict[]
@@ -38,14 +38,14 @@ export function judgeFor({ metrics, minSamples, control, judge }: MeasureSpec): 
   if (judge === undefined || control === undefined)
     return folding<JudgeState>(own, names, {
       observe,
-      calibrate,
+      observeWarmUp,
       tryAgain,
       verdicts,
       sourceBroken,
     })
   return folding(startKayenta(own, judge), names, {
     observe: observeKayenta,
-    calibrate: calibrateKayenta,
+    observeWarmUp: calibrateKayenta,
     tryAgain: tryKayentaAgain,
     verdicts: kayentaVerdicts,
     sourceBroken: (state) => sourceBroken(state.own),
@@ -57,7 +57,7 @@ function folding<S>(
   metrics: ReadonlySet<string>,
   how: {
     readonly observe: (state: S, measurement: Measurement) => S
-    readonly calibrate: (state: S, measurement: Measurement) => S
+    readonly observeWarmUp: (state: S, measurement: Measurement) => S
     readonly tryAgain: (state: S) => S
     readonly verdicts: (state: S) => readonly Verdict[]
     readonly sourceBroken: (state: S) => boolean
@@ -69,8 +69,8 @@ function folding<S>(
     observe(measurement) {
       state = how.observe(state, measurement)
     },
-    calibrate(measurement) {
-      state = how.calibrate(state, measurement)
+    observeWarmUp(measurement) {
+      state = how.observeWarmUp(state, measurement)
     },
     tryAgain() {
       state = how.tryAgain(state)

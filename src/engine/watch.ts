@@ -82,8 +82,9 @@ export class Watch {
     }
     await this.#parts.evidence.addInterval(this.#app, spec.rollout, interval)
     this.#hear(interval)
-    if (!interval.judged) return undefined
     const found = this.verdicts()
+    // A warm-up has nothing to say but that it is far worse than any warm-up explains.
+    if (!interval.judged && !found.some(({ kind }) => kind === "worse")) return undefined
     const observed = this.#intervals.reduce(
       (sum, known) => (known.step === spec.step ? sum + known.observed : sum),
       0,
@@ -116,7 +117,7 @@ export class Watch {
       for (const measurement of measurements)
         if (this.#judge.metrics.has(measurement.metric)) {
           if (judged) this.#judge.observe(measurement)
-          else this.#judge.calibrate(measurement)
+          else this.#judge.observeWarmUp(measurement)
         }
     }
     if (intervals.length > 0) this.#judge.tryAgain()
@@ -124,8 +125,7 @@ export class Watch {
 
   #hear(interval: Interval): void {
     if (!interval.judged) {
-      // The warm-up accuses nobody, but the control's own scatter is worth knowing.
-      for (const measurement of interval.measurements) this.#judge.calibrate(measurement)
+      for (const measurement of interval.measurements) this.#judge.observeWarmUp(measurement)
       return
     }
     const seen = interval.measurements.every((m) => m.canary !== undefined && m.blind === undefined)

@@ -12,7 +12,7 @@ export type Accusation = {
   readonly guilty: Charge | undefined
 }
 
-const criticalWeight = 2
+const criticalWeight = 3
 
 /**
  * Weighs all metrics together: one promise for the whole rollout, at `alpha`, however many metrics

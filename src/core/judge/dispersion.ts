@@ -1,43 +1,73 @@
-import type { Counts } from "./tally.ts"
+import type { Tally } from "./tally.ts"
 
 /**
- * How much more the control's counts jump from one interval to the next than independent outcomes
- * would: a Fano factor from successive differences, so that a slow drift of the baseline, which the
- * tests bear anyway, is not mistaken for it.
+ * How much more the two sides' counts jump against each other, from one interval to the next, than
+ * independent outcomes would. It is learned from how the events of an interval split between the sides,
+ * given all of them: what moves both alike, such as an outage they share or a load that comes in waves, is
+ * no noise for a comparison.
  */
 export type Dispersion = {
-  readonly seen: Counts
-  readonly last: Counts | undefined
-  readonly jumps: number
-  /** Sum over neighbours of (difference of rates)² / (1/n + 1/n'). */
+  /** Both sides lately, older intervals fading. */
+  readonly recent: Tally
+  /** Sum of squared deviations of the split from what it was lately, each in units of its variance. */
   readonly squares: number
+  /** How many deviations that is. */
+  readonly worth: number
 }
 
-export const noDispersion: Dispersion = { seen: { n: 0, k: 0 }, last: undefined, jumps: 0, squares: 0 }
+/** Independent outcomes are what is believed before anything was seen, for this many intervals. */
+const worthOfBelief = 8
+/** Two correct cohorts drift apart by this part of their rate. */
+const wander = 0.01
+/** What the split was lately is itself measured, over a few intervals only; that much of a deviation is its. */
+const ownNoise = 1.15
+const fading = 0.85
+/** One strange interval must not blind the judge for long. */
+const strangest = 25
 
-/** Fewer intervals or events than this teach nothing; until then the cap per interval stands guard alone. */
-const enoughJumps = 20
-const enoughEvents = 5
-const most = 20
+export const usualDispersion: Dispersion = {
+  recent: { n1: 0, k1: 0, n0: 0, k0: 0 },
+  squares: worthOfBelief,
+  worth: worthOfBelief,
+}
 
-export function addControl(past: Dispersion, counts: Counts): Dispersion {
-  if (counts.n <= 0) return past
-  const seen = { n: past.seen.n + counts.n, k: past.seen.k + counts.k }
-  if (!past.last) return { ...past, seen, last: counts }
-  const jump = counts.k / counts.n - past.last.k / past.last.n
+export function addSplit(past: Dispersion, tally: Tally): Dispersion {
+  if (tally.n1 <= 0 || tally.n0 <= 0) return past
+  const before = fade(past.recent)
+  const recent = {
+    n1: before.n1 + tally.n1,
+    k1: before.k1 + tally.k1,
+    n0: before.n0 + tally.n0,
+    k0: before.k0 + tally.k0,
+  }
+  const events = tally.k1 + tally.k0
+  if (events <= 0 || before.n1 <= 0 || before.n0 <= 0) return { ...past, recent }
+  const ratio = (before.k1 + 0.5) / (before.n1 + 1) / ((before.k0 + 0.5) / (before.n0 + 1))
+  const share = Math.min(1 - 1e-6, Math.max(1e-6, (tally.n1 * ratio) / (tally.n1 * ratio + tally.n0)))
+  // Of few beside many others: the more of the requests are events, the less their split can vary.
+  const rest = Math.max(0.05, 1 - events / (tally.n1 + tally.n0))
+  const variance = events * share * (1 - share) * rest
+  const weight = Math.min(1, 2 * variance)
+  const square = (tally.k1 - events * share) ** 2 / variance
   return {
-    seen,
-    last: counts,
-    jumps: past.jumps + 1,
-    squares: past.squares + (jump * jump) / (1 / counts.n + 1 / past.last.n),
+    recent,
+    squares: past.squares + weight * Math.min(strangest, square),
+    worth: past.worth + weight,
   }
 }
 
-/** Phi ≥ 1, by which every later log e-value is divided. `events` are Poisson, else trials. */
-export function phiOf({ seen, jumps, squares }: Dispersion, outcomes: "trials" | "events"): number {
-  if (jumps < enoughJumps || seen.k < enoughEvents) return 1
-  const rate = seen.k / seen.n
-  const variance = outcomes === "trials" ? rate * (1 - rate) : rate
-  if (variance <= 0) return 1
-  return Math.min(most, Math.max(1, squares / jumps / variance))
+const fade = ({ n1, k1, n0, k0 }: Tally): Tally => ({
+  n1: fading * n1,
+  k1: fading * k1,
+  n0: fading * n0,
+  k0: fading * k0,
+})
+
+/**
+ * Phi ≥ 1, by which the log e-value of this interval is divided. The more events an interval has, the more
+ * of its variance comes from the cohorts' drifting apart.
+ */
+export function phiOf({ squares, worth }: Dispersion, { n1, k1, n0, k0 }: Tally): number {
+  const drift = wander ** 2 * (k1 + k0) * (n1 / (n1 + n0))
+  return Math.max(1, squares / worth / ownNoise + drift)
 }

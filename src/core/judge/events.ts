@@ -1,9 +1,8 @@
-import type { Observation } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
 import { house, logWealth, openBets, settle } from "./bets.ts"
 import type { Dispersion } from "./dispersion.ts"
-import { addControl, noDispersion, phiOf } from "./dispersion.ts"
+import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
 import type { Interval } from "./display-interval.ts"
 import { differenceOf, poissonInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
@@ -13,6 +12,8 @@ import { nothingToCompare } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 import { readEvents } from "./readings.ts"
 import { riskRatioLogE } from "./risk-ratio.ts"
+import type { Seen } from "./seen.ts"
+import { numbersSoFar } from "./seen.ts"
 import type { Counts, Margin } from "./tally.ts"
 import { addCounts, nothingCounted, rateOf } from "./tally.ts"
 import type { Target, TargetLook } from "./targets.ts"
@@ -22,6 +23,7 @@ import { grouped, short } from "./words.ts"
 /** The evidence on events in time: crashes, restarts, sign-ups. Counts are per instance-second. */
 export type EventsState = {
   readonly kind: "events"
+  readonly begun: boolean
   readonly canary: Counts
   readonly control: Counts
   readonly worse: Bets
@@ -29,8 +31,8 @@ export type EventsState = {
   readonly guards: readonly Guard[]
 }
 
-const worseBy = [1.4, 2, 4, 12, 60]
-const ourHouse = house([1, 1, 2, 3, 3])
+const worseBy = [1.15, 1.4, 2, 6, 30]
+const ourHouse = house(worseBy.map(() => 1))
 const perMinute = 60
 /** Instance-seconds of a canary before its silence says anything. */
 const leastExposure = 1
@@ -44,10 +46,11 @@ const marginOf = (policy: MetricPolicy): Margin => ({
 export function openEvents(policy: MetricPolicy, options: JudgeOptions): EventsState {
   return {
     kind: "events",
+    begun: false,
     canary: nothingCounted,
     control: nothingCounted,
     worse: openBets(ourHouse),
-    dispersion: noDispersion,
+    dispersion: usualDispersion,
     guards: targetsOf(policy, options.solo).map(() => openGuard),
   }
 }
@@ -57,23 +60,25 @@ export function foldEvents(
   policy: MetricPolicy,
   options: JudgeOptions,
   pace: Pace,
-  seen: { readonly canary: Observation | undefined; readonly control: Observation | undefined },
+  seen: Seen,
 ): EventsState {
   const canary = readEvents(seen.canary) ?? nothingCounted
   const control = (options.solo ? undefined : readEvents(seen.control)) ?? nothingCounted
-  const phi = phiOf(past.dispersion, "events")
   const tally =
     policy.worse === "up"
       ? { n1: canary.n, k1: canary.k, n0: control.n, k0: control.k }
       : { n1: control.n, k1: control.k, n0: canary.n, k0: canary.k }
+  const phi = phiOf(past.dispersion, tally)
   const logEs = worseBy.map((rho) => riskRatioLogE(tally, marginOf(policy), rho) / phi)
+  // A cold start may be slow; that it crashes or loses sign-ups is forgiven in no phase.
   const compared = canary.n > 0 && control.n > 0
+  const worse = compared ? settle(past.worse, ourHouse, logEs, pace.accusation) : past.worse
+  const dispersion = addSplit(past.dispersion, tally)
+  const numbers = numbersSoFar(past, canary, seen.phase, addCounts)
+  const both = { ...past, ...numbers, control: addCounts(past.control, control), worse, dispersion }
+  if (seen.phase === "warming") return both
   return {
-    kind: "events",
-    canary: addCounts(past.canary, canary),
-    control: addCounts(past.control, control),
-    worse: compared ? settle(past.worse, ourHouse, logEs, pace.accusation) : past.worse,
-    dispersion: addControl(past.dispersion, control),
+    ...both,
     guards: targetsOf(policy, options.solo).map((target, i) => {
       const against = options.solo ? "none" : control
       return watch(past.guards[i] ?? openGuard, boundOf(target), canary, against, phi, pace)

@@ -1,20 +1,23 @@
-import type { Observation } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
 import type { Look, Promotion } from "./look.ts"
-import { promotionByTargets } from "./look.ts"
+import { nothingToCompare, promotionByTargets } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 import { readGauge } from "./readings.ts"
+import type { Seen } from "./seen.ts"
+import type { Shift } from "./shift.ts"
+import { foldShift, isShiftExcluded, logShift, openShift, partsOf } from "./shift.ts"
 import type { Target, TargetLook } from "./targets.ts"
 import { gaugeUnit, lookAtTargets, quantity, targetsOf } from "./targets.ts"
-import { grouped } from "./words.ts"
+import { grouped, short } from "./words.ts"
 
 /** Samples of a level: how many and their sum, and the guards of its targets. */
 export type GaugeState = {
   readonly kind: "gauge"
   readonly canary: Level
   readonly control: Level
+  readonly shift: Shift
   readonly guards: readonly Guard[]
 }
 
@@ -26,6 +29,7 @@ export function openGauge(policy: MetricPolicy, options: JudgeOptions): GaugeSta
     kind: "gauge",
     canary: none,
     control: none,
+    shift: openShift,
     guards: targetsOf(policy, options.solo).map(() => openGuard),
   }
 }
@@ -35,12 +39,21 @@ export function foldGauge(
   policy: MetricPolicy,
   options: JudgeOptions,
   pace: Pace,
-  seen: { readonly canary: Observation | undefined; readonly control: Observation | undefined },
+  seen: Seen,
 ): GaugeState {
   const canary = readGauge(seen.canary) ?? []
   const control = (options.solo ? undefined : readGauge(seen.control)) ?? []
+  const shift = foldShift(
+    past.shift,
+    policy,
+    options,
+    seen.phase === "warming" ? undefined : { canary, control },
+    pace,
+  )
+  if (seen.phase === "warming") return { ...past, control: addLevel(past.control, control), shift }
   return {
     kind: "gauge",
+    shift,
     canary: addLevel(past.canary, canary),
     control: addLevel(past.control, control),
     guards: targetsOf(policy, options.solo).map((target, i) => {
@@ -84,7 +97,7 @@ export function lookAtGauge(state: GaugeState, policy: MetricPolicy, options: Ju
     unit: gaugeUnit(policy),
     canary,
     control,
-    comparison: undefined,
+    comparison: options.solo ? undefined : logShift(state.shift),
     targets,
     numbers: [
       canary && `${quantity(policy, canary.value)} on average over ${grouped(canary.samples)} samples`,
@@ -92,18 +105,27 @@ export function lookAtGauge(state: GaugeState, policy: MetricPolicy, options: Ju
     ]
       .filter((part) => part !== undefined)
       .join(", "),
-    tolerated: undefined,
-    promotion: promotionOf(watched.length > 0, targets),
+    tolerated: control && told(policy, partsOf(policy).tolerated),
+    promotion: promotionOf(state, policy, options, watched.length > 0, targets),
   }
 }
 
 const summaryOf = ({ samples, sum }: Level) => (samples > 0 ? { value: sum / samples, samples } : undefined)
 
-const promotionOf = (hasTarget: boolean, targets: TargetLook): Promotion =>
-  hasTarget
-    ? promotionByTargets(targets)
-    : {
-        enough: false,
-        because:
-          "comparing levels with the control comes later; until then only an absolute target judges them",
-      }
+const told = ({ worse }: MetricPolicy, part: number): string =>
+  `${short(part * 100)} % ${worse === "up" ? "more" : "less"} is tolerated`
+
+function promotionOf(
+  { shift, control }: GaugeState,
+  policy: MetricPolicy,
+  options: JudgeOptions,
+  hasTarget: boolean,
+  targets: TargetLook,
+): Promotion {
+  if (hasTarget || options.solo) return promotionByTargets(targets)
+  if (control.samples === 0) return nothingToCompare
+  const worse = `${short(partsOf(policy).excluded * 100)} % ${policy.worse === "up" ? "more" : "less"}`
+  return isShiftExcluded(shift, options.promotionAlpha)
+    ? { enough: true, because: `${worse} than the control is excluded` }
+    : { enough: false, because: `${worse} than the control is not excluded yet` }
+}

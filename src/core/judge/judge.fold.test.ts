@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Measurement, Observation } from "../model/measurement.ts"
+import type { MetricPolicy } from "../model/policy.ts"
 import {
   crashed,
   crashes,
@@ -15,7 +16,7 @@ import {
   watched,
 } from "./fixtures.ts"
 import type { JudgeState } from "./judge.ts"
-import { calibrate, observe, sourceBroken, startJudge, verdicts } from "./judge.ts"
+import { observe, observeWarmUp, sourceBroken, startJudge, verdicts } from "./judge.ts"
 
 describe("the evidence is a fold", () => {
   const observation: fc.Arbitrary<Observation | undefined> = fc.oneof(
@@ -74,22 +75,56 @@ describe("the evidence is a fold", () => {
   })
 })
 
-describe("what is not judged yet", () => {
-  const clustered = (i: number) => requests(75, i % 7 === 0 ? 5 : 0)
+describe("the warm-up", () => {
+  const half = (i: number, offset: number) => requests(75, (i + offset) % 7 === 0 ? 5 : 0)
 
-  it("still teaches how the control's failures cluster, so that a cluster of the canary proves less", () => {
+  it("teaches how failures cluster, so that a cluster of the canary proves less", () => {
     const minute = (state: JudgeState) =>
       watched(state, 10, (i) => second(60 + i, errors, requests(75, i % 3 === 0 ? 5 : 0), requests(75, 0)))
-    const taught = Array.from({ length: 60 }, (_, i) =>
-      second(i, errors, requests(75, 75), clustered(i)),
-    ).reduce(calibrate, startJudge([errors]))
-    expect(only(taught)).toMatchObject({ kind: "nodata", canary: undefined })
+    const taught = Array.from({ length: 60 }, (_, i) => second(i, errors, half(i, 0), half(i, 3))).reduce(
+      observeWarmUp,
+      startJudge([errors]),
+    )
+    expect(only(taught)).toMatchObject({ kind: "nodata" })
     expect(only(minute(taught)).logEvidence).toBeLessThan(only(minute(startJudge([errors]))).logEvidence)
+  })
+
+  const warmed = (metric: MetricPolicy, canary: Observation, control: Observation) =>
+    only(
+      Array.from({ length: 60 }, (_, i) => second(i, metric, canary, control)).reduce(
+        observeWarmUp,
+        startJudge([metric]),
+      ),
+    )
+
+  it("forgives what a cold start explains", () => {
+    expect(warmed(errors, requests(200, 3), requests(200, 0)).logEvidence).toBeLessThan(1)
+    const slow = latencies(new Array<number>(50).fill(250))
+    const usual = latencies(new Array<number>(50).fill(100))
+    expect(warmed(latency, slow, usual).logEvidence).toBeLessThan(1)
+  })
+
+  it("does not wait with what no cold start explains", () => {
+    expect(warmed(errors, requests(75, 30), requests(75, 0))).toMatchObject({
+      kind: "worse",
+      because: expect.stringContaining("40 % of 4,500 requests failed"),
+    })
+    const dead = latencies(new Array<number>(50).fill(3000))
+    const usual = latencies(Array.from({ length: 50 }, (_, i) => 60 + i * 3))
+    expect(warmed(latency, dead, usual).kind).toBe("worse")
+  })
+
+  it("is not what numbers and sentences speak of once judging began", () => {
+    const cold = Array.from({ length: 20 }, (_, i) =>
+      second(i, errors, requests(200, 3), requests(200, 0)),
+    ).reduce(observeWarmUp, startJudge([errors]))
+    const after = watched(cold, 20, (i) => second(20 + i, errors, requests(200, 0), requests(200, 0)))
+    expect(only(after).canary).toEqual({ value: 0, samples: 4000 })
   })
 
   it("is not a broken source", () => {
     const idle = second(0, errors, undefined, undefined)
-    expect(sourceBroken([idle, idle, idle].reduce(calibrate, startJudge([errors])))).toBe(false)
+    expect(sourceBroken([idle, idle, idle].reduce(observeWarmUp, startJudge([errors])))).toBe(false)
   })
 })
 

@@ -13,7 +13,7 @@ import {
   second,
 } from "./fixtures.ts"
 import type { JudgeState } from "./judge.ts"
-import { calibrate, observe, startJudge, verdicts } from "./judge.ts"
+import { observe, observeWarmUp, startJudge, verdicts } from "./judge.ts"
 
 /** The second in which any metric is first called worse, looking every second; undefined if never. */
 function firstAccused(
@@ -80,7 +80,7 @@ describe("a good release is almost never accused, though it is looked at every s
       const chance = chanceFrom(seed)
       // The warm-up was not judged, but it was seen.
       const warm = Array.from({ length: 30 }, (_, i) => second(i, errors, clusters(chance), clusters(chance)))
-      const found = firstAccused(warm.reduce(calibrate, startJudge([errors])), 60, (s, i) =>
+      const found = firstAccused(warm.reduce(observeWarmUp, startJudge([errors])), 60, (s, i) =>
         observe(s, second(30 + i, errors, clusters(chance), clusters(chance))),
       )
       if (found) accused++

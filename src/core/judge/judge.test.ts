@@ -159,10 +159,32 @@ describe("events", () => {
 })
 
 describe("gauges", () => {
-  it("without a target are unsure, and say that comparing them comes later", () => {
-    const verdict = verdictAfter(60, memory, levels(900, 910), levels(100, 110))
-    expect(verdict).toMatchObject({ kind: "unsure", unit: "MB", logEvidence: 0 })
-    expect(verdict.because).toContain("comes later")
+  const tolerant = { ...memory, tolerateRatio: 0.1 }
+  const minutes = (count: number, canary: (i: number) => readonly number[], control: readonly number[]) =>
+    only(
+      watched(startJudge([tolerant]), 60 * count, (i) =>
+        second(i, tolerant, levels(...canary(i)), levels(...control)),
+      ),
+    )
+
+  it("far above the control's are worse within minutes, a little above not at all", () => {
+    expect(minutes(6, () => [200, 210], [100, 110])).toMatchObject({ kind: "worse", unit: "MB" })
+    expect(minutes(30, () => [103, 113], [100, 110]).kind).toBe("ok")
+  })
+
+  it("that grow as a leak does are worse, though they began where the control is", () => {
+    expect(minutes(3, (i) => [100 + i / 20], [100]).kind).not.toBe("worse")
+    expect(minutes(30, (i) => [100 + i / 20], [100]).kind).toBe("worse")
+  })
+
+  it("are held against the control's median: one strange instance of it excuses nobody and accuses nobody", () => {
+    expect(minutes(30, () => [100], [100, 100, 900]).kind).toBe("ok")
+    expect(minutes(30, () => [100], [100, 100, 1]).kind).toBe("ok")
+    expect(minutes(10, () => [300], [100, 100, 900]).kind).toBe("worse")
+  })
+
+  it("at 0 have no ratio, and are unsure until a difference is tolerated", () => {
+    expect(minutes(10, () => [50], [0]).kind).toBe("unsure")
   })
 
   it("beyond their target for many intervals are worse, for a few are not", () => {

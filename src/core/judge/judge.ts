@@ -1,4 +1,4 @@
-import type { Measurement, Observation } from "../model/measurement.ts"
+import type { Measurement } from "../model/measurement.ts"
 import type { MetricPolicy, MetricSourcePolicy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
 import type { Verdict, VerdictKind } from "../model/verdict.ts"
@@ -7,6 +7,7 @@ import { accuse } from "./combine.ts"
 import type { Look } from "./look.ts"
 import type { JudgeOptions } from "./options.ts"
 import { paceOf, withDefaults } from "./options.ts"
+import type { Seen } from "./seen.ts"
 import type { Sight } from "./sight.ts"
 import { inTheDark, isDark, isQuiet, nothingSeen, see, sourceIsBlind, tooQuiet } from "./sight.ts"
 import type { Statistic } from "./statistic.ts"
@@ -69,7 +70,7 @@ export function observe(state: JudgeState, measurement: Measurement): JudgeState
     return {
       policy,
       sight: see(sight, amountIn(policy, canary), amountIn(policy, control), blind),
-      statistic: fold(state.options, metric, measurement, canary),
+      statistic: fold(state.options, metric, measurement, "judged"),
       until: measurement.to,
     }
   })
@@ -78,17 +79,18 @@ export function observe(state: JudgeState, measurement: Measurement): JudgeState
 const isLate = ({ until }: MetricState, { from }: Measurement): boolean => from < until
 
 /**
- * Learns from the control alone: how its failures cluster and where its latencies lie. For intervals
- * that are not judged, such as the warm-up. Twenty of them make the first judged minute a good deal
- * safer. The canary is not looked at, and nothing counts as seen. Throws as `observe` does.
+ * An interval of the warm-up, in which a good canary may be worse: cold caches look like regressions. It
+ * is held against wider margins, so that only what no warm-up explains accuses it, and a tenth of the
+ * money is laid on that. The control teaches how its failures cluster and where its latencies lie.
+ * Nothing counts as seen. Throws as `observe` does.
  */
-export function calibrate(state: JudgeState, measurement: Measurement): JudgeState {
+export function observeWarmUp(state: JudgeState, measurement: Measurement): JudgeState {
   return change(state, measurement, (metric) =>
     isLate(metric, measurement)
       ? metric
       : {
           ...metric,
-          statistic: fold(state.options, metric, measurement, undefined),
+          statistic: fold(state.options, metric, measurement, "warming"),
           until: measurement.to,
         },
   )
@@ -117,11 +119,10 @@ export function tryAgain(state: JudgeState): JudgeState {
 function fold(
   options: JudgeOptions,
   { policy, statistic }: MetricState,
-  measurement: Measurement,
-  canary: Observation | undefined,
+  { from, to, canary, control }: Measurement,
+  phase: Seen["phase"],
 ): Statistic {
-  const pace = paceOf(options, measurement)
-  return foldStatistic(statistic, policy, options, pace, { canary, control: measurement.control })
+  return foldStatistic(statistic, policy, options, paceOf(options, to - from), { canary, control, phase })
 }
 
 function change(
@@ -196,7 +197,9 @@ function conclude(sight: Sight, look: Look, { guilty }: Accusation): Conclusion 
     because: parts.filter((part) => part !== undefined && part !== "").join("; "),
   })
   const { numbers, tolerated, elsewhere, targets, promotion } = look
-  if (isDark(sight)) return say("nodata", inTheDark(sight))
+  // In a warm-up nothing counts as seen; who is guilty then was seen to be.
+  const convictedWarming = guilty !== undefined && sight.intervals === 0
+  if (isDark(sight) && !convictedWarming) return say("nodata", inTheDark(sight))
   if (guilty === "target") {
     const keeps = look.control === undefined ? "" : " and the control keeps it"
     return say("worse", numbers, `${targets.words}${keeps}`)

@@ -1,7 +1,6 @@
-import type { Histogram, Observation } from "../model/measurement.ts"
+import type { Histogram } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import { logSum, logWealth } from "./bets.ts"
-import { phiOf } from "./dispersion.ts"
 import { differenceOf, quantileInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
@@ -19,7 +18,10 @@ import { boundsAt, foldLevel, openLevel } from "./latency-level.ts"
 import type { Look, Promotion } from "./look.ts"
 import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
-import { readHistogram } from "./readings.ts"
+import { edgesOf, readHistogram } from "./readings.ts"
+import type { Seen } from "./seen.ts"
+import { numbersSoFar } from "./seen.ts"
+import { logSuspicion } from "./suspicion.ts"
 import type { TargetLook } from "./targets.ts"
 import { lookAtTargets, targetsOf } from "./targets.ts"
 import { grouped, milliseconds, percent, quantileName } from "./words.ts"
@@ -27,6 +29,7 @@ import { grouped, milliseconds, percent, quantileName } from "./words.ts"
 /** The evidence on a latency: everything seen so far, and the bets at each quantile level. */
 export type LatencyState = {
   readonly kind: "latency"
+  readonly begun: boolean
   readonly canary: Histogram
   readonly control: Histogram
   readonly levels: readonly LevelState[]
@@ -35,7 +38,10 @@ export type LatencyState = {
 
 const usualLevels = [0.5, 0.75, 0.9, 0.95, 0.99]
 /** Half of the weight lies on the metric's own quantile; a slowdown seldom shows at one level alone. */
-const ownShare = 0.5
+const ownShare = 0.25
+
+/** Three times as slow a cold start may be, not more. */
+const warmUpSlowness = 2
 
 const ownLevel = (policy: MetricPolicy): number => policy.quantile ?? 0.5
 
@@ -43,6 +49,7 @@ export function openLatency(policy: MetricPolicy, options: JudgeOptions): Latenc
   const levels = [...new Set([...usualLevels, ownLevel(policy)])].sort((a, b) => a - b)
   return {
     kind: "latency",
+    begun: false,
     canary: [],
     control: [],
     levels: levels.map(openLevel),
@@ -55,27 +62,33 @@ export function foldLatency(
   policy: MetricPolicy,
   options: JudgeOptions,
   pace: Pace,
-  seen: { readonly canary: Observation | undefined; readonly control: Observation | undefined },
+  seen: Seen,
 ): LatencyState {
   const canary = readHistogram(seen.canary) ?? []
   const control = (options.solo ? undefined : readHistogram(seen.control)) ?? []
+  const edges = edgesOf(seen.control)
   const compared = totalOf(canary) > 0 && totalOf(control) > 0
   const up = policy.worse === "up"
   const before = up ? past.control : past.canary
+  const patient =
+    seen.phase === "warming"
+      ? { ...policy, tolerateRatio: Math.max(policy.tolerateRatio, warmUpSlowness) }
+      : policy
   const fold = (state: LevelState): LevelState => {
-    const bounds = boundsAt(state.level, before, policy)
+    const bounds = boundsAt(state.level, before, patient, edges)
     if (!bounds || !compared) return state
     return up
-      ? foldLevel(state, bounds, canary, control, pace)
-      : foldLevel(state, bounds, control, canary, pace)
+      ? foldLevel(state, bounds, canary, control, pace, seen.phase)
+      : foldLevel(state, bounds, control, canary, pace, seen.phase)
   }
   const own = past.levels.find(({ level }) => level === ownLevel(policy))
-  const phi = own ? phiOf(own.dispersion, "trials") : 1
+  const phi = own ? own.dispersion.squares / own.dispersion.worth : 1
+  const levels = past.levels.map(fold)
+  const numbers = numbersSoFar(past, canary, seen.phase, mergeHistograms)
+  const both = { ...past, ...numbers, control: mergeHistograms(past.control, control), levels }
+  if (seen.phase === "warming") return both
   return {
-    kind: "latency",
-    canary: mergeHistograms(past.canary, canary),
-    control: mergeHistograms(past.control, control),
-    levels: past.levels.map(fold),
+    ...both,
     guards: targetsOf(policy, options.solo).map(({ value }, i) => {
       const slow = (h: Histogram) => ({
         n: totalOf(h),
@@ -138,15 +151,15 @@ function summaryOf(histogram: Histogram, q: number) {
 function evidenceOf({ levels }: LatencyState, own: number): number {
   const others = (1 - ownShare) / (levels.length - 1)
   return logSum(
-    levels.map(({ level, worse }) => logWealth(worse) + Math.log(level === own ? ownShare : others)),
+    levels.map(({ level, worse }) => logSuspicion(worse) + Math.log(level === own ? ownShare : others)),
   )
 }
 
 /** When another level than the metric's own carries the evidence, the sentence must show it there. */
 function elsewhere(state: LatencyState, policy: MetricPolicy, options: JudgeOptions): string | undefined {
-  const strongest = state.levels.reduce((a, b) => (logWealth(b.worse) > logWealth(a.worse) ? b : a))
+  const strongest = state.levels.reduce((a, b) => (logSuspicion(b.worse) > logSuspicion(a.worse) ? b : a))
   const proof = -Math.log(options.alpha)
-  if (strongest.level === ownLevel(policy) || logWealth(strongest.worse) < proof) return undefined
+  if (strongest.level === ownLevel(policy) || logSuspicion(strongest.worse) < proof) return undefined
   const bucket = quantileBucket(policy.worse === "up" ? state.control : state.canary, strongest.level)
   if (bucket === undefined) return undefined
   const share = (h: Histogram) => percent(countAbove(h, bucket) / Math.max(1, totalOf(h)))

@@ -1,4 +1,4 @@
-import type { Measurement } from "../model/measurement.ts"
+import type { Duration } from "../model/time.ts"
 
 export type JudgeOptions = {
   /** Probability that a good release is ever accused, over all metrics and all looks. */
@@ -33,8 +33,13 @@ export function withDefaults(given: Partial<JudgeOptions>): JudgeOptions {
   return options
 }
 
-/** How much one interval may add, in natural logarithms. */
-export type Pace = { readonly accusation: number; readonly praise: number; readonly praiseCeiling: number }
+/** How long an interval was and how much it may add, in natural logarithms. */
+export type Pace = {
+  readonly seconds: number
+  readonly accusation: number
+  readonly praise: number
+  readonly praiseCeiling: number
+}
 
 // Two seconds of the worst evidence must stay short of a proof, three may suffice: requests of one
 // moment fail together (a pause, a dropped connection), and before a history of the control tells how
@@ -44,12 +49,13 @@ const secondsShortOfProof = 2.1
 // Praise beyond this is given up: a regression that sets in late must not first use up a good past.
 const praiseToSpare = 3
 
-export function paceOf({ alpha, promotionAlpha }: JudgeOptions, { from, to }: Measurement): Pace {
-  const seconds = (to - from) / 1000
+export function paceOf({ alpha, promotionAlpha }: JudgeOptions, length: Duration): Pace {
+  const seconds = length / 1000
   const share = seconds > 0 ? Math.min(1, seconds) : 1
   const proof = -Math.log(alpha)
   const proofOfPraise = -Math.log(promotionAlpha)
   return {
+    seconds,
     accusation: (share * proof) / secondsShortOfProof,
     praise: (share * proofOfPraise) / secondsShortOfProof,
     praiseCeiling: proofOfPraise + praiseToSpare,

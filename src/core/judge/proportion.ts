@@ -1,9 +1,8 @@
-import type { Observation } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
 import { house, logWealth, openBets, settle } from "./bets.ts"
 import type { Dispersion } from "./dispersion.ts"
-import { addControl, noDispersion, phiOf } from "./dispersion.ts"
+import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
 import { differenceOf, wilson } from "./display-interval.ts"
 import { alternativeAt, exactBernoulliLogE } from "./exact-bernoulli.ts"
 import type { Bound, Guard } from "./guard.ts"
@@ -14,6 +13,10 @@ import { excludedFor, toleratedBy } from "./margins.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 import { readProportion } from "./readings.ts"
 import { riskRatioLogE } from "./risk-ratio.ts"
+import type { Seen } from "./seen.ts"
+import { numbersSoFar } from "./seen.ts"
+import type { Suspicion } from "./suspicion.ts"
+import { addSuspicion, logSuspicion, openSuspicion } from "./suspicion.ts"
 import type { Counts, Margin, Tally } from "./tally.ts"
 import { addCounts, nothingCounted, rateOf } from "./tally.ts"
 import type { Target, TargetLook } from "./targets.ts"
@@ -23,18 +26,22 @@ import { grouped, percent } from "./words.ts"
 /** The evidence on a share of requests: errors, or successes where less is worse. */
 export type ProportionState = {
   readonly kind: "proportion"
+  readonly begun: boolean
   readonly canary: Counts
   readonly control: Counts
-  readonly worse: Bets
+  readonly worse: Suspicion
   readonly fine: Bets
   readonly dispersion: Dispersion
   readonly guards: readonly Guard[]
 }
 
-const worseBy = [1.4, 2, 4, 12, 60]
+const worseBy = [1.2, 1.5, 2.5, 6, 30]
 const fineBy = [0.05, 0.2, 0.5, 0.8]
-const worseHouse = house([1, 2, 3, 4, 2])
+const worseHouse = house(worseBy.map(() => 1))
 const fineHouse = house([1, 1, 1, 1])
+
+/** More failures than this a cold start does not explain, as a fraction of the requests. */
+const warmUpFailures = 0.02
 
 /** Above this rate of the reference the exact test is worth its cost. */
 const largeProportion = 0.05
@@ -42,11 +49,12 @@ const largeProportion = 0.05
 export function openProportion(policy: MetricPolicy, options: JudgeOptions): ProportionState {
   return {
     kind: "proportion",
+    begun: false,
     canary: nothingCounted,
     control: nothingCounted,
-    worse: openBets(worseHouse),
+    worse: openSuspicion(worseHouse),
     fine: openBets(fineHouse),
-    dispersion: noDispersion,
+    dispersion: usualDispersion,
     guards: targetsOf(policy, options.solo).map(() => openGuard),
   }
 }
@@ -56,15 +64,15 @@ export function foldProportion(
   policy: MetricPolicy,
   options: JudgeOptions,
   pace: Pace,
-  seen: { readonly canary: Observation | undefined; readonly control: Observation | undefined },
+  seen: Seen,
 ): ProportionState {
   const canary = readProportion(seen.canary) ?? nothingCounted
   const control = (options.solo ? undefined : readProportion(seen.control)) ?? nothingCounted
-  const phi = phiOf(past.dispersion, "trials")
   const up = policy.worse === "up"
   const tally = up
     ? { n1: canary.n, k1: canary.k, n0: control.n, k0: control.k }
     : { n1: control.n, k1: control.k, n0: canary.n, k0: canary.k }
+  const phi = phiOf(past.dispersion, tally)
   // Which form, and its guess at the reference, come from the past only; by the reference and not the
   // pooled rate, so that a canary that fails does not choose the test it is put to.
   const reference = up ? past.control : past.canary
@@ -72,17 +80,20 @@ export function foldProportion(
   const bet = (margin: Margin, effects: readonly number[]) =>
     effects.map((effect) => logEOf(tally, margin, effect, guess) / phi)
   const compared = tally.n1 > 0 && tally.n0 > 0
+  const tolerated = toleratedBy(policy)
+  const patient = seen.phase === "warming" ? { ...tolerated, d: tolerated.d + warmUpFailures } : tolerated
+  const worse = compared
+    ? addSuspicion(past.worse, worseHouse, bet(patient, worseBy), pace.accusation, seen.phase)
+    : past.worse
+  const dispersion = addSplit(past.dispersion, tally)
+  const numbers = numbersSoFar(past, canary, seen.phase, addCounts)
+  const both = { ...past, ...numbers, control: addCounts(past.control, control), worse, dispersion }
+  if (seen.phase === "warming") return both
   return {
-    kind: "proportion",
-    canary: addCounts(past.canary, canary),
-    control: addCounts(past.control, control),
-    worse: compared
-      ? settle(past.worse, worseHouse, bet(toleratedBy(policy), worseBy), pace.accusation)
-      : past.worse,
+    ...both,
     fine: compared
       ? settle(past.fine, fineHouse, bet(excludedFor(policy), fineBy), pace.praise, pace.praiseCeiling)
       : past.fine,
-    dispersion: addControl(past.dispersion, control),
     guards: targetsOf(policy, options.solo).map((target, i) => {
       const trials = ({ n, k }: Counts) => (target.side === "max" ? { n, k } : { n, k: n - k })
       const against = options.solo ? "none" : trials(control)
@@ -122,7 +133,7 @@ export function lookAtProportion(state: ProportionState, policy: MetricPolicy, o
     control: control.n > 0 ? { value: base, samples: control.n } : undefined,
     difference: both ? differenceOf(wilson(canary), wilson(control)) : undefined,
     limit: both ? Math.abs(worst - base) : undefined,
-    comparison: options.solo ? undefined : logWealth(state.worse),
+    comparison: options.solo ? undefined : logSuspicion(state.worse),
     targets,
     numbers: `${percent(rateOf(canary))} of ${grouped(canary.n)} requests${failed}${
       control.n > 0 ? `, control ${percent(base)} of ${grouped(control.n)}` : ""

@@ -29,3 +29,6 @@ export function readGauge(seen: Observation | undefined): readonly number[] | un
   const values = seen.values.filter((value) => Number.isFinite(value))
   return seen.values.length > 0 && values.length === 0 ? undefined : values
 }
+
+export const edgesOf = (seen: Observation | undefined): readonly number[] | undefined =>
+  seen?.kind === "histogram" ? seen.edges : undefined

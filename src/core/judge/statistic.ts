@@ -13,11 +13,11 @@ import type { JudgeOptions, Pace } from "./options.ts"
 import type { ProportionState } from "./proportion.ts"
 import { foldProportion, lookAtProportion, openProportion } from "./proportion.ts"
 import { readEvents, readGauge, readHistogram, readProportion } from "./readings.ts"
+import type { Seen } from "./seen.ts"
+import { suspicionAtMost } from "./suspicion.ts"
 
 /** The evidence on one metric, by its kind. */
 export type Statistic = ProportionState | LatencyState | EventsState | GaugeState
-
-type Seen = { readonly canary: Observation | undefined; readonly control: Observation | undefined }
 
 export function openStatistic(policy: MetricPolicy, options: JudgeOptions): Statistic {
   switch (policy.kind) {
@@ -78,13 +78,14 @@ export function accusingAtMost(past: Statistic, ceiling: number): Statistic {
       return {
         ...past,
         guards,
-        levels: past.levels.map((level) => ({ ...level, worse: giveUpAbove(level.worse, ceiling) })),
+        levels: past.levels.map((level) => ({ ...level, worse: suspicionAtMost(level.worse, ceiling) })),
       }
+    case "gauge":
+      return { ...past, guards, shift: { ...past.shift, worse: suspicionAtMost(past.shift.worse, ceiling) } }
     case "proportion":
+      return { ...past, guards, worse: suspicionAtMost(past.worse, ceiling) }
     case "events":
       return { ...past, guards, worse: giveUpAbove(past.worse, ceiling) }
-    case "gauge":
-      return { ...past, guards }
     default:
       return unreachable(past)
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
-import { addControl, noDispersion, phiOf } from "./dispersion.ts"
+import type { Dispersion } from "./dispersion.ts"
+import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
 import { differenceOf, poissonInterval, wilson } from "./display-interval.ts"
 import { binomial, chanceFrom } from "./fixtures.ts"
 import {
@@ -13,56 +14,42 @@ import {
 import { grouped, percent, short } from "./words.ts"
 
 describe("overdispersion", () => {
-  const seen = (intervals: number, next: (i: number) => number) =>
+  /** What is learned from 100 requests a side in each interval. */
+  const seen = (intervals: number, next: (i: number) => readonly [canary: number, control: number]) =>
     Array.from({ length: intervals }, (_, i) => next(i)).reduce(
-      (past, k) => addControl(past, { n: 100, k }),
-      noDispersion,
+      (past, [k1, k0]) => addSplit(past, { n1: 100, k1, n0: 100, k0 }),
+      usualDispersion,
     )
-
-  it("is 1 until twenty intervals and five events were seen", () => {
-    expect(
-      phiOf(
-        seen(20, (i) => (i % 2) * 40),
-        "trials",
-      ),
-    ).toBe(1)
-    expect(
-      phiOf(
-        seen(21, (i) => (i % 2) * 40),
-        "trials",
-      ),
-    ).toBeGreaterThan(5)
-    expect(
-      phiOf(
-        seen(100, () => 0),
-        "trials",
-      ),
-    ).toBe(1)
-  })
+  const phi = (past: Dispersion) => phiOf(past, { n1: 100, k1: 1, n0: 100, k0: 1 })
 
   it("is about 1 for independent outcomes, and the size of the clusters for clustered ones", () => {
     const chance = chanceFrom(7)
-    const alone = phiOf(
-      seen(600, () => binomial(chance, 100, 0.1)),
-      "trials",
-    )
-    const clustered = phiOf(
-      seen(600, () => 5 * binomial(chance, 20, 0.1)),
-      "trials",
-    )
-    expect(alone).toBeLessThan(1.25)
+    const alone = () => binomial(chance, 100, 0.1)
+    const clusters = () => 5 * binomial(chance, 20, 0.1)
+    expect(phi(seen(600, () => [alone(), alone()]))).toBeLessThan(1.25)
+    const clustered = phi(seen(600, () => [clusters(), clusters()]))
     expect(clustered).toBeGreaterThan(4)
     expect(clustered).toBeLessThan(6)
   })
 
-  it("is not raised by a slow drift of the baseline", () => {
+  it("is not raised by what both sides share: an outage, a drift, a canary that always fails more", () => {
     const chance = chanceFrom(8)
-    expect(
-      phiOf(
-        seen(600, (i) => binomial(chance, 100, 0.05 + i / 3000)),
-        "trials",
-      ),
-    ).toBeLessThan(1.3)
+    const of = (rate: number) => binomial(chance, 100, rate)
+    const outage = (i: number) => (i % 60 < 20 ? 0.4 : 0.02)
+    expect(phi(seen(600, (i) => [of(outage(i)), of(outage(i))]))).toBeLessThan(1.3)
+    expect(phi(seen(600, (i) => [of(0.05 + i / 3000), of(0.05 + i / 3000)]))).toBeLessThan(1.3)
+    expect(phi(seen(600, () => [of(0.2), of(0.02)]))).toBeLessThan(1.3)
+  })
+
+  it("grows with the events of an interval, as two correct cohorts drift apart", () => {
+    const quiet = phiOf(usualDispersion, { n1: 1000, k1: 10, n0: 1000, k0: 10 })
+    const busy = phiOf(usualDispersion, { n1: 1e6, k1: 10_000, n0: 1e6, k0: 10_000 })
+    expect(quiet).toBe(1)
+    expect(busy).toBeGreaterThan(1.5)
+  })
+
+  it("stays 1 where nothing happens", () => {
+    expect(phi(seen(100, () => [0, 0]))).toBe(1)
   })
 })
 

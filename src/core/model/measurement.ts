@@ -14,8 +14,15 @@ export const bucketsPerOctave = 32
 export type Observation =
   /** Of `total` requests `bad` were bad. Whole numbers, 0 ≤ bad ≤ total. */
   | { readonly kind: "proportion"; readonly total: number; readonly bad: number }
-  /** The latencies of the answered requests. */
-  | { readonly kind: "histogram"; readonly buckets: Histogram }
+  /**
+   * The latencies of the answered requests. `edges`: the buckets at whose upper ends the source tells requests
+   * apart, rising; absent when it does so at every one of ours.
+   */
+  | {
+      readonly kind: "histogram"
+      readonly buckets: Histogram
+      readonly edges?: readonly number[] | undefined
+    }
   /** `events` happened while the cohort was exposed for `exposure` instance-seconds. */
   | { readonly kind: "events"; readonly events: number; readonly exposure: number }
   /** Samples of a level, one a scrape and instance. Finite numbers. */

@@ -1,7 +1,7 @@
 import type { Measurement, Observation } from "../../model/measurement.ts"
 import type { KayentaPolicy, MetricPolicy } from "../../model/policy.ts"
 import type { Verdict } from "../../model/verdict.ts"
-import { calibrate, type JudgeState, observe, tryAgain, verdicts } from "../judge.ts"
+import { type JudgeState, observe, observeWarmUp, tryAgain, verdicts } from "../judge.ts"
 import { short } from "../words.ts"
 import { noEffectAsked } from "./classify.ts"
 import { type JudgedMetric, judgeSeries, type KayentaMetric } from "./judge-series.ts"
@@ -65,7 +65,7 @@ export function observeKayenta(state: KayentaState, measurement: Measurement): K
 /** The warm-up teaches Kayenta nothing. */
 export const calibrateKayenta = (state: KayentaState, measurement: Measurement): KayentaState => ({
   ...state,
-  own: calibrate(state.own, measurement),
+  own: observeWarmUp(state.own, measurement),
 })
 
 /** Kayenta remembers nothing of an earlier attempt. */

@@ -18,7 +18,9 @@ if (process.argv[2] !== "router") {
   const { addConfigCommands } = await import("./main/config-commands.ts")
   const { addClientCommands } = await import("./cli/commands.ts")
   const { addImportCommand } = await import("./main/import-command.ts")
+  const { addJudgeCommands } = await import("./main/judge-commands.ts")
   addConfigCommands(program)
+  addJudgeCommands(program)
   addImportCommand(program)
   addClientCommands(program)
 }

@@ -1,0 +1,37 @@
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { gunzipSync } from "node:zlib"
+
+/** What only the scorer knows of a case. Times in seconds; arrays have one entry a tick. */
+export type Label = {
+  readonly case: string
+  readonly class: string
+  readonly should_rollback: boolean
+  readonly onset_t: number | null
+  readonly regressed: string | null
+  readonly flavour: readonly string[]
+  readonly duration_s: number
+  readonly interval_s: number
+  readonly weight: number
+  readonly harm_unit: string
+  /** Expected harm while the canary has its weight. */
+  readonly harm: readonly number[] | null
+  readonly canary_requests: readonly number[]
+  /** Log likelihood ratio of the tick for who knows everything but chance. */
+  readonly oracle_llr: readonly number[] | null
+  readonly oracle_kind: string | null
+}
+
+/** Labels of the set in a folder. Throws when there is none. */
+export function readLabels(folder: string): readonly Label[] {
+  const file = join(folder, "labels.jsonl.gz")
+  if (!existsSync(file))
+    throw new Error(`${file} does not exist: make a set with npm run bench:judge -- --generate --seed 1`)
+  return linesOf(file).map((line) => JSON.parse(line) as Label)
+}
+
+export const caseFile = (folder: string, name: string): string => join(folder, "cases", `${name}.jsonl.gz`)
+
+/** The lines of a case in order. */
+export const linesOf = (file: string): readonly string[] =>
+  gunzipSync(readFileSync(file)).toString("utf8").trimEnd().split("\n")

@@ -79,7 +79,7 @@ class OurReader {
       if (!read) return false
       const instance = new Kept()
       instance.write(writeRequestHead(read.head, origin), "latin1")
-      this.#now = { head: read.head, body: new RequestBody(read.head), instance }
+      this.#now = { head: read.head, body: new RequestBody(read.head.framing), instance }
       this.#take(read.end)
     }
     const { head, body, instance } = this.#now
@@ -95,7 +95,7 @@ class OurReader {
       method: head.method,
       target: head.target,
       minor: head.minor,
-      fields: head.fields.map(([, lower, value]) => [lower, value]),
+      fields: head.fields.map(({ lower, value }) => [lower, value]),
       body: contentOf(written, head),
       keepAlive: head.keepAlive,
       end: this.#consumed,

@@ -116,7 +116,7 @@ export class BodyReader {
     }
     const size = ends === 0 ? 2 : ends + 4
     if (ends > 0) this.trailers = readFields(this.#tail.slice(0, ends), 0, 64)
-    if (this.trailers.some(([, lower]) => neverTrailer.has(lower)))
+    if (this.trailers.some(({ lower }) => neverTrailer.has(lower)))
       throw badRequest("a trailer tells how to read the message")
     this.#state = "done"
     return at + size - before

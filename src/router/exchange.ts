@@ -6,7 +6,7 @@ import type { Failure } from "./counters.ts"
 import type { Field } from "./fields.ts"
 import type { MirrorPair } from "./mirror-counters.ts"
 import { writeOwnAnswer } from "./own-answer.ts"
-import { RequestBody } from "./request-body.ts"
+import { RequestBody, withoutBody } from "./request-body.ts"
 import type { RequestHead } from "./request-head.ts"
 import type { ResponseHead } from "./response-head.ts"
 import { mayTryAgain, mayUseIdle } from "./retry.ts"
@@ -20,7 +20,7 @@ import { type Origin, writeRequestHead } from "./write-head.ts"
 const isEventStream = (head: ResponseHead): boolean =>
   head.framing.kind === "chunked" || head.framing.kind === "close"
     ? head.fields.some(
-        ([, lower, value]) => lower === "content-type" && value.startsWith("text/event-stream"),
+        ({ lower, value }) => lower === "content-type" && value.startsWith("text/event-stream"),
       )
     : false
 
@@ -58,7 +58,7 @@ export class Exchange implements Receiver, Ticking {
     this.#route = route
     this.#client = client
     this.#head = head
-    this.#body = new RequestBody(head)
+    this.#body = head.framing.kind === "none" ? withoutBody : new RequestBody(head.framing)
     this.#answer = new Answer(head.minor)
     const { address, listener, isSecure } = client
     this.#origin = { address, listener, isSecure, requestId: traffic.requestId() }
@@ -66,7 +66,7 @@ export class Exchange implements Receiver, Ticking {
 
   begin(): void {
     const { table } = this.#route
-    const value = (lower: string) => this.#head.fields.find(([, name]) => name === lower)?.[2]
+    const value = (lower: string) => this.#head.fields.find((field) => field.lower === lower)?.value
     const { key, assign } = stickyKey(table.sticky, value, this.#client.address, this.#traffic.userId)
     this.#point = key === undefined ? this.#route.nextPoint() : pointOf(table.salt, key)
     this.#forced = key === undefined ? undefined : this.#route.forcedPool(key)

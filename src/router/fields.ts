@@ -1,10 +1,42 @@
 import { badRequest } from "./bad-message.ts"
 
-/** A header field: its name as sent, the name in lower case, its value without the space around it. */
-export type Field = readonly [name: string, lower: string, value: string]
+/** A header field. */
+export type Field = {
+  /** As sent. */
+  readonly name: string
+  /** The name in lower case. */
+  readonly lower: string
+  /** Without the space around it. */
+  readonly value: string
+  /** `Name: value` with its CRLF: how it goes on. */
+  readonly line: string
+  /** It means nothing to the router itself. */
+  readonly isPlain: boolean
+}
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const value = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** Fields that the router reads, says itself, or keeps to one connection. */
+const special = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-immunity-pool",
+  "x-immunity-router",
+  "x-request-id",
+])
 
 export const isFieldValue = (text: string): boolean => value.test(text)
 
@@ -12,27 +44,63 @@ export const isFieldValue = (text: string): boolean => value.test(text)
  * Reads field lines, separated by CRLF, none after the last. Throws on everything that two readers could
  * understand differently: folded lines, bare CR or LF, NUL, space before the colon, empty names.
  */
-export function readFields(text: string, from: number, most: number): Field[] {
+export function readFields(text: string, from: number, most: number): readonly Field[] {
   const fields: Field[] = []
   let at = from
   while (at < text.length) {
     let end = text.indexOf("\r\n", at)
     if (end === -1) end = text.length
-    const colon = text.indexOf(":", at)
-    if (colon === -1 || colon >= end) throw badRequest("a header line has no colon")
-    const name = text.slice(at, colon)
-    if (!token.test(name)) throw badRequest("a header name is not a token")
-    const content = trim(text, colon + 1, end)
-    if (!value.test(content)) throw badRequest(`the value of ${name} holds a control character`)
+    const line = text.slice(at, end)
+    const field = known.get(line) ?? readField(line)
     if (fields.length === most) throw badRequest(`more than ${most} header fields`)
-    fields.push([name, lowerCase(name), content])
+    fields.push(field)
     at = end + 2
   }
   return fields
 }
 
+// Most lines come again and again, from every user: what was read once is not read anew.
+const known = new Map<string, Field>()
+const mostKnown = 2_000
+const longestKnown = 200
+/** What tells one user from another comes again too rarely, and has no place in a memory that all share. */
+const personal = new Set(["cookie", "set-cookie", "authorization", "proxy-authorization", "x-api-key"])
+
+function readField(line: string): Field {
+  const colon = line.indexOf(":")
+  if (colon === -1) throw badRequest("a header line has no colon")
+  const name = line.slice(0, colon)
+  if (!token.test(name)) throw badRequest("a header name is not a token")
+  const content = trim(line, colon + 1)
+  if (!value.test(content)) throw badRequest(`the value of ${name} holds a control character`)
+  const lower = name.toLowerCase()
+  if (line.length > longestKnown || personal.has(lower)) return asField(name, lower, content)
+  // Copies: a piece of a string would keep the whole head in memory.
+  const field = asField(copied(name), copied(lower), copied(content))
+  if (known.size >= mostKnown) known.clear()
+  known.set(copied(line), field)
+  return field
+}
+
+const asField = (name: string, lower: string, content: string): Field => ({
+  name,
+  lower,
+  value: content,
+  line: `${name}: ${content}\r\n`,
+  isPlain: !special.has(lower),
+})
+
+const copied = (text: string): string => Buffer.from(text, "latin1").toString("latin1")
+
+const lists = new Map([
+  ["keep-alive", ["keep-alive"]],
+  ["Keep-Alive", ["keep-alive"]],
+  ["close", ["close"]],
+])
+
 /** The elements of a comma-separated list, in lower case. */
 export const listOf = (text: string): readonly string[] =>
+  lists.get(text) ??
   text
     .split(",")
     .map((part) => part.trim().toLowerCase())
@@ -42,23 +110,12 @@ export const listOf = (text: string): readonly string[] =>
 export const readLength = (text: string): number | undefined =>
   /^\d{1,15}$/.test(text) ? Number(text) : undefined
 
-function trim(text: string, from: number, to: number): string {
+function trim(text: string, from: number): string {
   let start = from
-  let end = to
+  let end = text.length
   while (start < end && isBlank(text.charCodeAt(start))) start += 1
   while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1
   return text.slice(start, end)
 }
 
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
-
-// The same few dozen names come again and again; lowering each anew shows in the profile.
-const known = new Map<string, string>()
-
-function lowerCase(name: string): string {
-  const before = known.get(name)
-  if (before !== undefined) return before
-  const lower = name.toLowerCase()
-  if (known.size < 1_000) known.set(name, lower)
-  return lower
-}

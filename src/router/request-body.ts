@@ -1,7 +1,7 @@
 import type { Socket } from "node:net"
 import { BodyReader } from "./body-reader.ts"
+import { type Framing, noBody } from "./framing.ts"
 import { Outbox } from "./outbox.ts"
-import type { RequestHead } from "./request-head.ts"
 import { writeTrailers } from "./write-head.ts"
 
 /** The content of a request on its way to an instance, in new chunks where it has chunks. */
@@ -11,9 +11,9 @@ export class RequestBody {
   readonly #emit: (content: Buffer) => void
   readonly #isChunked: boolean
 
-  constructor(head: RequestHead) {
-    this.#reader = new BodyReader(head.framing)
-    this.#isChunked = head.framing.kind === "chunked"
+  constructor(framing: Framing) {
+    this.#reader = new BodyReader(framing)
+    this.#isChunked = framing.kind === "chunked"
     this.#emit = (content) => (this.#isChunked ? this.#out.pushChunk(content) : this.#out.push(content))
   }
 
@@ -33,3 +33,6 @@ export class RequestBody {
     return this.#out.flush(instance)
   }
 }
+
+/** Of all requests that have none. */
+export const withoutBody = new RequestBody(noBody)

@@ -29,7 +29,9 @@ describe("a request head", () => {
       minor: 1,
       keepAlive: true,
     })
-    expect(found?.head.fields).toContainEqual(["X-Y", "x-y", "z"])
+    expect(found?.head.fields).toContainEqual(
+      expect.objectContaining({ name: "X-Y", lower: "x-y", value: "z" }),
+    )
   })
 
   it("is waited for while it is not complete, byte by byte", () => {

@@ -1,6 +1,7 @@
 import { BadMessage, badRequest } from "./bad-message.ts"
 import { type Field, isFieldValue, listOf, readFields, readLength } from "./fields.ts"
 import { chunkedBody, type Framing, noBody } from "./framing.ts"
+import { headText } from "./head-end.ts"
 import { defaultLimits, type Limits } from "./limits.ts"
 
 export type RequestHead = {
@@ -39,13 +40,13 @@ export function readRequestHead(
 ): ReadRequest | undefined {
   // One empty line before a request is what old clients leave behind a body; RFC 9112 2.2 lets it pass.
   const start = buffer[from] === 0x0d && buffer[from + 1] === 0x0a ? from + 2 : from
-  const end = buffer.indexOf("\r\n\r\n", start, "latin1")
-  if (end === -1) {
+  const text = headText(buffer, start)
+  if (text === undefined) {
     refuseHopeless(buffer, start, most.mostHead)
     return undefined
   }
-  if (end - start > most.mostHead) throw tooLarge(most.mostHead)
-  return { head: parse(buffer.toString("latin1", start, end), most.mostFields), end: end + 4 }
+  if (text.length > most.mostHead) throw tooLarge(most.mostHead)
+  return { head: parse(text, most.mostFields), end: start + text.length + 4 }
 }
 
 /** What can never become a head is not waited for. */
@@ -64,10 +65,13 @@ const tooLarge = (mostHead: number): BadMessage =>
 function parse(text: string, mostFields: number): RequestHead {
   const lineEnd = text.indexOf("\r\n")
   const line = lineEnd === -1 ? text : text.slice(0, lineEnd)
-  const [method, sent, version, ...more] = line.split(" ")
-  if (method === undefined || sent === undefined || version === undefined || more.length > 0)
+  const first = line.indexOf(" ")
+  const second = line.indexOf(" ", first + 1)
+  if (first === -1 || second === -1 || line.includes(" ", second + 1))
     throw badRequest("the request line is not: method, target, version")
-  const minor = readVersion(version)
+  const method = line.slice(0, first)
+  const sent = line.slice(first + 1, second)
+  const minor = readVersion(line.slice(second + 1))
   checkMethod(method)
   const fields = lineEnd === -1 ? [] : readAll(text, lineEnd + 2, mostFields)
   const found = gather(fields, minor)
@@ -137,7 +141,8 @@ function gather(fields: readonly Field[], minor: 0 | 1): Found {
   const found: Found = { host: undefined, framing: noBody, connection: [], upgrade: undefined }
   let length: number | undefined
   let coding: string | undefined
-  for (const [, lower, value] of fields) {
+  for (const { lower, value, isPlain } of fields) {
+    if (isPlain) continue
     switch (lower) {
       case "host":
         if (found.host !== undefined) throw badRequest("Host is there twice")
@@ -154,7 +159,8 @@ function gather(fields: readonly Field[], minor: 0 | 1): Found {
         coding = value
         break
       case "connection":
-        found.connection = [...found.connection, ...listOf(value)]
+        found.connection =
+          found.connection.length === 0 ? listOf(value) : [...found.connection, ...listOf(value)]
         break
       case "upgrade":
         found.upgrade = found.upgrade === undefined ? plainUpgrade(value) : undefined

@@ -1,6 +1,7 @@
 import { BadMessage } from "./bad-message.ts"
 import { type Field, listOf, readFields, readLength } from "./fields.ts"
 import { bodyToClose, chunkedBody, type Framing, noBody } from "./framing.ts"
+import { headText } from "./head-end.ts"
 
 export type ResponseHead = {
   readonly status: number
@@ -26,28 +27,26 @@ const bad = (message: string): BadMessage => new BadMessage(502, "bad-response",
 
 /** Reads the head of an answer to `method`. Undefined: not all there yet. Throws a BadMessage when it is ambiguous. */
 export function readResponseHead(buffer: Buffer, from: number, method: string): ReadResponse | undefined {
-  const end = buffer.indexOf("\r\n\r\n", from, "latin1")
-  if (end === -1 ? buffer.length - from > mostHead : end - from > mostHead) throw bad("the head is too large")
-  if (end === -1) {
+  const text = headText(buffer, from)
+  if ((text === undefined ? buffer.length - from : text.length) > mostHead) throw bad("the head is too large")
+  if (text === undefined) {
     if (buffer.length - from >= 5 && buffer.toString("latin1", from, from + 5) !== "HTTP/")
       throw bad("this is not HTTP")
     return undefined
   }
-  return { head: parse(buffer.toString("latin1", from, end), method), end: end + 4 }
+  return { head: parse(text, method), end: from + text.length + 4 }
 }
 
 function parse(text: string, method: string): ResponseHead {
   const lineEnd = text.indexOf("\r\n")
-  const match = statusLine.exec(lineEnd === -1 ? text : text.slice(0, lineEnd))
-  if (!match) throw bad("the status line is not understood")
-  const minor = match[1] === "1" ? 1 : 0
-  const status = Number(match[2])
+  const { minor, status, reason } = readStatusLine(lineEnd === -1 ? text : text.slice(0, lineEnd))
   const fields = lineEnd === -1 ? [] : readFields(text, lineEnd + 2, mostFields)
   let length: number | undefined
   let coding: string | undefined
   let connection: readonly string[] = []
   let upgrade: string | undefined
-  for (const [, lower, value] of fields) {
+  for (const { lower, value, isPlain } of fields) {
+    if (isPlain) continue
     if (lower === "content-length") {
       if (length !== undefined) throw bad("Content-Length is there twice")
       length = readLength(value)
@@ -55,7 +54,8 @@ function parse(text: string, method: string): ResponseHead {
     } else if (lower === "transfer-encoding") {
       if (coding !== undefined) throw bad("Transfer-Encoding is there twice")
       coding = value.toLowerCase()
-    } else if (lower === "connection") connection = [...connection, ...listOf(value)]
+    } else if (lower === "connection")
+      connection = connection.length === 0 ? listOf(value) : [...connection, ...listOf(value)]
     else if (lower === "upgrade") upgrade = value
   }
   if (coding !== undefined && length !== undefined)
@@ -66,7 +66,7 @@ function parse(text: string, method: string): ResponseHead {
   const stays = minor === 1 ? !connection.includes("close") : connection.includes("keep-alive")
   return {
     status,
-    reason: match[3] ?? "",
+    reason,
     minor,
     fields,
     framing,
@@ -75,6 +75,17 @@ function parse(text: string, method: string): ResponseHead {
     keepAlive: stays && framing.kind !== "close",
     upgrade,
   }
+}
+
+type StatusLine = Pick<ResponseHead, "minor" | "status" | "reason">
+
+const usual: StatusLine = { minor: 1, status: 200, reason: "OK" }
+
+function readStatusLine(line: string): StatusLine {
+  if (line === "HTTP/1.1 200 OK") return usual
+  const match = statusLine.exec(line)
+  if (!match) throw bad("the status line is not understood")
+  return { minor: match[1] === "1" ? 1 : 0, status: Number(match[2]), reason: match[3] ?? "" }
 }
 
 function framingOf(method: string, status: number, chunked: boolean, length: number | undefined): Framing {

@@ -8,6 +8,11 @@ const mostEjected = 0.1
 /** Below this share of well instances a last pool asks all of them: few would only be trampled. */
 const panicBelow = 0.5
 
+function areWell(members: readonly HasInstance[], now: number): boolean {
+  for (const { instance } of members) if (instance.mark !== undefined || instance.isEjected(now)) return false
+  return true
+}
+
 /**
  * Those of `left` that may be asked now; empty when nobody of this pool should be. `isLast`: there is no pool
  * to fall back to, so rather one that looks ill than nobody. One that has never passed is asked in no case.
@@ -18,7 +23,7 @@ export function usableOf<M extends HasInstance>(
   isLast: boolean,
   now: number,
 ): readonly M[] {
-  if (left.every(({ instance }) => instance.mark === undefined && !instance.isEjected(now))) return left
+  if (areWell(left, now)) return left
   const proven = left.filter(({ instance }) => instance.mark !== "unproven")
   const well = proven.filter(({ instance }) => instance.mark !== "failing")
   const wellOfAll = all.filter(({ instance }) => instance.mark === undefined).length

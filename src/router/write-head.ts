@@ -54,7 +54,14 @@ export function writeRequestHead(head: RequestHead, origin: Origin): string {
   let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${host}\r\n`
   let forwardedFor = ""
   let requestId = origin.requestId
-  for (const [name, lower, value] of head.fields) {
+  const named = head.connection.some((one) => one !== "keep-alive" && one !== "close")
+    ? head.connection
+    : nothing
+  for (const { lower, value, line, isPlain } of head.fields) {
+    if (isPlain) {
+      if (!isNamed(lower, named)) text += line
+      continue
+    }
     switch (lower) {
       case "host":
       case "content-length":
@@ -68,8 +75,7 @@ export function writeRequestHead(head: RequestHead, origin: Origin): string {
         requestId = value
         continue
     }
-    if (hopByHop.has(lower) || isNamed(lower, head.connection)) continue
-    text += `${name}: ${value}\r\n`
+    if (!hopByHop.has(lower) && !isNamed(lower, named)) text += line
   }
   text += framingLine(
     head.framing,
@@ -85,7 +91,7 @@ export function writeRequestHead(head: RequestHead, origin: Origin): string {
 /** The copy of a read-only request, without anybody's identity. */
 export function writeMirrorHead(head: RequestHead, origin: Origin): string {
   const fields = head.fields.filter(
-    ([, lower]) => !credentials.has(lower) && lower !== "expect" && lower !== "x-mirror",
+    ({ lower }) => !credentials.has(lower) && lower !== "expect" && lower !== "x-mirror",
   )
   const copy = writeRequestHead({ ...head, fields, upgrade: undefined }, origin)
   return `${copy.slice(0, -2)}X-Mirror: 1\r\n\r\n`
@@ -104,15 +110,9 @@ export type AnswerShape = {
 /** An answer as it goes to the client: written anew. */
 export function writeResponseHead(head: ResponseHead, shape: AnswerShape): string {
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
-  for (const [name, lower, value] of head.fields) {
-    if (
-      lower === "content-length" ||
-      hopByHop.has(lower) ||
-      ours.has(lower) ||
-      isNamed(lower, head.connection)
-    )
-      continue
-    text += `${name}: ${value}\r\n`
+  for (const { lower, line, isPlain } of head.fields) {
+    const isKept = isPlain || (lower !== "content-length" && !hopByHop.has(lower) && !ours.has(lower))
+    if (isKept && !isNamed(lower, head.connection)) text += line
   }
   if (shape.framing.kind === "none") {
     if (head.length !== undefined && head.status >= 200 && head.status !== 204)
@@ -128,10 +128,12 @@ export function writeResponseHead(head: ResponseHead, shape: AnswerShape): strin
 /** What ends a chunked body, with the fields after it that may stand there. */
 export function writeTrailers(trailers: readonly Field[]): string {
   let text = "0\r\n"
-  for (const [name, lower, value] of trailers)
-    if (!neverTrailer.has(lower) && !hopByHop.has(lower) && !ours.has(lower)) text += `${name}: ${value}\r\n`
+  for (const { lower, line } of trailers)
+    if (!neverTrailer.has(lower) && !hopByHop.has(lower) && !ours.has(lower)) text += line
   return `${text}\r\n`
 }
+
+const nothing: readonly string[] = []
 
 const isNamed = (lower: string, connection: readonly string[]): boolean =>
   connection.length > 0 && connection.includes(lower) && !neverNamed.has(lower)

@@ -28,7 +28,11 @@ describe("a body", () => {
     const bytes = Buffer.from(text).toString("latin1")
     const found = read(chunkedBody, bytes, pieces)
     expect(Buffer.from(found.content, "latin1").toString()).toBe("hello, 世\r\nabc")
-    expect(found).toMatchObject({ done: true, rest: "GET /", trailers: [{ name: "X-Sum", lower: "x-sum", value: "1" }] })
+    expect(found).toMatchObject({
+      done: true,
+      rest: "GET /",
+      trailers: [{ name: "X-Sum", lower: "x-sum", value: "1" }],
+    })
   })
 
   it("without content is complete at once", () => {

@@ -19,9 +19,11 @@ if (process.argv[2] !== "router") {
   const { addClientCommands } = await import("./cli/commands.ts")
   const { addImportCommand } = await import("./main/import-command.ts")
   const { addJudgeCommands } = await import("./main/judge-commands.ts")
+  const { addSimulateCommand } = await import("./main/simulate-command.ts")
   addConfigCommands(program)
   addJudgeCommands(program)
   addImportCommand(program)
+  addSimulateCommand(program)
   addClientCommands(program)
 }
 program

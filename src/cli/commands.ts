@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 import type { Command } from "commander"
 import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } from "../api/contract/views.ts"
 import { exit, Stop } from "./client.ts"
+import { addExport } from "./export.ts"
 import { addOrders } from "./orders.ts"
 import { line, print, printApp, printInstances, printRollout, printTimeline } from "./print.ts"
 import { appName, base, type Common, client, split } from "./target.ts"
@@ -52,6 +53,7 @@ export function addClientCommands(program: Command): void {
   base(program, "drift [app]", "instances that somebody modified, with the difference")
     .option("--exit-code", `ends with ${exit.different} when there are any`)
     .action(drift)
+  addExport(program)
   addOrders(program)
 }
 

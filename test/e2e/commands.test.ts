@@ -59,6 +59,17 @@ describe("whoever gives orders on the command line", () => {
     expect(why.code).toBe(7)
   })
 
+  it("gets the present routes as a configuration of nginx", async () => {
+    const { code, stdout } = await run("export", "nginx", "papi")
+    expect(code).toBe(0)
+    expect(stdout).toContain(`listen 127.0.0.1:${cluster.ports[1]};`)
+    expect(stdout).toMatch(/split_clients .*\n {2}\* papi_sandbox_r\d+;/)
+    expect(stdout).toMatch(/server 127\.0\.0\.1:\d+; # papi-/)
+    expect(stdout).not.toContain("preview")
+    const nobody = await run("export", "nginx", "nobody")
+    expect([nobody.code, nobody.stderr]).toEqual([2, expect.stringContaining("no application nobody")])
+  })
+
   it("is told what will happen, and nothing happens unasked", async () => {
     const { code, stderr } = await run("approve", "papi#2", "--reason", "looks good")
     expect(code).toBe(2)

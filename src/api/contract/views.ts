@@ -136,6 +136,25 @@ export const InstanceView = Type.Object({
 })
 export type InstanceView = Static<typeof InstanceView>
 
+/** How the users of a region are split now, as its router was last seen to do it. */
+export const RouteView = Type.Object({
+  route: Type.String(),
+  region: Type.String(),
+  router: Type.String(),
+  listen: Type.String(),
+  salt: Type.String(),
+  sticky: Type.Object({ by: Type.String(), name: maybe(Type.String()) }),
+  stable: maybe(Type.String()),
+  pools: Type.Array(
+    Type.Object({
+      pool: Type.String(),
+      weight: Type.Number(),
+      instances: Type.Array(Type.Object({ id: Type.String(), address: Type.String() })),
+    }),
+  ),
+})
+export type RouteView = Static<typeof RouteView>
+
 export const LockView = Type.Object({
   id: Type.Number(),
   scope: Type.String(),

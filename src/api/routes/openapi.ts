@@ -11,7 +11,15 @@ import {
   Reason,
   Unlock,
 } from "../contract/commands.ts"
-import { AppSummary, AppView, InstanceView, Problem, RolloutView, TimelineEntry } from "../contract/views.ts"
+import {
+  AppSummary,
+  AppView,
+  InstanceView,
+  Problem,
+  RolloutView,
+  RouteView,
+  TimelineEntry,
+} from "../contract/views.ts"
 
 type Operation = {
   readonly method: "get" | "post" | "put"
@@ -83,6 +91,7 @@ function describe(): unknown {
   const paths: Record<string, Record<string, unknown>> = {
     "/v1/apps": { get: plain("All applications, those that need a person first", list(AppSummary)) },
     "/v1/apps/{app}/servers": { get: plain("The instances", list(InstanceView)) },
+    "/v1/apps/{app}/routes": { get: plain("How users are split now", list(RouteView)) },
     "/v1/apps/{app}/timeline": { get: plain("What happened, newest first", list(TimelineEntry)) },
     "/v1/evidence/{hash}": { get: plain("What a decision rested on", {}) },
     "/v1/logs": { get: plain("A piece of a log", {}) },

@@ -1,7 +1,15 @@
 import type { FastifyInstance } from "fastify"
 import { shortCommit } from "../../core/model/ids.ts"
 import type { Application } from "../../core/pipeline/application.ts"
-import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } from "../contract/views.ts"
+import { routeName } from "../../core/pipeline/input.ts"
+import type {
+  AppSummary,
+  AppView,
+  InstanceView,
+  RolloutView,
+  RouteView,
+  TimelineEntry,
+} from "../contract/views.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
 import { appSummary, appView } from "../views/app-view.ts"
 import { entryOf, rolloutView } from "../views/rollout-view.ts"
@@ -26,6 +34,10 @@ export function readRoutes(api: FastifyInstance, parts: ApiParts): void {
   api.get<InApp>(
     "/v1/apps/:app/servers",
     async (request): Promise<readonly InstanceView[]> => readServers(parts, request.params.app),
+  )
+  api.get<InApp>(
+    "/v1/apps/:app/routes",
+    async (request): Promise<readonly RouteView[]> => readRouting(parts, request.params.app),
   )
   api.get<InApp & { Querystring: { limit?: string } }>("/v1/apps/:app/timeline", async (request) =>
     readTimeline(parts, request.params.app, Number(request.query.limit ?? 100)),
@@ -122,6 +134,22 @@ export function readServers(parts: ApiParts, app: string): readonly InstanceView
         leaving: instance.retired?.because ?? instance.condemned,
       }),
     ),
+  )
+}
+
+/** The regions' routes; previews are an inner matter. */
+function readRouting(parts: ApiParts, app: string): readonly RouteView[] {
+  const { regions } = stateOf(parts, app)
+  const servers = [...(parts.engine.world(app)?.servers.values() ?? [])]
+  return servers.flatMap(({ router }) =>
+    (router?.apps[app]?.routes ?? []).flatMap((route): readonly RouteView[] => {
+      const region = regions.find(({ name }) => routeName(app, name) === route.route)
+      if (!region) return []
+      const { router: carriedBy = "embedded", mirror: _, ...rest } = route
+      const listen = router?.listeners[route.route] ?? route.listen
+      const pools = route.pools.map((pool) => ({ ...pool, instances: [...pool.instances] }))
+      return [{ ...rest, pools, region: region.name, router: carriedBy, listen }]
+    }),
   )
 }
 

@@ -25,8 +25,21 @@ describe.skipIf(!installed)("a real Prometheus", () => {
     'memory_bytes{instance="papi-70-1"} 999',
     'not_a_number{instance="papi-7-1"} NaN',
   ]
+  const begun = Date.now()
+  /** Ten a second, of which one is bad; all of them take 40 ms. */
+  const counters = () => {
+    const count = Math.floor((Date.now() - begun) / 100)
+    return ["papi-7-1", "papi-7-2"].flatMap((id) => [
+      `requests_total{instance="${id}",code="200"} ${count - Math.floor(count / 10)}`,
+      `requests_total{instance="${id}",code="500"} ${Math.floor(count / 10)}`,
+      `took_seconds_bucket{instance="${id}",le="0.025"} 0`,
+      `took_seconds_bucket{instance="${id}",le="0.05"} ${count}`,
+      `took_seconds_bucket{instance="${id}",le="+Inf"} ${count}`,
+    ])
+  }
   const exporter = createServer((_, response) => {
-    response.writeHead(200, { "content-type": "text/plain" }).end(`${samples.join("\n")}\n`)
+    const lines = [...samples, ...counters()]
+    response.writeHead(200, { "content-type": "text/plain" }).end(`${lines.join("\n")}\n`)
   })
   let prometheus: ChildProcess | undefined
   let url = ""
@@ -61,22 +74,26 @@ scrape_configs:
     rmSync(folder, { recursive: true, force: true })
   })
 
-  const ask = (query: string, instances: readonly string[], interval = 5_000) => {
+  const ask = (
+    query: string,
+    instances: readonly string[],
+    more: { kind?: MetricQuestion["metric"]["kind"]; bad?: string; interval?: number } = {},
+  ) => {
     const to = Date.now()
     const question: MetricQuestion = {
       app: "papi",
       addresses: {},
       metric: {
         name: "memory",
-        source: { type: "prometheus", url, query },
-        kind: "gauge",
+        source: { type: "prometheus", url, query, bad: more.bad },
+        kind: more.kind ?? "gauge",
         worse: "up",
         critical: false,
         tolerateRatio: 0,
         tolerateDelta: 0,
       },
       cohort: { route: "papi/prod", pool: "r7", mirrored: false, instances },
-      from: to - interval,
+      from: to - (more.interval ?? 5_000),
       to,
     }
     return prometheusMetrics().observe(question, new AbortController().signal)
@@ -101,6 +118,42 @@ scrape_configs:
         ask(`count_over_time(memory_bytes{instance="\${instance}"}[\${window}]) > bool 0`, ["papi-7-1"]),
       ),
     ).toEqual([1])
+  })
+
+  it("counts requests, events and buckets of an interval, and tells no bad ones from no such series", async () => {
+    const both = ["papi-7-1", "papi-7-2"]
+    const increase = (series: string) => `sum(increase(${series}[\${window}]))`
+    const mine = `instance="\${instance}"`
+    const all = increase(`requests_total{${mine}}`)
+    const counted = async (kind: MetricQuestion["metric"]["kind"], query: string, bad?: string) =>
+      ask(query, both, { kind, interval: 6_000, ...(bad === undefined ? {} : { bad }) })
+    // Prometheus must have seen the whole interval; then it is 120 requests, give or take a scrape at each end.
+    await expect
+      .poll(async () => (await counted("events", all).catch(() => undefined)) as { events?: number }, {
+        timeout: 30_000,
+        interval: 500,
+      })
+      .toMatchObject({
+        kind: "events",
+        exposure: 12,
+        events: expect.toSatisfy((n: number) => n > 80 && n < 160),
+      })
+    const bad = await counted("error-proportion", all, increase(`requests_total{${mine},code=~"5.."}`))
+    if (bad?.kind !== "proportion") throw new Error(`${JSON.stringify(bad)} is no proportion`)
+    expect(bad.bad / bad.total).toBeGreaterThan(0.05)
+    expect(bad.bad / bad.total).toBeLessThan(0.2)
+    const unborn = increase(`requests_total{${mine},code="418"}`)
+    expect(await counted("error-proportion", all, unborn)).toBeUndefined()
+    expect(await counted("error-proportion", all, `${unborn} or vector(0)`)).toMatchObject({ bad: 0 })
+    const took = `sum by (le) (increase(took_seconds_bucket{${mine}}[\${window}]))`
+    const latency = await counted("latency-quantile", took)
+    if (latency?.kind !== "histogram") throw new Error(`${JSON.stringify(latency)} is no histogram`)
+    expect(latency.buckets.reduce((sum, [, count]) => sum + count, 0)).toBeGreaterThan(80)
+    for (const [bucket] of latency.buckets) {
+      expect(2 ** (bucket / 32)).toBeGreaterThan(24)
+      expect(2 ** ((bucket + 1) / 32)).toBeLessThan(51.5)
+    }
+    await expect(counted("latency-quantile", all)).rejects.toThrow(/ask for sum by \(le\)/)
   })
 
   it("has no data where there is not a number, and says what is wrong with a query", async () => {

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest"
-import { items } from "./items.ts"
+import { items, ofMessages } from "./items.ts"
+import { careless } from "./products/careless.ts"
 import { embedded } from "./products/embedded.ts"
 import { runItems } from "./run.ts"
 
@@ -16,4 +17,32 @@ it("keeps what the short items of the checklist ask of our own router", { timeou
   const { failures, passed } = await runItems(embedded, short, () => {}, 20)
   expect(failures).toEqual([])
   expect(passed).toBe(62 - long.size)
+})
+
+it("has items that fail for routers that do everything wrong", { timeout: 120_000 }, async () => {
+  // Those that fail at once; `--careless` asks all that concern messages.
+  const quick = [
+    "02",
+    "03",
+    "06",
+    "07",
+    "08",
+    "11",
+    "13",
+    "14",
+    "16",
+    "20",
+    "21",
+    "23",
+    "24",
+    "25",
+    "26",
+    "27",
+    "32",
+  ]
+  const asked = ofMessages.filter((item) => quick.includes(item.id))
+  const failed = new Set<string>()
+  for (const product of careless)
+    for (const { id } of (await runItems(product, asked, () => {})).failures) failed.add(id)
+  expect([...failed].sort()).toEqual(quick)
 })

@@ -34,6 +34,8 @@ export type Setup = {
   /** What is under way on a drained instance is ended after this. */
   readonly drainDeadline?: number
   readonly workers?: number
+  /** Nobody will give orders: it may be told everything on its command line. */
+  readonly alone?: boolean
   /** Open files that the process may have. */
   readonly mostFiles?: number
   /** A file that holds how far the wall clock of the process is moved, as libfaketime reads it. */
@@ -61,7 +63,7 @@ export interface Site {
 }
 
 export interface Product {
-  readonly name: "embedded" | "haproxy" | "nginx"
+  readonly name: string
   /** Why it is not here; undefined: it is. */
   missing(): Promise<string | undefined>
   open(setup: Setup, cleanup: Cleanup): Promise<Site>

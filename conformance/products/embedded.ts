@@ -29,7 +29,7 @@ export const embedded: Product = {
     cleanup.add(() => rm(dir, { recursive: true, force: true }))
     const site = new Embedded(dir, setup, cleanup)
     await site.begin()
-    await site.apply(setup.pools, setup.salt)
+    if (!setup.alone) await site.apply(setup.pools, setup.salt)
     await site.find()
     return site
   },
@@ -65,12 +65,19 @@ export class Embedded implements Site {
     const { mostFiles, clockFile, workers = 0 } = this.#setup
     const env = clockFile === undefined ? {} : ((await clockEnv(clockFile)) ?? {})
     const flags = flagsOf(this.#setup)
-    const command = [program, "router", "--dir", this.#dir, "--workers", String(workers), ...flags]
+    const to = (this.#setup.alone ? this.#setup.pools : []).flatMap(({ instances, weight }) =>
+      instances.flatMap(({ address }) => [
+        "--to",
+        this.#setup.pools.length > 1 ? `${address}=${weight}` : address,
+      ]),
+    )
+    const users = this.#setup.alone ? ["--listen", "127.0.0.1:0", ...to] : []
+    const command = [program, "router", "--dir", this.#dir, "--workers", String(workers), ...users, ...flags]
     const started = start(command, this.#cleanup, { mostFiles, env })
     this.#started = started
     const isUp = () =>
       this.ask("GET", "/state").then(
-        () => true,
+        ({ body }) => !this.#setup.alone || Object.keys((body as State).listeners).length > 0,
         () => started.isOver(),
       )
     await becomes(isUp, 60_000)
@@ -80,7 +87,7 @@ export class Embedded implements Site {
   /** Where it listens. */
   async find(): Promise<void> {
     const state = (await this.ask("GET", "/state")).body as State
-    const listen = state.listeners[route]
+    const listen = state.listeners[this.#setup.alone ? "router/users" : route]
     if (listen === undefined) throw new Error("the route listens nowhere")
     this.address = { host: "127.0.0.1", port: Number(listen.split(":").at(-1)) }
   }

@@ -97,3 +97,21 @@ it("keeps what one side showed when the other could not be seen", async () => {
     },
   ])
 })
+
+it("compares no latencies that the two sides count in different buckets", async () => {
+  const { ask, take, settled } = outside(async ({ cohort: { pool } }) => ({
+    kind: "histogram",
+    buckets: [[10, 5]],
+    edges: pool === "r2" ? [10, 40] : [10, 20, 40],
+  }))
+  ask(100_000)
+  await settled()
+  expect(take()).toEqual([
+    {
+      metric: "queue",
+      from: 90_000,
+      to: 100_000,
+      blind: "canary and control count queue in different buckets",
+    },
+  ])
+})

@@ -66,13 +66,20 @@ export class Outside {
     // A side that cannot be seen takes nothing from the other: a dark canary beside a lit control tells something.
     const [canary, control] = await Promise.allSettled([observe(spec.canary), observe(spec.control)])
     const failed = [canary, control].find((side) => side.status === "rejected")
-    return {
-      ...interval,
+    const seen = {
       canary: canary.status === "fulfilled" ? canary.value : undefined,
       control: control.status === "fulfilled" ? control.value : undefined,
-      blind: failed && sentence(failed.reason),
     }
+    if (!comparable(seen.canary, seen.control))
+      return { ...interval, blind: `canary and control count ${metric.name} in different buckets` }
+    return { ...interval, ...seen, blind: failed && sentence(failed.reason) }
   }
+}
+
+/** A request between the edges of one side would count as slow on the other. */
+function comparable(a: Observation | undefined, b: Observation | undefined): boolean {
+  if (a?.kind !== "histogram" || b?.kind !== "histogram") return true
+  return String(a.edges) === String(b.edges)
 }
 
 /** Where the instances of a cohort answer now. */

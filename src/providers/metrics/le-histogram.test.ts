@@ -2,72 +2,46 @@ import { describe, expect, it } from "vitest"
 import { histogramOf } from "./le-histogram.ts"
 
 const inf = Number.POSITIVE_INFINITY
-const totalOf = (found: ReturnType<typeof histogramOf>) => found?.reduce((sum, [, count]) => sum + count, 0)
-const upTo = (found: ReturnType<typeof histogramOf>, ms: number) =>
-  found?.reduce((sum, [bucket, count]) => sum + (2 ** ((bucket + 1) / 32) <= ms * 1.0001 ? count : 0), 0)
 
 describe("buckets between bounds", () => {
-  it("keep every request on its side of every bound", () => {
+  it("keep every request at the bound that is known of it, what is beyond all an octave further", () => {
     const found = histogramOf(
       [
-        { le: 0.1, count: 10 },
+        { le: 0.128, count: 10 },
         { le: inf, count: 100 },
-        { le: 0.25, count: 70 },
-        { le: 1, count: 95 },
+        { le: 0.256, count: 70 },
+        { le: 1.024, count: 95 },
       ],
       1_000,
     )
-    expect(totalOf(found)).toBe(100)
-    expect(upTo(found, 100 * 1.022)).toBe(10)
-    expect(upTo(found, 250 * 1.022)).toBe(70)
-    expect(upTo(found, 1_000 * 1.022)).toBe(95)
+    expect(found).toEqual({
+      kind: "histogram",
+      edges: [223, 255, 319],
+      buckets: [
+        [223, 10],
+        [255, 60],
+        [319, 25],
+        [351, 5],
+      ],
+    })
   })
 
-  it("are spread over their width in whole requests, the last one right above its bound", () => {
-    const found = histogramOf(
-      [
-        { le: 1, count: 0 },
-        { le: 2, count: 3 },
-        { le: inf, count: 5 },
-      ],
-      1,
-    )
-    expect(found).toEqual([
-      [5, 1],
-      [15, 1],
-      [26, 1],
-      [32, 2],
-    ])
+  it("tell where they can tell requests apart, also where nothing was counted", () => {
+    const quiet = [
+      { le: 1, count: 0 },
+      { le: 2, count: 0 },
+      { le: inf, count: 0 },
+    ]
+    expect(histogramOf(quiet, 1)).toEqual({ kind: "histogram", edges: [-1, 31], buckets: [] })
   })
 
   it("are none when counts fall, when they are no numbers, or without a bound", () => {
-    expect(
-      histogramOf(
-        [
-          { le: 1, count: 2 },
-          { le: 2, count: 1 },
-        ],
-        1,
-      ),
-    ).toBeUndefined()
-    expect(
-      histogramOf(
-        [
-          { le: 1, count: Number.NaN },
-          { le: 2, count: 1 },
-        ],
-        1,
-      ),
-    ).toBeUndefined()
+    const two = (a: number, b: number) => [
+      { le: 1, count: a },
+      { le: 2, count: b },
+    ]
+    expect(histogramOf(two(2, 1), 1)).toBeUndefined()
+    expect(histogramOf(two(Number.NaN, 1), 1)).toBeUndefined()
     expect(histogramOf([{ le: inf, count: 2 }], 1)).toBeUndefined()
-    expect(
-      histogramOf(
-        [
-          { le: 1, count: 0 },
-          { le: inf, count: 0 },
-        ],
-        1,
-      ),
-    ).toEqual([])
   })
 })

@@ -1,45 +1,31 @@
-import { bucketsPerOctave, type Histogram } from "../../core/model/measurement.ts"
+import { bucketsPerOctave, type Observation } from "../../core/model/measurement.ts"
 
 /** How many values were at most `le`: Prometheus' classic histogram. `le` is Infinity for all of them. */
 export type Cumulative = readonly { readonly le: number; readonly count: number }[]
 
-/** Below this share of its bound, nothing is known of the lowest bucket: it is spread over one octave. */
-const lowestSpread = 0.5
-
 /**
- * Buckets between bounds as the judge's own, which are 2.2 % wide. What lies in a coarse bucket is spread evenly
- * over the logarithm: for canary and control in the same way, so that equal counts stay equal. What lies above
- * the last finite bound is put right above it: no more is known of it. Undefined when counts fall with rising
- * bounds, which no histogram does, or when there is no finite bound.
+ * Buckets between bounds as a histogram whose edges are those bounds: what lies between two is put at the upper
+ * one, for nothing else is known of it, and the judge tells requests apart at the edges only. What lies above the
+ * last finite bound is put an octave above it. Undefined when counts fall with rising bounds, which no histogram
+ * does, or when there is no finite bound.
  */
-export function histogramOf(cumulative: Cumulative, msPerUnit: number): Histogram | undefined {
+export function histogramOf(cumulative: Cumulative, msPerUnit: number): Observation | undefined {
   const sorted = [...cumulative].sort((a, b) => a.le - b.le)
-  if (!sorted.some(({ le }) => Number.isFinite(le))) return undefined
+  const edges = sorted.flatMap(({ le }) => (Number.isFinite(le) ? [bucketOf(le * msPerUnit)] : []))
+  const last = edges.at(-1)
+  if (last === undefined) return undefined
   const buckets = new Map<number, number>()
-  let below: number | undefined
-  let sum = 0
+  let below = 0
   for (const { le, count } of sorted) {
-    if (!Number.isFinite(count) || count < sum) return undefined
-    const upper = le * msPerUnit
-    spread(buckets, below, upper, count - sum)
-    sum = count
-    if (Number.isFinite(upper)) below = upper
+    if (!Number.isFinite(count) || count < below) return undefined
+    const bucket = Number.isFinite(le) ? bucketOf(le * msPerUnit) : last + bucketsPerOctave
+    if (count > below) buckets.set(bucket, (buckets.get(bucket) ?? 0) + count - below)
+    below = count
   }
-  return [...buckets].sort(([a], [b]) => a - b)
-}
-
-function spread(buckets: Map<number, number>, below: number | undefined, upper: number, count: number): void {
-  if (count <= 0) return
-  const lower = Math.max(shortest, below ?? upper * lowestSpread)
-  const first = bucketOf(lower) + 1
-  const last = Math.max(first, Number.isFinite(upper) ? bucketOf(Math.max(upper, shortest)) : first)
-  // Whole requests, so that no bucket claims a part of one: the rounding is carried on.
-  const width = last - first + 1
-  let given = 0
-  for (let i = 0; i < width; i++) {
-    const due = Math.round((count * (i + 1)) / width)
-    if (due > given) buckets.set(first + i, (buckets.get(first + i) ?? 0) + due - given)
-    given = due
+  return {
+    kind: "histogram",
+    buckets: [...buckets].sort(([a], [b]) => a - b),
+    edges: [...new Set(edges)],
   }
 }
 
@@ -47,4 +33,5 @@ function spread(buckets: Map<number, number>, below: number | undefined, upper: 
 const shortest = 0.008
 
 /** The bucket whose upper edge is at or just above `ms`. */
-const bucketOf = (ms: number): number => Math.ceil(bucketsPerOctave * Math.log2(ms) - 1e-9) - 1
+const bucketOf = (ms: number): number =>
+  Math.ceil(bucketsPerOctave * Math.log2(Math.max(ms, shortest)) - 1e-9) - 1

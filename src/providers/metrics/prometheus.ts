@@ -85,9 +85,9 @@ function latencyOf(points: readonly Point[], ms: number): Observation | undefine
     .sort(([a], [b]) => a - b)
     .map(([le, count]) => ({ le, count: Math.round(count) }))
   if (rising.length === 0) return undefined
-  const buckets = histogramOf(rising, ms)
-  if (!buckets) throw new Error("its buckets are not those of a histogram: counts must rise with le")
-  return { kind: "histogram", buckets }
+  const histogram = histogramOf(rising, ms)
+  if (!histogram) throw new Error("its buckets are not those of a histogram: counts must rise with le")
+  return histogram
 }
 
 type Window = {

@@ -122,8 +122,7 @@ function shownBy(
         counts.set(le, (counts.get(le) ?? 0) + (grown.get(seriesKey("all", sample)) ?? 0))
       }
       const cumulative = [...counts].map(([le, count]) => ({ le, count }))
-      const buckets = histogramOf(cumulative, wanted.factor)
-      return buckets && { kind: "histogram", buckets }
+      return histogramOf(cumulative, wanted.factor)
     }
   }
 }

@@ -21,7 +21,12 @@ function add(a: Observation, b: Observation): Observation {
   if (a.kind === "events" && b.kind === "events")
     return { kind: "events", events: a.events + b.events, exposure: a.exposure + b.exposure }
   if (a.kind === "histogram" && b.kind === "histogram")
-    return { kind: "histogram", buckets: mergeHistograms(a.buckets, b.buckets) }
+    return {
+      kind: "histogram",
+      buckets: mergeHistograms(a.buckets, b.buckets),
+      // Requests of both are told apart only where each tells its own apart.
+      ...(a.edges && b.edges ? { edges: a.edges.filter((edge) => b.edges?.includes(edge)) } : {}),
+    }
   if (a.kind === "gauge" && b.kind === "gauge") return { kind: "gauge", values: [...a.values, ...b.values] }
   throw new Error(`a ${a.kind} and a ${b.kind} cannot be added`)
 }

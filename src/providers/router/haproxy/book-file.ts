@@ -1,34 +1,28 @@
 import { createHash } from "node:crypto"
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs"
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { copyFile, open, rename } from "node:fs/promises"
 import { join } from "node:path"
 import { type Book, emptyBook } from "./book.ts"
 
 const newest = "book.json"
 const before = "book.prev.json"
 
-/** Writes so that a crash leaves the old book or the new one; the one before is kept beside it. */
-export function saveBook(dir: string, book: Book): void {
+/** Writes so that a crash leaves the old book or the new one; the one before is kept beside it, if it was whole. */
+export async function saveBook(dir: string, book: Book): Promise<void> {
   const file = join(dir, newest)
   const body = JSON.stringify(book)
-  const handle = openSync(`${file}.new`, "w", 0o600)
+  const handle = await open(`${file}.new`, "w", 0o600)
   try {
-    writeSync(handle, `${sum(body)}\n${body}`)
-    fsyncSync(handle)
+    await handle.writeFile(`${sum(body)}\n${body}`)
+    await handle.sync()
   } finally {
-    closeSync(handle)
+    await handle.close()
   }
-  if (existsSync(file)) copyFileSync(file, join(dir, before))
-  renameSync(`${file}.new`, file)
+  if (typeof read(file) === "object") {
+    await copyFile(file, `${join(dir, before)}.new`)
+    await rename(`${join(dir, before)}.new`, join(dir, before))
+  }
+  await rename(`${file}.new`, file)
 }
 
 /** The newest book that is whole; starting with less than there was is said in plain words. */
@@ -38,7 +32,7 @@ export function loadBook(dir: string): { readonly book: Book; readonly degraded:
     const found = read(join(dir, name))
     if (typeof found === "object")
       return {
-        book: found,
+        book: { ...emptyBook, ...found },
         degraded: problems.length > 0 ? `${problems.join("; ")}: started from ${name}` : undefined,
       }
     if (found) problems.push(`${name} ${found}`)

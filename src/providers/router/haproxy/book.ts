@@ -52,6 +52,8 @@ export type Book = {
   readonly next: number
   /** Rises when frontends or the number of backends change: only that needs a reload. */
   readonly structure: number
+  /** What the ids of copies begin with, so that no user's request passes for one. */
+  readonly secret: string
 }
 
 export const emptyBook: Book = {
@@ -62,6 +64,7 @@ export const emptyBook: Book = {
   placements: [],
   next: 1,
   structure: 1,
+  secret: "",
 }
 
 const mostReleased = 10_000

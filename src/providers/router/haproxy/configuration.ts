@@ -21,7 +21,7 @@ export function configuration(book: Book, dir: string): Configuration {
   const main = [
     ...global(book, dir),
     ...defaults,
-    ...allDoors(book).flatMap((door) => frontend(door, dir)),
+    ...allDoors(book).flatMap((door) => frontend(door, book.secret, dir)),
     ...nobody,
     ...allDoors(book).flatMap((door) => backends(book, door)),
     "",
@@ -120,7 +120,7 @@ const nobody: readonly string[] = [
   "",
 ]
 
-function frontend(door: Door, dir: string): readonly string[] {
+function frontend(door: Door, secret: string, dir: string): readonly string[] {
   const found = "{ var(txn.be) -m found }"
   const choice = door.slots.flatMap((_pool, slot) => {
     const unless = slot === 0 ? "" : ` if !${found}`
@@ -138,7 +138,7 @@ function frontend(door: Door, dir: string): readonly string[] {
     "  http-request allow if { var(txn.next) -m found }",
     "  http-request set-var(txn.began) date(0,us)",
     // Only who makes the copies knows such an id; the instance is told that it is a copy, and nothing else.
-    "  http-request set-var(txn.id) req.hdr(X-Immunity-Copy) if { req.hdr(X-Immunity-Copy) -m found }",
+    `  http-request set-var(txn.id) req.hdr(X-Immunity-Copy) if { req.hdr(X-Immunity-Copy) -m beg ${secret}. }`,
     "  http-request del-header X-Immunity-Copy",
     "  http-request del-header X-Mirror if !{ var(txn.id) -m found }",
     `  http-request set-var(txn.row) fe_name,map(${quoted(rowsFile(dir))})`,

@@ -46,8 +46,11 @@ export class Copies {
   readonly #underWay = new Map<string, UnderWay>()
   readonly #sums = new Map<string, Sums>()
   readonly #sweeper: NodeJS.Timeout
+  readonly #secret: string
 
-  constructor() {
+  /** `secret`: how HAProxy knows a copy from what a user might send. */
+  constructor(secret: string) {
+    this.#secret = secret
     this.#sweeper = setInterval(() => this.#sweep(Date.now()), 100)
     this.#sweeper.unref()
   }
@@ -60,7 +63,7 @@ export class Copies {
       sums.dropped += 1
       return
     }
-    const id = randomUUID()
+    const id = `${this.#secret}.${randomUUID()}`
     const asked = ask(copy, id, host === "0.0.0.0" ? "127.0.0.1" : host, port, this.#agent)
     if (!asked) {
       sums.dropped += 1

@@ -1,9 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { describe } from "vitest"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import type { RouteSpec } from "../../../core/pipeline/effects.ts"
 import { routerContract } from "../../../testing/router-contract.ts"
-import { until } from "../../../testing/router-world.ts"
+import { pool, routeTo, TestInstance, Users, until } from "../../../testing/router-world.ts"
 import { Haproxy } from "./haproxy.ts"
 import { findHaproxy } from "./program.ts"
 
@@ -11,6 +12,76 @@ const kill = (pid: number | undefined) => {
   if (pid === undefined) throw new Error("HAProxy has no process")
   process.kill(pid, "SIGKILL")
 }
+
+describe.skipIf(findHaproxy() === undefined)("HAProxy's driver", () => {
+  let dir: string
+  let router: Haproxy
+  let a: TestInstance
+  const users = new Users()
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), "haproxy-"))
+    router = await Haproxy.open({ dir })
+    a = await TestInstance.start("a")
+  })
+  afterEach(async () => {
+    users.leave()
+    const { pid } = await router.state()
+    await router.close()
+    if (pid !== undefined) kill(pid)
+    await a.stop()
+    await rm(dir, { recursive: true, force: true })
+  })
+  const reloads = async () => (await readFile(join(dir, "haproxy.log"), "utf8")).split("Reloading").length - 1
+
+  it("runs no HAProxy before there is a route", async () => {
+    expect((await router.state()).pid).toBeUndefined()
+    expect((await router.counters()).routes).toEqual({})
+  })
+
+  it("needs no reload for what happens every day: weights, instances, pools, previews that come and go", async () => {
+    const prod = (weight: number, pool2: string) =>
+      routeTo([pool("r1", 100 - weight, { a }), pool(pool2, weight, { [pool2]: a })])
+    const preview = routeTo([pool("p", 100, { p: a })], { route: "papi/preview" })
+    let generation = 0
+    const set = (...routes: readonly RouteSpec[]) =>
+      router.setRoutes({ app: "papi", epoch: 1, generation: ++generation }, routes)
+    await set(prod(0, "r2"), preview)
+    const before = await reloads()
+    for (const next of ["r2", "r3", "r4", "r5", "r6", "r7"]) {
+      expect(await set(prod(0, next), preview)).toEqual({ kind: "applied" })
+      await set(prod(50, next), preview)
+      expect(await set(prod(100, next))).toEqual({ kind: "applied" })
+      expect((await users.get((await router.state()).listeners["papi/prod"] ?? "")).body).toBe("a")
+      await until("the pool before to be gone", async () =>
+        Object.keys((await router.state()).inFlight).every((id) => ["a", "p", next].includes(id)),
+      )
+    }
+    expect(await reloads()).toBe(before)
+  })
+
+  it("knows users by their address, and does not believe a name of its own in their requests", async () => {
+    const route = routeTo([pool("r1", 50, { a }), pool("r2", 50, { b: a })], { sticky: { by: "address" } })
+    await router.setRoutes({ app: "papi", epoch: 1, generation: 1 }, [route])
+    const address = (await router.state()).listeners["papi/prod"] ?? ""
+    const spoofed = { "x-immunity-copy": "1", "x-mirror": "1", "x-forwarded-for": "10.0.0.1" }
+    for (let n = 0; n < 10; n++) await users.get(address, "/", spoofed)
+    const { pools } = (await until("ten requests", async () => {
+      const found = (await router.counters()).routes["papi/prod"]
+      const sum = [found?.pools.r1?.a, found?.pools.r2?.b].reduce((all, one) => all + (one?.requests ?? 0), 0)
+      return sum === 10 && found
+    })) as { pools: Record<string, Record<string, { requests: number }>> }
+    expect([pools.r1?.a?.requests, pools.r2?.b?.requests]).toContain(10)
+    for (const { headers } of a.asked) {
+      expect(headers).not.toHaveProperty("x-immunity-copy")
+      expect(headers).not.toHaveProperty("x-mirror")
+      expect(headers["x-forwarded-for"]).toBe("10.0.0.1, 127.0.0.1")
+    }
+  })
+
+  it("says why it cannot work in a folder whose name is too long for its sockets", async () => {
+    await expect(Haproxy.open({ dir: join(dir, "x".repeat(80)) })).rejects.toThrow(/at most 70/)
+  })
+})
 
 describe.skipIf(findHaproxy() === undefined)("a real HAProxy", () => {
   routerContract("haproxy", async () => {

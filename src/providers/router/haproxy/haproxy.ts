@@ -40,21 +40,25 @@ export class Haproxy implements HeldRouter {
   readonly #running: Running
   readonly #feed: Feed
   readonly #tallies = new Tallies()
-  readonly #copies = new Copies()
+  readonly #copies: Copies
   readonly #boot = randomUUID()
   readonly #weightless = new Map<string, number>()
-  #book: Book = emptyBook
+  #book = emptyBook
   #degraded: string | undefined
   #unsaved: string | undefined
   /** Whether HAProxy was told all there is to tell. */
   #isSettled = false
   #last: Promise<unknown> = Promise.resolve()
+  #saved: Promise<unknown> = Promise.resolve()
   #looker: NodeJS.Timeout | undefined
 
-  private constructor(dir: string) {
+  private constructor(dir: string, book: Book, degraded: string | undefined) {
     this.#dir = dir
+    this.#degraded = degraded
+    this.#copies = new Copies(book.secret)
     this.#running = new Running(dir)
     this.#feed = new Feed(feedSocket(dir), (line) => this.#read(line))
+    this.#become(book)
   }
 
   /** Takes over the HAProxy of a folder, or starts it. Throws when it is not installed or does not start. */
@@ -66,10 +70,9 @@ export class Haproxy implements HeldRouter {
       )
     haproxyProgram()
     mkdirSync(dir, { recursive: true, mode: 0o700 })
-    const router = new Haproxy(dir)
     const { book, degraded } = loadBook(dir)
-    router.#degraded = degraded
-    router.#become(book)
+    const secret = book.secret || randomUUID()
+    const router = new Haproxy(dir, { ...book, secret }, degraded)
     await router.#feed.listen()
     try {
       await router.#inTurn(() => router.#look())
@@ -88,7 +91,7 @@ export class Haproxy implements HeldRouter {
     return this.#inTurn(async () => {
       const next = fenced(this.#book, app, epoch)
       if ("kind" in next) return next
-      if (next !== this.#book) this.#save(next)
+      if (next !== this.#book) await this.#save(next)
       this.#book = next
       return applied
     })
@@ -101,10 +104,8 @@ export class Haproxy implements HeldRouter {
       const found = await addressesFor(this.#book, fence.app, routes)
       if (found.kind === "in-use") return { kind: "refused", code: "address-in-use", because: found.because }
       this.#become(withTable(this.#book, fence, routes, found.addresses))
-      // With a full disk users can still be moved; it is only not acknowledged.
-      const problem = this.#trySave()
-      await this.#follow()
-      if (problem) throw problem
+      // Side by side: with a full disk users can still be moved, it is only not acknowledged.
+      await allOf([this.#follow(), this.#save(this.#book)])
       this.#degraded = undefined
       return applied
     })
@@ -123,8 +124,7 @@ export class Haproxy implements HeldRouter {
         if (inFlight > 0) return { kind: "busy", weight, inFlight }
       }
       this.#become(withoutInstance(this.#book, instance))
-      this.#save(this.#book)
-      await this.#follow()
+      await allOf([this.#follow(), this.#save(this.#book)])
       return { kind: "released" }
     })
   }
@@ -198,7 +198,7 @@ export class Haproxy implements HeldRouter {
     const gone = await this.#running.remove(await this.#idle(leaving))
     if (gone.size === 0) return
     this.#become(withoutPlacements(this.#book, gone))
-    this.#save(this.#book)
+    await this.#save(this.#book)
   }
   async #follow(): Promise<void> {
     this.#isSettled = false
@@ -206,7 +206,8 @@ export class Haproxy implements HeldRouter {
     const fresh = await this.#running.follow(this.#book)
     if (fresh.size > 0) {
       this.#become(withReady(this.#book, fresh))
-      this.#save(this.#book)
+      this.#running.writeFiles(this.#book)
+      await this.#save(this.#book)
     }
     this.#isSettled = this.#book.placements.every((one) => one.ready || one.leaving)
   }
@@ -237,23 +238,19 @@ export class Haproxy implements HeldRouter {
     }
   }
 
-  #save(book: Book): void {
-    try {
-      saveBook(this.#dir, book)
-      this.#unsaved = undefined
-    } catch (error) {
-      this.#unsaved = `the state cannot be written: ${error instanceof Error ? error.message : String(error)}`
-      throw new Error(`the router did not acknowledge: ${this.#unsaved}; free the disk and send it again`)
-    }
-  }
-
-  #trySave(): unknown {
-    try {
-      this.#save(this.#book)
-      return undefined
-    } catch (error) {
-      return error
-    }
+  /** One after the other, so that the newest book is the last that is written. */
+  #save(book: Book): Promise<void> {
+    const mine = this.#saved.then(async () => {
+      try {
+        await saveBook(this.#dir, book)
+        this.#unsaved = undefined
+      } catch (error) {
+        this.#unsaved = `the state cannot be written: ${error instanceof Error ? error.message : String(error)}`
+        throw new Error(`the router did not acknowledge: ${this.#unsaved}; free the disk and send it again`)
+      }
+    })
+    this.#saved = mine.catch(() => undefined)
+    return mine
   }
 
   #read(line: Line): void {
@@ -282,3 +279,8 @@ type CountedRoute = {
 }
 
 const applied: Applied = { kind: "applied" }
+
+/** Waits for all of them to end; then what went wrong first is thrown. */
+async function allOf(parts: readonly Promise<unknown>[]): Promise<void> {
+  for (const part of await Promise.allSettled(parts)) if (part.status === "rejected") throw part.reason
+}

@@ -4,7 +4,7 @@ import { type Book, type Placement, serverOf } from "./book.ts"
 import { writeWhole } from "./book-file.ts"
 import { configuration, descriptionOf, poolsFile, rowsFile, serverWords } from "./configuration.ts"
 import { startHaproxy } from "./program.ts"
-import { RuntimeSocket } from "./runtime-socket.ts"
+import { RuntimeSocket, type Seen } from "./runtime-socket.ts"
 
 /** How long HAProxy may take to start, or to start anew, in ms. */
 const startLimit = 10_000
@@ -15,6 +15,7 @@ const probeLimit = 1_000
 export class Running {
   readonly #dir: string
   readonly #socket: RuntimeSocket
+  readonly #written = new Map<string, string>()
 
   constructor(dir: string) {
     this.#dir = dir
@@ -22,15 +23,21 @@ export class Running {
   }
 
   /** What HAProxy starts from with everything else dead. */
-  #writeFiles(book: Book): void {
+  writeFiles(book: Book): void {
     const { main, rows, pools } = configuration(book, this.#dir)
-    writeWhole(rowsFile(this.#dir), rows)
-    writeWhole(poolsFile(this.#dir), pools)
-    writeWhole(join(this.#dir, "haproxy.cfg"), main)
+    const files = {
+      [rowsFile(this.#dir)]: rows,
+      [poolsFile(this.#dir)]: pools,
+      [join(this.#dir, "haproxy.cfg")]: main,
+    }
+    for (const [file, text] of Object.entries(files)) {
+      if (this.#written.get(file) === text) continue
+      writeWhole(file, text)
+      this.#written.set(file, text)
+    }
   }
 
   async #start(): Promise<void> {
-    if (await this.answers()) return
     startHaproxy(this.#dir)
     await this.#until("HAProxy to start (haproxy.log tells why it does not)", () => this.answers())
   }
@@ -56,12 +63,9 @@ export class Running {
    * time: only then do they take users.
    */
   async follow(book: Book): Promise<ReadonlySet<number>> {
-    this.#writeFiles(book)
-    await this.#start()
-    if ((await this.#socket.description()) !== descriptionOf(book)) await this.#reload(book)
     const staying = book.placements.filter((one) => !one.leaving)
     const [seen, fresh] = await Promise.all([
-      this.#socket.servers(),
+      this.#inShape(book),
       this.#answering(staying.filter((one) => !one.ready)),
     ])
     const takesUsers = (one: Placement) => one.ready || fresh.has(one.number)
@@ -72,10 +76,27 @@ export class Running {
     })
     const { rows, pools } = configuration(book, this.#dir)
     const tables = [...settings(poolsFile(this.#dir), pools), ...settings(rowsFile(this.#dir), rows)]
-    const leaving = book.placements.filter((one) => one.leaving).map(drained)
+    const leaving = book.placements.filter((one) => {
+      const known = seen.get(serverOf(one))
+      return one.leaving && known && !known.maintenance && !known.draining
+    })
     await this.#socket.order([...servers, ...tables])
-    await this.#socket.attempt(leaving)
+    await this.#socket.attempt(leaving.map(drained))
+    this.writeFiles(book)
     return fresh
+  }
+
+  /** The servers of a HAProxy that has the frontends and backends of the book; started or reloaded when need be. */
+  async #inShape(book: Book): Promise<ReadonlyMap<string, Seen>> {
+    const found = await this.#socket.servers().catch(() => undefined)
+    if (found?.description === descriptionOf(book)) return found.servers
+    this.writeFiles(book)
+    if (found) await this.#reload(book)
+    else await this.#start()
+    const { description, servers } = await this.#socket.servers()
+    if (description !== descriptionOf(book))
+      throw new Error("HAProxy runs with another configuration than it was given")
+    return servers
   }
 
   /** Requests under way, by number of placement. */
@@ -109,7 +130,7 @@ export class Running {
     const underWay = await this.underWay(placements)
     const idle = placements.filter((one) => underWay.get(one.number) === 0)
     await this.#socket.attempt(idle.map((one) => `del server ${serverOf(one)}`))
-    const seen = await this.#socket.servers()
+    const { servers: seen } = await this.#socket.servers()
     return new Set(idle.filter((one) => !seen.has(serverOf(one))).map((one) => one.number))
   }
 

@@ -84,13 +84,14 @@ export class RuntimeSocket {
   }
 
   async description(): Promise<string> {
-    return /^description: (.*)$/m.exec(await this.ask("show info"))?.[1] ?? ""
+    return describedIn(await this.ask("show info"))
   }
 
-  /** By `backend/server`. */
-  async servers(): Promise<ReadonlyMap<string, Seen>> {
-    const rows = (await this.ask("show servers state")).split("\n").map((row) => row.split(" "))
-    return new Map(
+  /** What the worker that serves says of itself, and its servers by `backend/server`. */
+  async servers(): Promise<{ readonly description: string; readonly servers: ReadonlyMap<string, Seen> }> {
+    const text = await this.ask("show info;show servers state")
+    const rows = text.split("\n").map((row) => row.split(" "))
+    const servers = new Map(
       rows
         .filter((row) => /^d\d+p\d+$/.test(row[1] ?? ""))
         .map((row) => {
@@ -101,6 +102,7 @@ export class RuntimeSocket {
           ]
         }),
     )
+    return { description: describedIn(text), servers }
   }
 
   /** Requests under way, by `backend/server`, over all workers. */
@@ -118,6 +120,8 @@ export class RuntimeSocket {
     return found
   }
 }
+
+const describedIn = (info: string): string => /^description: (.*)$/m.exec(info)?.[1] ?? ""
 
 function batches(orders: readonly string[]): readonly (readonly string[])[] {
   const all: string[][] = []

@@ -4,6 +4,7 @@ import type { ClientSide } from "./client-side.ts"
 import { Exchange } from "./exchange.ts"
 import { type OwnAnswer, writeOwnAnswer } from "./own-answer.ts"
 import { readRequestHead } from "./request-head.ts"
+import { type Arrival, type Arriving, round } from "./round.ts"
 import type { Route } from "./route.ts"
 import type { Traffic } from "./traffic.ts"
 
@@ -18,7 +19,7 @@ export type Door = {
 }
 
 /** One connection of a client: its requests in order, one at a time. */
-export class ClientConnection implements ClientSide {
+export class ClientConnection implements ClientSide, Arriving {
   readonly socket: Socket
   readonly address: string | undefined
   readonly #traffic: Traffic
@@ -32,6 +33,8 @@ export class ClientConnection implements ClientSide {
   #clientEnded = false
   #closing = false
   #pumping = false
+  /** What the socket brought and waits for the end of the round. */
+  #queued = 0
 
   constructor(socket: Socket, traffic: Traffic, door: Door, onEnd: () => void) {
     this.socket = socket
@@ -39,12 +42,31 @@ export class ClientConnection implements ClientSide {
     this.#traffic = traffic
     this.#door = door
     this.#onEnd = onEnd
-    this.#deadline = traffic.now() + traffic.limits.idle
-    socket.on("data", (chunk: Buffer) => this.#arrived(chunk))
+    this.#deadline = traffic.after(traffic.limits.idle)
+    socket.on("data", (chunk: Buffer) => {
+      this.#queued += 1
+      round.add(this, chunk)
+    })
     socket.on("drain", () => this.#drained())
-    socket.on("end", () => this.#ended())
+    socket.on("end", () => {
+      if (this.#queued === 0) this.#ended()
+      else {
+        this.#queued += 1
+        round.add(this, "end")
+      }
+    })
     socket.on("error", () => undefined)
     socket.on("close", () => this.#closed())
+  }
+
+  arrive(what: Arrival): void {
+    this.#queued -= 1
+    if (this.#phase === "detached") {
+      // A tunnel has the socket since; it must not miss what came in the same round.
+      if (what === "end") this.socket.emit("end")
+      else this.socket.emit("data", what)
+    } else if (what === "end") this.#ended()
+    else if (Buffer.isBuffer(what)) this.#arrived(what)
   }
 
   get listener(): string {
@@ -67,7 +89,7 @@ export class ClientConnection implements ClientSide {
     this.#closing = true
     if (this.#exchange || this.#phase !== "open" || this.#headBegan) return
     if (this.#door.route() === undefined) this.#linger()
-    else this.#deadline = Math.min(this.#deadline, this.#traffic.now() + this.#traffic.limits.goodbye)
+    else this.#deadline = Math.min(this.#deadline, this.#traffic.after(this.#traffic.limits.goodbye))
   }
 
   tick(now: number): void {
@@ -90,7 +112,7 @@ export class ClientConnection implements ClientSide {
   done(keep: boolean): void {
     this.#exchange = undefined
     this.#headBegan = false
-    this.#deadline = this.#traffic.now() + this.#traffic.limits.idle
+    this.#deadline = this.#traffic.after(this.#traffic.limits.idle)
     if (!keep || this.#closing || (this.#clientEnded && !this.#pending)) {
       this.#linger()
       return
@@ -144,7 +166,7 @@ export class ClientConnection implements ClientSide {
   #next(buffer: Buffer): boolean {
     if (!this.#headBegan) {
       this.#headBegan = true
-      this.#deadline = this.#traffic.now() + this.#traffic.limits.head
+      this.#deadline = this.#traffic.after(this.#traffic.limits.head)
     }
     try {
       const read = readRequestHead(buffer, 0, this.#traffic.limits)
@@ -182,10 +204,10 @@ export class ClientConnection implements ClientSide {
     if (this.#phase !== "open") return
     this.#phase = "lingering"
     this.#pending = undefined
-    const { limits, now } = this.#traffic
-    this.#deadline = now() + limits.between
+    const { limits, after } = this.#traffic
+    this.#deadline = after(limits.between)
     this.socket.end(() => {
-      this.#deadline = now() + limits.linger
+      this.#deadline = after(limits.linger)
     })
     this.socket.resume()
   }
@@ -205,6 +227,7 @@ export class ClientConnection implements ClientSide {
   }
 
   #closed(): void {
+    this.#phase = "lingering"
     this.#exchange?.clientGone()
     this.#exchange = undefined
     this.#onEnd()

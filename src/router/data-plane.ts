@@ -37,6 +37,7 @@ export class DataPlane {
   #marks: ReadonlyMap<string, Mark> = new Map()
   #draining = false
   #isOver = false
+  #ticked = performance.now()
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -45,6 +46,8 @@ export class DataPlane {
     this.#traffic = {
       limits,
       now: () => performance.now(),
+      coarse: () => this.#ticked,
+      after: (ms) => this.#ticked + limits.tick + ms,
       underWay: this.#underWay,
       replays: { active: 0 },
       requestId: () => {
@@ -251,6 +254,7 @@ export class DataPlane {
 
   #tick(): void {
     const now = this.#traffic.now()
+    this.#ticked = now
     for (const one of this.#underWay) one.tick(now)
     for (const client of this.#clients) client.tick(now)
     this.#cutOverdue(now)

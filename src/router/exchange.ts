@@ -72,7 +72,7 @@ export class Exchange implements Receiver, Ticking {
     this.#forced = key === undefined ? undefined : this.#route.forcedPool(key)
     this.#setCookie = assign ?? ""
     this.#traffic.underWay.add(this)
-    const heldUntil = this.#route.heldUntil(this.#traffic.now())
+    const heldUntil = this.#route.heldUntil(this.#traffic.coarse())
     if (heldUntil === undefined) this.go()
     else if (this.#route.wait(this)) {
       this.#phase = "held"
@@ -91,8 +91,14 @@ export class Exchange implements Receiver, Ticking {
 
   /** Asks the next instance; answers itself when nobody is left. */
   #attempt(): boolean {
-    const now = this.#traffic.now()
-    const chosen = this.#route.choose(this.#point, this.#tried, this.#tried.length > 1, now, this.#forced)
+    const { limits, after, coarse } = this.#traffic
+    const chosen = this.#route.choose(
+      this.#point,
+      this.#tried,
+      this.#tried.length > 1,
+      coarse(),
+      this.#forced,
+    )
     if (chosen.kind === "nobody") {
       if (this.#tried.length > 0) this.#answerItself(502, "connect", "no instance could be reached")
       else if (chosen.full) this.#answerItself(503, "full", "all instances have too much to do")
@@ -105,7 +111,7 @@ export class Exchange implements Receiver, Ticking {
     member.counters.inFlight += 1
     member.instance.underWay.add(this)
     this.#phase = "connecting"
-    this.#deadline = now + this.#traffic.limits.connect
+    this.#deadline = after(limits.connect)
     const idle = this.#attempts === 0 && mayUseIdle(this.#head) ? member.instance.users.takeIdle() : undefined
     this.#attempts += 1
     this.#upstream = idle ?? member.instance.users.open()
@@ -114,11 +120,11 @@ export class Exchange implements Receiver, Ticking {
   }
 
   connected(): void {
-    const { limits, now } = this.#traffic
+    const { limits, after } = this.#traffic
     this.#member?.instance.passive.reached()
     this.#phase = "waiting"
     this.#upstream?.socket.write(writeRequestHead(this.#head, this.#origin), "latin1")
-    this.#deadline = now() + (this.#body.done ? limits.answer : limits.between)
+    this.#deadline = after(this.#body.done ? limits.answer : limits.between)
     if (this.#body.done) return
     this.#bodyStarted = true
     this.#client.takeBody()
@@ -148,8 +154,8 @@ export class Exchange implements Receiver, Ticking {
       this.#blameClient(error.status, error.reason, error.message)
       return buffer.length
     }
-    const { limits, now } = this.#traffic
-    this.#deadline = now() + (this.#body.done && this.#phase === "waiting" ? limits.answer : limits.between)
+    const { limits, after } = this.#traffic
+    this.#deadline = after(this.#body.done && this.#phase === "waiting" ? limits.answer : limits.between)
     if (this.#upstream && !this.#body.flush(this.#upstream.socket) && !this.#body.done)
       this.#client.holdBody()
     return at
@@ -164,11 +170,12 @@ export class Exchange implements Receiver, Ticking {
   }
 
   head(head: ResponseHead): void {
-    const ms = this.#traffic.now() - this.#attemptAt
+    const now = this.#traffic.now()
+    const ms = now - this.#attemptAt
     this.#phase = "answering"
     this.#isBad = head.status >= 500
     this.#member?.counters.answered(head.status, ms)
-    this.#member?.instance.passive.answered(this.#isBad, this.#traffic.now(), this.#traffic.limits)
+    this.#member?.instance.passive.answered(this.#isBad, now, this.#traffic.limits)
     if (isEventStream(head)) this.kind = "stream"
     this.#pair?.primary({ bad: this.#isBad, ms })
     // Before the request has ended nobody can tell where the next one would begin.
@@ -187,7 +194,7 @@ export class Exchange implements Receiver, Ticking {
 
   flush(): void {
     if (this.#phase === "over") return
-    if (this.#phase === "answering") this.#deadline = this.#traffic.now() + this.#traffic.limits.between
+    if (this.#phase === "answering") this.#deadline = this.#traffic.after(this.#traffic.limits.between)
     if (this.#answer.flush(this.#client.socket) || this.#upstream === undefined) return
     this.#blocked = true
     this.#upstream.socket.pause()
@@ -197,7 +204,7 @@ export class Exchange implements Receiver, Ticking {
   clientDrained(): void {
     if (!this.#blocked) return
     this.#blocked = false
-    this.#deadline = this.#traffic.now() + this.#traffic.limits.between
+    this.#deadline = this.#traffic.after(this.#traffic.limits.between)
     this.#upstream?.socket.resume()
   }
 
@@ -207,7 +214,7 @@ export class Exchange implements Receiver, Ticking {
     const upstream = this.#upstream
     const instance = this.#member?.instance
     this.#leave()
-    if (this.#body.done && upstream) instance?.users.giveBack(upstream, this.#traffic.now())
+    if (this.#body.done && upstream) instance?.users.giveBack(upstream, this.#traffic.coarse())
     else upstream?.destroy()
     this.#over()
     this.#client.done(this.#answer.keep && this.#body.done)

@@ -15,6 +15,10 @@ export type Traffic = {
   readonly limits: Limits
   /** Milliseconds that never go back. */
   readonly now: () => number
+  /** The same as of the last tick: for what is looked at only once in a tick. */
+  readonly coarse: () => number
+  /** A moment that is at least so many milliseconds away, and at most a tick more. */
+  readonly after: (ms: number) => number
   /** Requests, tunnels and copies that are under way. */
   readonly underWay: Set<Ticking>
   /** Requests that are being made a second time right now. */

@@ -4,6 +4,7 @@ import { BodyReader } from "./body-reader.ts"
 import type { Field } from "./fields.ts"
 import type { Address } from "./read-table.ts"
 import { type ResponseHead, readResponseHead } from "./response-head.ts"
+import { type Arrival, type Arriving, round } from "./round.ts"
 
 /** Why a connection to an instance gave no whole answer. `bad-response`: what came cannot be understood. */
 export type UpstreamFailure = "connect" | "reset" | "bad-response"
@@ -29,7 +30,7 @@ export interface Receiver {
 const mostInterim = 16
 
 /** One connection to an instance: one request after the other, each answer read strictly. */
-export class Upstream {
+export class Upstream implements Arriving {
   readonly socket: Socket
   readonly #onIdleEnd: (upstream: Upstream) => void
   #receiver: Receiver | undefined
@@ -40,6 +41,9 @@ export class Upstream {
   #interims = 0
   #isConnected = false
   #isClean = false
+  #isTaken = false
+  /** What the socket brought and waits for the end of the round. */
+  #queued = 0
   readonly #emit: (content: Buffer) => void
   /** It has carried a whole request and answer before. */
   reused = false
@@ -56,13 +60,43 @@ export class Upstream {
       this.#isConnected = true
       this.#receiver?.connected()
     })
-    this.socket.on("data", (chunk: Buffer) => this.#arrived(chunk))
+    this.socket.on("data", (chunk: Buffer) => {
+      // What nobody has asked for is dropped at once: in a moment somebody might be waiting.
+      if (this.#receiver && !this.#isClean) this.#queue(chunk)
+      else this.#arrived(chunk)
+    })
     this.socket.on("drain", () => this.#receiver?.drained())
-    this.socket.on("end", () => this.#finished())
-    this.socket.on("error", (error) => this.#fail(this.#isConnected ? "reset" : "connect", error.message))
-    this.socket.on("close", () =>
-      this.#fail(this.#isConnected ? "reset" : "connect", "the connection was closed"),
-    )
+    this.socket.on("end", () => this.#inOrder("end"))
+    this.socket.on("error", (error) => this.#inOrder(error))
+    this.socket.on("close", () => this.#inOrder("close"))
+  }
+
+  #queue(what: Arrival): void {
+    this.#queued += 1
+    round.add(this, what)
+  }
+
+  /** After all that came before it. */
+  #inOrder(what: Arrival): void {
+    if (this.#queued > 0) this.#queue(what)
+    else this.#heard(what)
+  }
+
+  arrive(what: Arrival): void {
+    this.#queued -= 1
+    if (!this.#isTaken) this.#heard(what)
+    // A tunnel has the socket since; it must not miss what came in the same round.
+    else if (Buffer.isBuffer(what)) this.socket.emit("data", what)
+    else if (what === "end") this.socket.emit("end")
+  }
+
+  #heard(what: Arrival): void {
+    if (Buffer.isBuffer(what)) this.#arrived(what)
+    else if (what === "end") this.#finished()
+    else {
+      const because = what === "close" ? "the connection was closed" : what.message
+      this.#fail(this.#isConnected ? "reset" : "connect", because)
+    }
   }
 
   /** Takes the connection for one request. `connected` is called at once when it already is. */
@@ -81,6 +115,8 @@ export class Upstream {
   get isReusable(): boolean {
     return (
       this.#isClean &&
+      // What came after the end of the answer makes it unfit for another one.
+      this.#queued === 0 &&
       (this.#head?.keepAlive ?? false) &&
       !this.socket.destroyed &&
       !this.socket.readableEnded
@@ -153,6 +189,7 @@ export class Upstream {
     if (head.status === 101) {
       const { socket } = this
       this.#receiver = undefined
+      this.#isTaken = true
       for (const event of ["connect", "data", "drain", "end", "error", "close"])
         socket.removeAllListeners(event)
       receiver.upgraded(head, socket, rest)

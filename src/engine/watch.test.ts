@@ -46,13 +46,17 @@ class Second {
   at = 0
   #canary: Counters = { requests: 0, bad: 0, latency: [] }
   #control: Counters = { requests: 0, bad: 0, latency: [] }
+  /** How many answers of the store are still to be lost, after it did what it was asked. */
+  lost = 0
   readonly #stored = new Map<number, string[]>()
   readonly #state: Application = new CoreWorld().state
 
   readonly evidence: Evidence = {
     addInterval: async (_app, rollout, interval) => {
       const rows = this.#stored.get(rollout) ?? []
-      this.#stored.set(rollout, [...rows, JSON.stringify(interval)])
+      const row = JSON.stringify(interval)
+      if (!rows.includes(row)) this.#stored.set(rollout, [...rows, row])
+      if (this.lost-- > 0) throw new Error("the store does not answer")
     },
     intervals: async (_app, rollout) =>
       (this.#stored.get(rollout) ?? []).map((row): Interval => JSON.parse(row)),
@@ -123,6 +127,21 @@ describe("the control plane is killed in the middle of a comparison", () => {
     const before = JSON.stringify(living.verdicts())
     expect(before).toContain("Kayenta says High")
     expect(JSON.stringify((await world.open(measure)).verdicts())).toBe(before)
+  })
+})
+
+describe("an answer of the store that is lost", () => {
+  it("leaves judge and store with the same measurements", async () => {
+    const measure = spec(2)
+    const world = new Second()
+    const living = await world.open(measure)
+    for (let i = 0; i < 12; i++) {
+      world.lost = i === 5 ? 1 : 0
+      const look = world.look(living, measure, 1)
+      await (i === 5 ? expect(look).rejects.toThrow("does not answer") : look)
+    }
+    const reborn = await world.open(measure)
+    expect(JSON.stringify(reborn.verdicts())).toBe(JSON.stringify(living.verdicts()))
   })
 })
 

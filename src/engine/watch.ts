@@ -30,6 +30,8 @@ export class Watch {
   #intervals: { readonly step: number; readonly observed: number }[] = []
   #last: Reading | undefined
   readonly #outside: Outside
+  /** Measured, and not yet known to be stored: heard only when it is, so that store and judge agree. */
+  #unstored: readonly Interval[] = []
 
   private constructor(
     app: string,
@@ -80,8 +82,8 @@ export class Watch {
       judged: last.at >= spec.judgeFrom,
       measurements: this.#measure(state, spec, last, now, signal),
     }
-    await this.#parts.evidence.addInterval(this.#app, spec.rollout, interval)
-    this.#hear(interval)
+    this.#unstored = [...this.#unstored, interval]
+    await this.#store(spec)
     const found = this.verdicts()
     // A warm-up has nothing to say but that it is far worse than any warm-up explains.
     if (!interval.judged && !found.some(({ kind }) => kind === "worse")) return undefined
@@ -108,6 +110,15 @@ export class Watch {
       sourceBroken: this.#judge.sourceBroken(),
       observed,
       evidence,
+    }
+  }
+
+  /** An answer that was lost is asked for again: the same interval is stored once. */
+  async #store(spec: MeasureSpec): Promise<void> {
+    for (let next = this.#unstored[0]; next; next = this.#unstored[0]) {
+      await this.#parts.evidence.addInterval(this.#app, spec.rollout, next)
+      this.#unstored = this.#unstored.slice(1)
+      this.#hear(next)
     }
   }
 

@@ -67,6 +67,29 @@ describe("a bake", () => {
   })
 })
 
+describe("an instance", () => {
+  it("that was lost before anybody saw it healthy is replaced when its time is over", () => {
+    const { world, rollout } = atProd3()
+    const prod3 = () =>
+      Object.values(world.state.regions.find(({ name }) => name === "prod3")?.instances ?? {})
+    const { number } = rollout()
+    const first = prod3().find(({ pool }) => pool === number)?.id ?? ""
+    world.faults = { neverHealthy: new Set([rollout().release]) }
+    world.crash(first)
+    world.turns(3)
+    const lost = prod3().find(({ pool }) => pool === number)?.id ?? ""
+    expect(lost).not.toBe(first)
+    world.faults = {}
+    world.turns(2)
+    expect(prod3().find(({ id }) => id === lost)?.state).toBe("starting")
+    world.turn(300_000)
+    world.turns(3)
+    const fresh = prod3().find(({ pool }) => pool === number)
+    expect(fresh).toMatchObject({ state: "ready" })
+    expect(fresh?.id).not.toBe(lost)
+  })
+})
+
 describe("under the kill switch", () => {
   it("nothing that waits begins by itself; it begins when the switch is off", () => {
     const world = new CoreWorld()

@@ -11,12 +11,26 @@ import type { Draft } from "./draft.ts"
 export const replacementPause: Duration = 1_000
 
 /** Every pool that is wanted has its instances; every other instance is on its way out. */
-export function keepInstances(draft: Draft, region: Region): void {
+export function keepInstances(draft: Draft, found: Region): void {
+  giveUpStarting(draft, found)
+  const region = draft.region(found.name) ?? found
   const pools = new Set([region.stable, region.active, ...region.kept].filter((pool) => pool !== undefined))
   for (const pool of pools) keepPool(draft, region, pool)
   for (const instance of Object.values(region.instances)) {
     if (pools.has(instance.pool) || instance.retired) continue
     retire(draft, region, instance, "its pool is no longer kept")
+  }
+}
+
+/** One that was started and lost before anybody saw it well is never seen again: another one takes its place. */
+function giveUpStarting(draft: Draft, region: Region): void {
+  const { deadline } = region.policy
+  for (const instance of Object.values(region.instances)) {
+    if (instance.state !== "starting" || instance.retired || draft.at < instance.requestedAt + deadline)
+      continue
+    const because = `it was not healthy within ${Math.round(deadline / 1_000)} s`
+    const exit = { code: undefined, signal: undefined, because }
+    draft.conclude({ type: "instance-crashed", region: region.name, instance: instance.id, exit }, because)
   }
 }
 

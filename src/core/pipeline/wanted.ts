@@ -264,6 +264,7 @@ function wakeTimes(app: Application): readonly Instant[] {
   for (const region of app.regions) {
     for (const instance of Object.values(region.instances)) {
       if (instance.retired || instance.condemned) times.push(instance.requestedAt + replacementPause)
+      else if (instance.state === "starting") times.push(instance.requestedAt + region.policy.deadline)
     }
   }
   return times

@@ -52,8 +52,10 @@ export function goOn(draft: Draft, rollout: Rollout): void {
 
 /** Only what serves everybody has succeeded: instances that fail just now may have given the traffic back. */
 function succeed(draft: Draft, rollout: Rollout, because: string): void {
-  const weight = draft.region(rollout.region)?.weights[rollout.number] ?? 0
-  if (weight < 99.99) return
+  const region = draft.region(rollout.region)
+  const observed = region?.weights[rollout.number] ?? 0
+  const asked = region ? (targetWeights(draft.state, region)[rollout.number] ?? 0) : 0
+  if (Math.min(observed, asked) < 99.99) return
   draft.conclude({ type: "rollout-succeeded", rollout: rollout.number }, because)
 }
 

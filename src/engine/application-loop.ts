@@ -100,6 +100,8 @@ export class ApplicationLoop {
         this.#watch(until),
         this.#poll(until),
       ])
+      // What kept this one from its work keeps it no longer: the work is another's now.
+      this.problems.clear()
       await this.#parts.leases.release(lease, this.#parts.owner).catch(() => undefined)
     }
   }
@@ -133,6 +135,7 @@ export class ApplicationLoop {
           return
         }
         this.#leasedAt = asked
+        this.#problem("lease", undefined)
       } catch (error) {
         this.#problem("lease", sentence(error))
       }
@@ -171,6 +174,7 @@ export class ApplicationLoop {
       observeAll(this.#parts, until),
       this.#parts.killed() ? undefined : performer.fence(this.ledger.app, until),
     ])
+    if (until.aborted) return false
     this.world = world
     for (const [server, problem] of Object.entries(this.world.problems))
       this.#problem(`server ${server}`, problem)
@@ -229,6 +233,8 @@ export class ApplicationLoop {
       const specs = this.#measures
       if (specs.length === 0) {
         watches.clear()
+        for (const label of this.problems.keys())
+          if (label === "metrics" || label.startsWith("watch ")) this.#problem(label, undefined)
         continue
       }
       const read = await this.#read(until)

@@ -4,7 +4,7 @@ import type { Command } from "../core/pipeline/input.ts"
 import type { OutboxRow, StoredEvent } from "../ports/journal.ts"
 import type { Order } from "../ports/orders.ts"
 import { ApplicationLoop } from "./application-loop.ts"
-import { follow, readOn } from "./follow.ts"
+import { Follower } from "./follow.ts"
 import type { Result } from "./ledger.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
@@ -37,7 +37,10 @@ export interface Engine {
 export function createEngine(parts: Parts): Engine {
   const loops = new Map<AppName, ApplicationLoop>()
   const listeners = new Set<(event: StoredEvent) => void>()
-  const budget = new RollbackBudget(() => [...loops.values()].map(({ ledger }) => ledger.state))
+  const budget = new RollbackBudget(
+    () => [...loops.values()].map(({ ledger }) => ledger.state),
+    () => follower.readOn(),
+  )
   const stopping = new AbortController()
   let running: Promise<unknown> | undefined
   let settled = false
@@ -65,14 +68,15 @@ export function createEngine(parts: Parts): Engine {
     loop.take(event)
     if (!known && settled) loop.start()
   }
+  const follower = new Follower(parts, take)
 
   return {
     async start() {
-      const at = await readOn(parts, 0, take)
+      await follower.readOn()
       for (const loop of loops.values()) loop.start()
       settled = true
       running = Promise.all([
-        follow(parts, at, take, stopping.signal),
+        follower.follow(stopping.signal),
         obeyOrders(parts, obeyHere, stopping.signal),
         deliver(parts, stopping.signal),
       ])

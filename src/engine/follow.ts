@@ -3,35 +3,47 @@ import { type Parts, sentence } from "./parts.ts"
 
 const page = 500
 
-/** Reads on after a sequence and hands over every event in order; the sequence it has come to. */
-export async function readOn(
-  { journal }: Pick<Parts, "journal">,
-  after: number,
-  take: (event: StoredEvent) => void,
-): Promise<number> {
-  let at = after
-  for (;;) {
-    const events = await journal.feed(at, page)
-    for (const event of events) take(event)
-    at = events.at(-1)?.sequence ?? at
-    if (events.length < page) return at
-  }
-}
+/** Reads what is stored, by whomever, in order. */
+export class Follower {
+  readonly #parts: Pick<Parts, "journal" | "clock" | "pace" | "log">
+  readonly #take: (event: StoredEvent) => void
+  /** The sequence of the last event that was handed over. */
+  #at = 0
+  #reading: Promise<void> | undefined
 
-/** Hears what other control planes store, until the signal. */
-export async function follow(
-  parts: Pick<Parts, "journal" | "clock" | "pace" | "log">,
-  from: number,
-  take: (event: StoredEvent) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  let at = from
-  while (!signal.aborted) {
-    await parts.clock.sleep(parts.pace.idle, signal)
-    try {
-      if (!signal.aborted) at = await readOn(parts, at, take)
-    } catch (error) {
-      parts.log.warn({ part: "journal" }, sentence(error))
+  constructor(parts: Pick<Parts, "journal" | "clock" | "pace" | "log">, take: (event: StoredEvent) => void) {
+    this.#parts = parts
+    this.#take = take
+  }
+
+  /** Hands over everything that is stored by now. Whoever asks while it reads waits, and it reads once more. */
+  async readOn(): Promise<void> {
+    await this.#reading?.catch(() => undefined)
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+    })
+    await this.#reading
+  }
+
+  async #read(): Promise<void> {
+    for (;;) {
+      const events = await this.#parts.journal.feed(this.#at, page)
+      for (const event of events) this.#take(event)
+      this.#at = events.at(-1)?.sequence ?? this.#at
+      if (events.length < page) return
+    }
+  }
+
+  /** Hears what other control planes store, until the signal. */
+  async follow(signal: AbortSignal): Promise<void> {
+    const { clock, pace, log } = this.#parts
+    while (!signal.aborted) {
+      await clock.sleep(pace.idle, signal)
+      try {
+        if (!signal.aborted) await this.readOn()
+      } catch (error) {
+        log.warn({ part: "journal" }, sentence(error))
+      }
     }
   }
 }

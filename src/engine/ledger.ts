@@ -66,7 +66,7 @@ export class Ledger {
   }
 
   async #apply(input: Input, commandId: string | undefined): Promise<Result> {
-    for (;;) {
+    for (let heard = false; ; ) {
       const decided = decide(this.state, input, {
         nothingNew: this.#parts.room(),
         killed: this.#parts.killed() ? killSwitchSet : undefined,
@@ -74,6 +74,11 @@ export class Ledger {
       })
       if ("refused" in decided) return { kind: "refused", refusal: decided.refused }
       if (decided.events.length === 0) return { kind: "done", events: [], version: this.version }
+      if (!heard && this.#budget.takes(decided.events)) {
+        await this.#budget.hear()
+        heard = true
+        continue
+      }
       const outcome = await this.#budget.during(decided.events, () =>
         this.#parts.journal.append({
           stream: this.app,

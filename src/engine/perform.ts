@@ -50,6 +50,7 @@ export class Performer {
     world: World,
     signal: AbortSignal,
   ): Promise<boolean> {
+    this.#forgetUnwanted(effects)
     let ordered = false
     // Traffic first, and at every server at once: nothing may come between deciding on a weight and sending it,
     // because a person may say halt meanwhile. Then whatever is started, ended or tested.
@@ -64,6 +65,13 @@ export class Performer {
     return ordered || done.some(Boolean)
   }
 
+  /** What could not be done and is no longer wanted is no problem any more. */
+  #forgetUnwanted(effects: readonly Effect[]): void {
+    const wanted = new Set(effects.map(labelOf))
+    for (const label of this.problems.keys())
+      if (/^(job|start|release|stop) /.test(label) && !wanted.has(label)) this.problems.delete(label)
+  }
+
   /** What may take long must not keep traffic waiting; one order of a kind and name at a time. */
   #inBackground(state: Application, effect: Effect, world: World, signal: AbortSignal): void {
     const label = labelOf(effect)
@@ -76,9 +84,8 @@ export class Performer {
     const label = labelOf(effect)
     try {
       const refused = await this.#one(state, effect, world, signal)
-      if (refused === undefined) return false
       this.#note(label, refused === "" ? undefined : refused)
-      return true
+      return refused !== undefined
     } catch (error) {
       this.#note(label, sentence(error))
       return true

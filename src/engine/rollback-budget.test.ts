@@ -19,6 +19,18 @@ describe("the budget of automatic rollbacks", () => {
     expect(budget.spent(10 * minute)).toBeUndefined()
   })
 
+  it("hears of what other control planes took before it is drawn on", async () => {
+    const apps = [{ automaticRollbacks: [1, 2] }]
+    const budget = new RollbackBudget(
+      () => apps,
+      async () => void apps.push({ automaticRollbacks: [3] }),
+    )
+    expect(budget.takes([abort])).toBe(true)
+    expect(budget.spent(minute)).toBeUndefined()
+    await budget.hear()
+    expect(budget.spent(minute)).toBeDefined()
+  })
+
   it("counts regions that went back together once", () => {
     const budget = new RollbackBudget(() => [{ automaticRollbacks: [5, 5, 5, 5] }])
     expect(budget.spent(minute)).toBeUndefined()

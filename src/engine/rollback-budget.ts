@@ -14,8 +14,25 @@ export class RollbackBudget {
   /** Decided and not stored yet. */
   #pending = 0
 
-  constructor(applications: () => readonly Pick<Application, "automaticRollbacks">[]) {
+  readonly #hear: () => Promise<void>
+
+  /** `hear` reads what other control planes stored up to now. */
+  constructor(
+    applications: () => readonly Pick<Application, "automaticRollbacks">[],
+    hear: () => Promise<void> = async () => undefined,
+  ) {
     this.#applications = applications
+    this.#hear = hear
+  }
+
+  /** Whether a decision takes from the budget. */
+  takes(events: readonly Recorded[]): boolean {
+    return events.some(({ event }) => event.type === "abort-started" && event.automatic)
+  }
+
+  /** What others took meanwhile counts as well; to be asked before the budget is drawn on. */
+  hear(): Promise<void> {
+    return this.#hear()
   }
 
   /** Why nothing is taken back by itself at this moment; undefined while something is left. */
@@ -32,7 +49,7 @@ export class RollbackBudget {
 
   /** Holds a place while a decision that takes one is stored. */
   async during<T>(events: readonly Recorded[], store: () => Promise<T>): Promise<T> {
-    const takes = events.some(({ event }) => event.type === "abort-started" && event.automatic) ? 1 : 0
+    const takes = this.takes(events) ? 1 : 0
     this.#pending += takes
     try {
       return await store()

@@ -90,6 +90,24 @@ describe("an instance", () => {
   })
 })
 
+describe("a test", () => {
+  it("waits while no instance can answer it", () => {
+    const world = new CoreWorld()
+    world.push("a1", papiPolicy())
+    const testing = () =>
+      world.wants().some((effect) => effect.kind === "run-job" && effect.job.kind === "test")
+    for (let i = 0; i < 20 && !testing(); i++) world.turn()
+    expect(testing()).toBe(true)
+    const [id = ""] = world.state.regions.flatMap((region) => Object.keys(region.instances))
+    world.fail(id)
+    world.observe()
+    expect(testing()).toBe(false)
+    world.recover(id)
+    world.observe()
+    expect(testing()).toBe(true)
+  })
+})
+
 describe("under the kill switch", () => {
   it("nothing that waits begins by itself; it begins when the switch is off", () => {
     const world = new CoreWorld()

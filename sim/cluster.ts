@@ -45,6 +45,8 @@ export class Cluster {
   noRoom: string | undefined
   /** When anything last went wrong, of any kind; whoever promises a time is not held to it right after. */
   troubleAt = Number.NEGATIVE_INFINITY
+  /** The same for calls alone, and for planes that stood still. */
+  callTroubleAt = Number.NEGATIVE_INFINITY
 
   constructor(scenario: Scenario, faults: Faults, tracing = false) {
     this.scenario = scenario
@@ -131,6 +133,7 @@ export class Cluster {
 
   #befalls(fault: Fired): void {
     this.trouble()
+    this.callTroubleAt = this.timeline.now
     if (this.tracing)
       this.note(fault.site.split(">")[0] ?? "", `FAULT ${fault.kind} on ${fault.site}#${fault.count}`)
     this.digest.add(`!${fault.kind}`)

@@ -60,6 +60,36 @@ export class RandomFaults extends Counted {
   }
 }
 
+/** Exactly these and no others: for replays and for shrinking. */
+export class ListedFaults extends Counted {
+  readonly #listed: ReadonlyMap<string, Fired>
+
+  constructor(listed: readonly Fired[]) {
+    super()
+    this.#listed = new Map(listed.map((fault) => [`${fault.site}#${fault.count}`, fault]))
+  }
+
+  protected choose(site: string, count: number): Fired | undefined {
+    return this.#listed.get(`${site}#${count}`)
+  }
+}
+
+/** One fault on the n-th call of the run: for the enumeration of all of them. */
+export class NthFault extends Counted {
+  readonly #nth: number
+  readonly #kind: CallFault
+
+  constructor(nth: number, kind: CallFault) {
+    super()
+    this.#nth = nth
+    this.#kind = kind
+  }
+
+  protected choose(site: string, count: number): Fired | undefined {
+    return this.asked === this.#nth ? fired(site, count, this.#kind, 0.65) : undefined
+  }
+}
+
 /** A delay lasts up to 15 s, a copy comes up to 20 s later, a process is back after 8 s at most. */
 function fired(site: string, count: number, kind: CallFault, long: number): Fired {
   const most = {

@@ -34,6 +34,8 @@ const kinds: readonly Happening["kind"][] = [
   "instance-crash",
   "instance-flap",
   "instance-modified",
+  "instance-vanish",
+  "sick-world",
   "router-restart",
   "router-unreachable",
   "metrics",
@@ -52,6 +54,7 @@ const orders: readonly OperatorOrder[] = [
   "pause",
   "resume",
   "approve-stale",
+  "approve-old-evidence",
   "approve-as-author",
   "retry",
   "deploy",
@@ -70,7 +73,11 @@ const latest = 20_000
 export function generate(seed: number): Scenario {
   const chance = new Chance(seed)
   const replicas = chance.chance("replicas", 0.35) ? 2 : 1
-  const apps = Array.from({ length: chance.chance("apps", 0.12) ? 2 : 1 }, (_, i) => planOf(chance, i))
+  const storm = chance.chance("storm", 0.03)
+  const number = storm ? 5 : chance.chance("apps", 0.12) ? 2 : 1
+  const apps = Array.from({ length: number }, (_, i) =>
+    storm ? inAStorm(planOf(chance, i)) : planOf(chance, i),
+  )
   const calls: Partial<Record<CallFault, number>> = {}
   for (const kind of callFaults) {
     if (!chance.chance(`swarm ${kind}`, 0.5)) continue
@@ -110,7 +117,7 @@ export function generate(seed: number): Scenario {
 }
 
 function planOf(chance: Chance, index: number): AppPlan {
-  const name = index === 0 ? "papi" : "mami"
+  const name = ["papi", "mami", "nuki", "lilo", "suse"][index] ?? `app${index}`
   const site = (what: string): string => `${what} ${name}`
   const releases: ReleasePlan[] = [{ at: 0, nature: "good", irreversible: false }]
   let at = settled
@@ -129,9 +136,26 @@ function planOf(chance: Chance, index: number): AppPlan {
     gate: chance.chance(site("gate"), 0.4),
     mirror: chance.chance(site("mirror"), 0.2),
     secondRegion: chance.chance(site("region"), 0.25),
+    freeze: chance.chance(site("freeze"), 0.15)
+      ? [settled + chance.between(site("freeze from"), 0, 15_000), settled + 25_000]
+      : undefined,
     releases,
   }
 }
+
+/** Everything is bad at once: more likely the eyes are than the releases. */
+const inAStorm = (plan: AppPlan): AppPlan => ({
+  ...plan,
+  size: 1,
+  strategy: "immutable",
+  gate: false,
+  mirror: false,
+  freeze: undefined,
+  releases: [
+    { at: 0, nature: "good", irreversible: false },
+    { at: settled, nature: "errors", irreversible: false },
+  ],
+})
 
 function happeningOf(chance: Chance, kind: Happening["kind"], site: string): Happening {
   const at = chance.between(`${site} at`, 2_000, settled + troubles)
@@ -155,7 +179,10 @@ function happeningOf(chance: Chance, kind: Happening["kind"], site: string): Hap
       return { at, kind, replica, rate: chance.pick(`${site} rate`, [0.9, 0.95, 1.05, 1.1]) }
     case "instance-crash":
     case "instance-modified":
+    case "instance-vanish":
       return { at, kind, pick }
+    case "sick-world":
+      return { at, kind, forMs }
     case "instance-flap":
       return { at, kind, pick, forMs: Math.min(forMs, 8_000) }
     case "router-restart":
@@ -164,7 +191,7 @@ function happeningOf(chance: Chance, kind: Happening["kind"], site: string): Hap
     case "kill-switch":
       return { at, kind, forMs }
     case "metrics":
-      return { at, kind, lie: chance.pick(`${site} lie`, lies), forMs }
+      return { at, kind, lie: chance.pick(`${site} lie`, lies), forMs: forMs * 2 }
     case "source":
       return { at, kind, lie: chance.pick(`${site} lie`, ["unreachable", "back"] as const), forMs }
     case "store":

@@ -50,7 +50,10 @@ function happen(cluster: Cluster, happening: Happening): void {
     }
     case "instance-flap": {
       const instance = pickInstance(cluster, happening.pick)
-      if (instance) instance.unreadyUntil = timeline.now + happening.forMs
+      if (instance) {
+        instance.unreadySince = timeline.now
+        instance.unreadyUntil = timeline.now + happening.forMs
+      }
       return after(happening.forMs, () => {})
     }
     case "instance-modified": {
@@ -58,6 +61,18 @@ function happen(cluster: Cluster, happening: Happening): void {
       if (instance) instance.differences = [{ path: "app.json", what: "changed" }]
       return
     }
+    case "instance-vanish": {
+      const instance = pickInstance(cluster, happening.pick)
+      if (instance) server.forget(instance.spec.id)
+      return
+    }
+    case "sick-world":
+      server.traffic.advance(timeline.now)
+      server.traffic.sick = true
+      return after(happening.forMs, () => {
+        server.traffic.advance(timeline.now)
+        server.traffic.sick = false
+      })
     case "router-restart":
       return server.traffic.restart(timeline.now)
     case "router-unreachable":
@@ -67,6 +82,7 @@ function happen(cluster: Cluster, happening: Happening): void {
       })
     case "metrics":
       server.metricsLie = happening.lie
+      server.lieSince = timeline.now
       return after(happening.forMs, () => {
         server.metricsLie = undefined
       })

@@ -9,22 +9,25 @@ import { author } from "./source.ts"
 const patience = 10_000
 const tries = 4
 
-/** Gives an order at some control plane; an answer that never comes is asked for again. */
+/**
+ * Gives an order at some control plane, or always at the same one; an answer that never comes is asked for again.
+ */
 export function submit(
   cluster: Cluster,
   app: string,
   command: Command,
   by: string,
   id: string,
+  door: number | undefined = undefined,
   attempt = 0,
 ): void {
   const doors = cluster.planes.filter(({ up }) => up)
-  const plane = doors[attempt % Math.max(1, doors.length)]
+  const plane = doors[(door ?? attempt) % Math.max(1, doors.length)]
   let answered = false
   const again = (): void => {
     if (answered || attempt + 1 >= tries) return
     answered = true
-    submit(cluster, app, command, by, id, attempt + 1)
+    submit(cluster, app, command, by, id, door, attempt + 1)
   }
   const retry = (): boolean => {
     again()
@@ -81,6 +84,8 @@ function commandFor(order: OperatorOrder, state: Application, pick: number): Com
       return { type: "resume", rollout: state.paused ? undefined : rollout, reason }
     case "approve-stale":
       return { type: "approve", rollout, reason, bound: { digest: "sha256:another", evidence: "old" } }
+    case "approve-old-evidence":
+      return { type: "approve", rollout, reason, bound: { evidence: "old" } }
     case "approve-as-author":
       return { type: "approve", rollout, reason, bound: {} }
     case "deploy":
@@ -110,7 +115,7 @@ export function beOnDuty(cluster: Cluster): void {
 
 function attend(cluster: Cluster, state: Application, round: number): void {
   const give = (command: Command, label: string): void =>
-    submit(cluster, state.app, command, "Mira", `duty-${round}-${label}`)
+    submit(cluster, state.app, command, "Mira", `duty-${round}-${label}`, cluster.planes.length - 1)
   const { calmFrom } = cluster.scenario
   const calm = cluster.timeline.now > calmFrom + 5_000
   const reason = "looked at it"

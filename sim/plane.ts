@@ -1,6 +1,7 @@
 import { createEngine, type Engine } from "../src/engine/engine.ts"
 import type { Cluster } from "./cluster.ts"
 import { planeParts } from "./plane-parts.ts"
+import { epoch } from "./policy.ts"
 
 /** A control plane's process. A crash is a promise that is never kept: what waited for it never goes on. */
 export class Plane {
@@ -46,12 +47,14 @@ export class Plane {
   crash(because: string): void {
     if (!this.up) return
     this.#cluster.tell(this.name, `dies: ${because}`)
+    this.#cluster.callTroubleAt = this.#cluster.timeline.now
     this.up = false
     this.engine = undefined
     this.#cluster.check.planeDied(this.name)
   }
 
   pause(forMs: number): void {
+    this.#cluster.callTroubleAt = this.#cluster.timeline.now + forMs
     this.pausedUntil = Math.max(this.pausedUntil, this.#cluster.timeline.now + forMs)
     this.#cluster.tell(this.name, `stands still for ${forMs} ms`)
   }
@@ -71,7 +74,7 @@ export class Plane {
   }
 
   wall(): number {
-    return Math.floor(1_700_000_000_000 + this.mono() + this.wallOffset)
+    return Math.floor(epoch + this.mono() + this.wallOffset)
   }
 
   goAt(rate: number): void {

@@ -5,6 +5,9 @@ import type { AppPlan } from "./scenario.ts"
 /** Shows up nowhere: not in an event, not in a log line, not in a notice's text. */
 export const secretCanary = "canary-5ec7e7"
 
+/** What the wall clocks show when a run begins. */
+export const epoch = 1_700_000_000_000
+
 /** The plan of an application as its immunity.yaml would say it, with windows short enough to simulate many. */
 export function policyOf(plan: AppPlan): Policy {
   const sandbox = region("sandbox", plan, {
@@ -54,7 +57,16 @@ export function policyOf(plan: AppPlan): Policy {
     autonomy: { advance: "auto", halt: "auto", rollback: "auto", regions: {} },
     rollback: { irreversible: ["db/migrate/**"], scope: "production" },
     lock: { on: ["halt", "rollback"], scope: "app", preventiveAction: false },
-    freeze: [],
+    freeze: plan.freeze
+      ? [
+          {
+            name: "quarter's end",
+            when: "now and then",
+            zone: "Europe/Berlin",
+            spans: [{ from: epoch + plan.freeze[0], until: epoch + plan.freeze[1] }],
+          },
+        ]
+      : [],
     notify: [
       {
         webhook: `https://hooks.example/${secretCanary}`,

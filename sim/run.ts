@@ -18,15 +18,23 @@ export type Outcome = {
   readonly lines: readonly Line[]
 }
 
+export type RunOptions = {
+  readonly tracing?: boolean
+  /** Something more that happens; called before the first event. */
+  readonly also?: (cluster: Cluster) => void
+  /** How long to look on at rest, in virtual milliseconds. */
+  readonly rest?: number | undefined
+}
+
 /** So long after the last fault everything must be done. */
 const patience = 300_000
-const rest = 12_000
+const longRest = 12_000
 
 /** Runs one scenario from the first commit until all is at rest, or until a promise is broken. */
 export async function run(
   scenario: Scenario,
   faults: Faults = new RandomFaults(scenario),
-  options: { readonly tracing?: boolean; readonly also?: (cluster: Cluster) => void } = {},
+  options: RunOptions = {},
 ): Promise<Outcome> {
   const cluster = new Cluster(scenario, faults, options.tracing)
   const { timeline, check } = cluster
@@ -55,7 +63,7 @@ export async function run(
       beOnDuty(cluster)
       options.also?.(cluster)
       await until(scenario.calmFrom)
-      await beAtRest(cluster, until, broken)
+      await beAtRest(cluster, until, broken, options.rest ?? longRest)
     },
   )
   if (!broken()) lookBack(cluster)
@@ -76,6 +84,7 @@ async function beAtRest(
   cluster: Cluster,
   until: (at: number) => Promise<void>,
   broken: () => boolean,
+  rest: number,
 ): Promise<void> {
   const { check, scenario, timeline } = cluster
   const table = (): string => JSON.stringify(Object.values(cluster.server.tables).map(({ routes }) => routes))
@@ -92,6 +101,7 @@ async function beAtRest(
   const why = unrest(cluster)
   if (why !== undefined)
     return check.violated(livenessOf(why), `${why}, ${patience / 1_000} s after the last fault`)
+  if (rest === 0) return
   check.mutations = 0
   await until(timeline.now + rest)
   if (broken()) return

@@ -23,6 +23,8 @@ export type AppPlan = {
   readonly gate: boolean
   readonly mirror: boolean
   readonly secondRegion: boolean
+  /** A window in which production stands still, in virtual milliseconds. */
+  readonly freeze: readonly [from: number, until: number] | undefined
   readonly releases: readonly ReleasePlan[]
 }
 
@@ -64,6 +66,10 @@ export type Happening = { readonly at: number } & (
   | { readonly kind: "instance-crash"; readonly pick: number }
   | { readonly kind: "instance-flap"; readonly pick: number; readonly forMs: number }
   | { readonly kind: "instance-modified"; readonly pick: number }
+  /** Its server no longer knows it. */
+  | { readonly kind: "instance-vanish"; readonly pick: number }
+  /** Whatever all of them depend on is broken: every instance fails a third of its requests. */
+  | { readonly kind: "sick-world"; readonly forMs: number }
   | { readonly kind: "router-restart" }
   | { readonly kind: "router-unreachable"; readonly forMs: number }
   | { readonly kind: "metrics"; readonly lie: MetricsLie; readonly forMs: number }
@@ -86,6 +92,7 @@ export type OperatorOrder =
   | "pause"
   | "resume"
   | "approve-stale"
+  | "approve-old-evidence"
   | "approve-as-author"
   | "retry"
   | "deploy"

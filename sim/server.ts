@@ -17,6 +17,8 @@ export type SimInstance = {
   endedAt: number | undefined
   /** Ended by an order, not by itself. */
   stopped: boolean
+  /** Its probe fails between these two. */
+  unreadySince: number
   unreadyUntil: number
   differences: readonly Difference[]
   /** Requests are on it until then; for ever while it has weight. */
@@ -42,12 +44,16 @@ export class Server {
   readonly name: string
   readonly instances = new Map<string, SimInstance>()
   readonly released = new Set<string>()
+  /** Instances that are gone with whatever they ran on. */
+  readonly lost = new Set<string>()
   readonly jobs = new Map<string, Job>()
   tables: Readonly<Record<string, Table>> = {}
   readonly epochs = new Map<string, number>()
   readonly traffic: Traffic
   routerProblem: string | undefined
   metricsLie: MetricsLie | undefined
+  /** When it began to lie. */
+  lieSince = 0
   readonly #now: () => number
   readonly #chance: Chance
   readonly #natureOf: (commit: string) => Nature
@@ -137,6 +143,7 @@ export class Server {
       nature,
       endedAt: lives,
       stopped: false,
+      unreadySince: 0,
       unreadyUntil: 0,
       differences: [],
       busyUntil: 0,
@@ -208,6 +215,15 @@ export class Server {
     this.tables = Object.fromEntries(Object.entries(this.tables).map(([app, table]) => [app, without(table)]))
     this.#follow()
     return { kind: "released" }
+  }
+
+  /** Lost with whatever it ran on: nothing of it is left to be seen. */
+  forget(id: string): void {
+    const instance = this.instances.get(id)
+    if (!instance) return
+    this.lost.add(id)
+    instance.endedAt ??= this.#now()
+    instance.stopped = true
   }
 
   counters(): RouterCounters {

@@ -11,6 +11,8 @@ export type Behind = (instance: string) => { readonly nature: Nature; readonly a
 export class Traffic {
   /** Requests per millisecond of a region's route. */
   rate = 0.3
+  /** What every instance depends on is broken. */
+  sick = false
   /** How many requests each instance ever answered, whatever the counters say. */
   readonly truth = new Map<string, Count>()
   readonly #behind: Behind
@@ -60,7 +62,7 @@ export class Traffic {
         const share = (sent * pool.weight) / 100 / takers.length
         const nature = this.#behind(id)?.nature
         const first = this.#firstUsers.get(`${route.route}|${pool.pool}`) ?? now
-        const fails = alive.length === 0 ? 1 : failing(nature, pool.weight, now - first)
+        const fails = alive.length === 0 ? 1 : this.sick ? 0.33 : failing(nature, pool.weight, now - first)
         this.#add(this.#counts, `${route.route}|${pool.pool}|${id}`, share, share * fails)
         this.#add(this.truth, id, share, share * fails)
       }

@@ -31,6 +31,8 @@ export class AppendRules {
       if (this.#commands.has(command.id)) say("I16", `command ${command.id} took effect twice`)
       this.#commands.add(command.id)
     }
+    const ordered = stored.find(({ by }) => by !== "immunity")
+    if (ordered && !command) say("I31", `${ordered.event.type} by ${ordered.by} without the id of an order`)
     const at = this.#checks.log.state(stream)
     const version = (stored[0]?.version ?? 1) - 1
     if (version > 0 && at === undefined) say("I14", "its first events are missing")
@@ -71,18 +73,61 @@ export class AppendRules {
     const has = (type: string): boolean => batch.some((other) => other.event.type === type)
     switch (event.type) {
       case "gate-approved": {
+        if (log.past(stream, event.rollout)?.approved)
+          say("I16", `rollout ${event.rollout} was approved twice`)
         const release = rollout && state?.releases[rollout.release]
         const gate = rollout?.phase.name === "queued" ? rollout.phase.gate : undefined
         if (gate?.notAuthor && (by === release?.author || by === release?.email))
           say("I9", `${by} approved their own commit in rollout ${event.rollout}`)
         return
       }
+      case "rollout-queued": {
+        const index = state?.regions.findIndex(({ name }) => name === event.region) ?? 0
+        const below = index > 0 ? state?.regions[index - 1]?.name : undefined
+        const proven = [...log.pasts.values()].some(
+          (past) =>
+            past.app === stream &&
+            past.region === below &&
+            past.release === event.release &&
+            past.everSucceeded,
+        )
+        if (below !== undefined && !proven)
+          say(
+            "I10",
+            `${event.release.slice(0, 7)} is queued for ${event.region} and never succeeded in ${below}`,
+          )
+        return
+      }
+      case "step-started":
+        return this.#mayGoOn(stream, event.rollout, stored, "was raised", say)
+      case "step-reached":
+        if (rollout && this.#routed(stream, rollout) === 0)
+          say("I30", `rollout ${event.rollout} reached its step while the router sends it nothing`)
+        return
+      case "weight-returned":
+        if (rollout && this.#routed(stream, rollout) > 0)
+          say("I30", `the weight of rollout ${event.rollout} returned while the router still sends it some`)
+        return
+      case "held": {
+        const { hold } = event
+        if (hold.because.includes("automatic rollbacks in ten minutes") && this.#recentRollbacks() < budget)
+          say(
+            "I24",
+            `${this.#recentRollbacks()} automatic rollbacks in ten minutes, and the automation pauses`,
+          )
+        if (hold.why !== "halted" || !rollout) return
+        const stuck =
+          rollout.from === undefined ||
+          hold.because.includes("no older release") ||
+          (rollout.hadTraffic && state?.releases[rollout.release]?.irreversible)
+        if (!stuck && hold.weight !== "zero")
+          say("I6", `rollout ${event.rollout} is halted and keeps its traffic`)
+        this.#accused(rollout, say)
+        return
+      }
       case "rollout-started": {
         const past = log.past(stream, event.rollout)
-        const locks = [...(log.locks.get(stream)?.values() ?? [])]
-        if (locks.some((region) => region === undefined || region === past?.region))
-          say("I11", `rollout ${event.rollout} started while locked`)
-        if (log.paused.has(stream)) say("I11", `rollout ${event.rollout} started while paused`)
+        this.#mayGoOn(stream, event.rollout, stored, "started", say)
         if (this.#cluster.killSwitch && this.#cluster.timeline.now - this.#checks.killedAt > 6_000)
           say("I11", `rollout ${event.rollout} started while the kill switch was set`)
         if (past?.queued.gate && !past.approved)
@@ -95,21 +140,51 @@ export class AppendRules {
           say("I12", `rollout ${event.rollout} goes back to ${event.to}, which is not proven`)
         if (event.then === "rolled-back" && !(has("locked") || (log.locks.get(stream)?.size ?? 0) > 0))
           say("I13", `rollout ${event.rollout} goes back without a lock`)
-        if (event.then === "rolled-back" && !has("quarantined"))
+        const quarantined = batch.some(
+          (other) => other.event.type === "quarantined" && other.event.release === rollout?.release,
+        )
+        if (
+          event.then === "rolled-back" &&
+          !quarantined &&
+          !log.quarantined.has(`${stream}/${rollout?.release}`)
+        )
           say("I13", `rollout ${event.rollout} goes back without a quarantine`)
         if (event.automatic) this.#spend(stream, say)
+        if (rollout && event.automatic) {
+          this.#accused(rollout, say)
+          if (rollout.hadTraffic && state?.releases[rollout.release]?.irreversible)
+            say("I12", `rollout ${event.rollout} went back by itself, and what it changed cannot be undone`)
+        }
         return
       }
       case "instance-retired": {
         const region = state?.regions.find((known) => known.name === event.region)
         const instance = region?.instances[event.instance]
-        if (!region || !instance || instance.condemned || instance.state === "ended") return
+        if (!region || !instance || instance.state === "ended") return
+        const ready = Object.values(region.instances).some(
+          (other) =>
+            other.pool === instance.pool &&
+            other.id !== instance.id &&
+            other.state === "ready" &&
+            !other.retired,
+        )
+        if (instance.condemned && instance.pool === region.stable && !ready)
+          say("I2", `${event.instance} leaves before another one can serve in its place`)
+        if (instance.condemned) return
         if (instance.pool === region.stable || region.kept.includes(instance.pool))
           say("I26", `${event.instance} of the good pool ${instance.pool} is given up: ${event.because}`)
         return
       }
       case "looked": {
         const { verdicts, decision } = event.look
+        const { server, timeline } = this.#cluster
+        const blind = server.metricsLie === "blind" && timeline.now - server.lieSince > 9_000
+        if (
+          blind &&
+          event.look.stage !== "baking" &&
+          verdicts.some(({ kind, metric }) => metric === "error_rate" && kind !== "nodata")
+        )
+          say("I28", "nothing can be measured, and it is not called that")
         const dark = verdicts.some(({ kind }) => kind === "nodata")
         const worse = verdicts.some(({ kind }) => kind === "worse")
         if (dark && decision.action === "advance") say("I28", "no data was taken for a pass")
@@ -126,6 +201,7 @@ export class AppendRules {
         if (event.step > 0 && rollout) this.#passed(rollout, event.step - 1, batch, say)
         return
       case "rollout-succeeded":
+        if (rollout) this.#baked(rollout, batch, say)
         if (rollout && this.#routed(stream, rollout) < 100)
           say(
             "I30",
@@ -143,6 +219,45 @@ export class AppendRules {
     }
   }
 
+  /** Nothing goes forward while a lock, a pause or a freeze is in its way. */
+  #mayGoOn(
+    stream: string,
+    number: number,
+    { at }: StoredEvent,
+    what: string,
+    say: (rule: string, what: string) => void,
+  ): void {
+    const { log } = this.#checks
+    const past = log.past(stream, number)
+    const locks = [...(log.locks.get(stream)?.values() ?? [])]
+    if (locks.some((region) => region === undefined || region === past?.region))
+      say("I11", `rollout ${number} ${what} while locked`)
+    if (log.paused.has(stream)) say("I11", `rollout ${number} ${what} while paused`)
+    const freeze = this.#cluster.policies.get(stream)?.freeze ?? []
+    if (freeze.some(({ spans }) => spans.some(({ from, until }) => from <= at && at < until)))
+      say("I11", `rollout ${number} ${what} while frozen`)
+  }
+
+  /** A release is watched for its whole bake, unless a person said that it is enough. */
+  #baked(rollout: Rollout, batch: readonly StoredEvent[], say: (rule: string, what: string) => void): void {
+    if (batch.some(({ event, by }) => event.type === "hold-ended" && by !== "immunity")) return
+    const needed = rollout.policy.regions.find(({ name }) => name === rollout.region)?.bake ?? 0
+    const { phase } = rollout
+    if (phase.name !== "baking" || phase.window.observed < needed)
+      say("I27", `rollout ${rollout.number} succeeded before its bake was over`)
+  }
+
+  /** Beside a control nothing good is ever called worse, whatever the monitoring says and however sick the world is. */
+  #accused(rollout: Rollout, say: (rule: string, what: string) => void): void {
+    const { lastLook, release, from } = rollout
+    const harmful = ["instance-crash", "instance-flap", "instance-vanish", "instance-modified"]
+    if (this.#cluster.source.natureOf(release) !== "good" || from === undefined) return
+    if (this.#cluster.scenario.happenings.some(({ kind }) => harmful.includes(kind))) return
+    if (lastLook?.stage !== "shifting" || !lastLook.verdicts.some(({ kind }) => kind === "worse")) return
+    const worse = lastLook.verdicts.find(({ kind }) => kind === "worse")
+    say("I28", `rollout ${rollout.number} is good and was accused: ${worse?.because}`)
+  }
+
   #flapping(): boolean {
     return this.#cluster.scenario.happenings.some(({ kind }) => kind === "instance-flap")
   }
@@ -158,6 +273,12 @@ export class AppendRules {
     if (!rollout.schedule[step]?.analysis || !policy?.compare || rollout.from === undefined) return
     if (batch.some(({ event, by }) => event.type === "hold-ended" && by !== "immunity")) return
     const look = rollout.lastLook
+    const { phase } = rollout
+    if ("window" in phase && phase.window.observed < policy.compare.for)
+      say(
+        "I27",
+        `rollout ${rollout.number} left step ${step + 1} after ${phase.window.observed} ms of evidence`,
+      )
     const fine =
       look?.stage === "shifting" &&
       look.decision.action === "advance" &&
@@ -189,12 +310,18 @@ export class AppendRules {
     return route?.pools.find((pool) => pool.pool === `r${rollout.number}`)?.weight ?? 0
   }
 
+  #recentRollbacks(): number {
+    return this.#rollbacks.filter(({ at }) => at > this.#cluster.timeline.now - budgetWindow).length
+  }
+
   #spend(app: string, say: (rule: string, what: string) => void): void {
     const { now } = this.#cluster.timeline
     const same = this.#rollbacks.some((known) => known.app === app && known.at === now)
     if (!same) this.#rollbacks.push({ app, at: now })
     this.#rollbacks = this.#rollbacks.filter(({ at }) => at > now - budgetWindow)
-    if (this.#rollbacks.length > budget)
-      say("I24", `${this.#rollbacks.length} automatic rollbacks in ten minutes`)
+    // Two control planes may take the last place in the same moment; one alone may not.
+    const moment = this.#cluster.scenario.replicas > 1 ? 1_000 : 0
+    const others = this.#rollbacks.filter((known) => known.at <= now - moment && known.app !== app)
+    if (others.length >= budget) say("I24", `${others.length + 1} automatic rollbacks in ten minutes`)
   }
 }

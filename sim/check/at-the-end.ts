@@ -5,6 +5,7 @@ import { terminal } from "../../src/core/rollout/rollout.ts"
 import type { Cluster } from "../cluster.ts"
 import { commitId } from "../source.ts"
 import { linkHash } from "../store.ts"
+import type { Past } from "./log.ts"
 
 /** What keeps the cluster from being at rest, in words; undefined when everything is done. */
 export function unrest(cluster: Cluster): string | undefined {
@@ -29,10 +30,17 @@ export function unrest(cluster: Cluster): string | undefined {
       }
     const wanted = new Set(state.regions.flatMap((region) => Object.keys(region.instances)))
     for (const [id, instance] of server.instances)
-      if (instance.app === name && !instance.stopped && !wanted.has(id))
+      if (instance.app === name && !instance.stopped && (!wanted.has(id) || instance.differences.length > 0))
         return `${name}: ${id} was left behind`
     for (const id of wanted)
-      if (server.instances.get(id)?.stopped !== false) return `${name}: ${id} is missing`
+      if (server.instances.get(id)?.stopped !== false || server.instances.get(id)?.endedAt !== undefined)
+        return `${name}: ${id} is missing`
+    for (const { name: plane, engine } of planes) {
+      if (engine?.version(name) !== store.streams.get(name)?.length)
+        return `${name}: ${plane} has not heard of everything`
+      const [problem] = engine?.problems(name) ?? []
+      if (problem) return `${name}: ${plane} reports ${problem[0]}: ${problem[1]}`
+    }
   }
   if (store.outbox.some(({ dead }) => !dead)) return "notices wait to be told"
   return undefined
@@ -41,7 +49,7 @@ export function unrest(cluster: Cluster): string | undefined {
 /** Which of the liveness promises an unrest breaks. */
 export function livenessOf(unrest: string): string {
   if (/left behind|missing|on its way out|is starting|is unready|is ended/.test(unrest)) return "L2"
-  if (/has no events|not seen/.test(unrest)) return "L3"
+  if (/has no events|not seen|not heard/.test(unrest)) return "L3"
   if (/notices/.test(unrest)) return "L4"
   return "L1"
 }
@@ -71,6 +79,7 @@ export function lookBack(cluster: Cluster): void {
     total(cluster, stream)
     judged(cluster, stream)
   }
+  untold(cluster)
   for (const acked of check.acked)
     if (store.streams.get(acked.stream)?.[acked.version - 1]?.hash !== acked.hash)
       check.violated("I14", `${acked.stream}: acknowledged event ${acked.version} is lost`)
@@ -80,6 +89,21 @@ export function lookBack(cluster: Cluster): void {
       const changed = store.streams.get(app)?.some(({ by }) => by === id)
       if (changed) check.violated("I16", `${app}: command ${id} took effect and is not remembered`)
     }
+}
+
+/** What people outside are told about has reached them; dead letters are a failure that is shown. */
+function untold({ check, store, notices, policies }: Cluster): void {
+  const early = store.outbox.find(({ attempts }) => attempts < 10)
+  if (early) check.violated("L4", `${early.notice.id} was given up after ${early.attempts} attempts`)
+  if (store.outbox.length > 0) return
+  for (const [stream, events] of store.streams) {
+    if (!policies.has(stream)) continue
+    for (const { event, at } of events) {
+      if (event.type !== "locked" && event.type !== "abort-started") continue
+      const told = [...notices].some((id) => id.startsWith(`${stream}-${at}-`) && id.endsWith(event.type))
+      if (!told) check.violated("L4", `${stream}: nobody was told of ${event.type} at ${at}`)
+    }
+  }
 }
 
 /** Any event on any state is defined. */
@@ -130,6 +154,7 @@ export function outcomes(cluster: Cluster): void {
   if (scenario.happenings.some(({ kind }) => !harmless.includes(kind))) return
   for (const { name, releases } of scenario.apps) {
     const state = check.log.state(name)
+    for (const past of check.log.pasts.values()) if (past.app === name) mustGoBackAlone(cluster, past)
     const last = releases.length - 1
     const commit = commitId(name, last)
     for (const region of state?.regions ?? []) {
@@ -147,6 +172,21 @@ export function outcomes(cluster: Cluster): void {
           check.violated("L1", `${name}: a release that ${nature} serves ${region.name}`)
     }
   }
+}
+
+/** In a world where only planes and calls fail, what is plainly bad goes back without anybody's help. */
+function mustGoBackAlone({ check, source, scenario, store }: Cluster, past: Past): void {
+  const rollout = check.log.state(past.app)?.rollouts[past.number]
+  const calm = scenario.happenings.every(({ kind }) => kind === "clock-rate") && scenario.bursts.length === 0
+  if (!calm || source.natureOf(past.release) !== "errors" || rollout?.from === undefined) return
+  if (past.queued.schedule.every(({ analysis }) => !analysis) || !rollout.hadTraffic) return
+  const events = store.streams.get(past.app)?.map(({ event }) => event) ?? []
+  const seen = events.some(
+    (event) =>
+      (event.type === "abort-started" && event.rollout === past.number && event.automatic) ||
+      (event.type === "held" && event.rollout === past.number && event.hold.why !== "unsure"),
+  )
+  if (!seen) check.violated("L1", `${past.app}: rollout ${past.number} is bad, and only a person said so`)
 }
 
 /** A person may have taken back more than the machine would have; then the last release waits for one, too. */

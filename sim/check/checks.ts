@@ -101,9 +101,16 @@ export class Checks {
 
   answered(app: string, id: string, command: Command, result: Result): void {
     if (result.kind !== "done") return
+    const always = ["lock", "pause", "retry", "unlock", "replace-instance"]
+    if (always.includes(command.type) && !this.#cluster.store.commands.has(id))
+      this.violated("I14", `${app}: ${command.type} was acknowledged and is nowhere in the log`)
     if (!command.type.startsWith("add-app")) this.doneCommands.set(id, app)
-    if (command.type === "approve" && command.bound.digest === "sha256:another")
+    if (command.type !== "approve") return
+    const { digest, evidence } = command.bound
+    if (digest === "sha256:another")
       this.violated("I9", `an approval of another artifact was taken for rollout ${command.rollout}`)
+    if (evidence === "old")
+      this.violated("I9", `an approval of older evidence was taken for rollout ${command.rollout}`)
   }
 
   killed(): void {

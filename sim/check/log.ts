@@ -14,6 +14,8 @@ export type Past = {
   approved: boolean
   ended: boolean
   succeeded: boolean
+  /** Also true after it was taken back. */
+  everSucceeded: boolean
   readonly tests: Map<string, boolean>
   /** Percent of the route that its events allow; what it was before, and since when it is so. */
   allowed: number
@@ -81,6 +83,7 @@ export class CommittedLog {
           approved: false,
           ended: false,
           succeeded: false,
+          everSucceeded: false,
           tests: new Map(),
           allowed: 0,
           before: 0,
@@ -124,6 +127,7 @@ export class CommittedLog {
         return
       case "rollout-succeeded":
         past.succeeded = true
+        past.everSucceeded = true
         past.ended = true
         this.stable.set(`${app}/${past.region}`, rollout)
         return allow(100)

@@ -69,6 +69,10 @@ export class OrderRules {
       }
       case "run-job": {
         const job = what as JobSpec
+        const preview = this.#cluster.server.tables[fence.app]?.routes.find(
+          (route) => job.kind === "test" && route.route === job.route,
+        )
+        if (job.kind === "test" && !preview?.pools.length) say("I10", `${job.id} has nothing to test`)
         if (job.kind === "test" && !log.built.has(`${fence.app}/${job.release}`))
           say("I31", `${job.id} tests what was never built`)
         return
@@ -94,6 +98,7 @@ export class OrderRules {
         continue
       }
       const [, region = ""] = route.route.split("/")
+      this.#serves(fence.app, region, route, say)
       const stable = log.stable.get(`${fence.app}/${region}`)
       for (const pool of route.pools) {
         if (pool.weight <= 0) continue
@@ -107,14 +112,51 @@ export class OrderRules {
         if (!past.started || !log.built.has(`${fence.app}/${past.release}`))
           say("I10", `${pool.pool} never started`)
         if (past.queued.gate && !past.approved) say("I10", `${pool.pool} has no approval`)
-        if ([...past.tests.values()].some((passed) => !passed) && past.allowed === 0)
-          say("I10", `${pool.pool} has traffic before its tests passed`)
+        const raisedAtAll = pool.weight > this.#routed(fence.app, route.route, pool.pool) + 0.01
+        if (raisedAtAll && number !== stable && [...past.tests.values()].some((passed) => !passed))
+          say("I10", `${pool.pool} is raised while its tests have not passed`)
         const others = route.pools.some((other) => other.pool === `r${stable}` && other.instances.length > 0)
         const allowed = now - past.changedAt < tolerance ? Math.max(past.allowed, past.before) : past.allowed
-        const raised = pool.weight > this.#routed(fence.app, route.route, pool.pool) + 0.01
-        if (raised && others && number !== stable && pool.weight > allowed + 0.01)
+        if (raisedAtAll && others && number !== stable && pool.weight > allowed + 0.01)
           say("I5", `${pool.pool} is raised to ${pool.weight} % where ${allowed} % are allowed`)
       }
+    }
+  }
+
+  /** Whoever can serve serves: nobody is routed to nothing, and no pool carries more than its healthy share. */
+  #serves(app: string, region: string, route: RouteSpec, say: (rule: string, text: string) => void): void {
+    const { server, timeline } = this.#cluster
+    const { log } = this.#checks
+    const stable = log.stable.get(`${app}/${region}`)
+    const flapping = [...server.instances.values()].some(
+      ({ unreadyUntil }) => unreadyUntil > timeline.now - 5_000,
+    )
+    if (route.pools.length === 0 && stable !== undefined && !flapping) {
+      const idle = [...server.instances.values()].find(
+        (instance) =>
+          instance.app === app &&
+          instance.spec.region === region &&
+          instance.spec.id.includes(`-r${stable}-`) &&
+          instance.differences.length === 0 &&
+          !server.released.has(instance.spec.id) &&
+          !log.state(app)?.regions.some((known) => known.instances[instance.spec.id]?.retired) &&
+          instance.readyAt < timeline.now - 15_000 &&
+          server.isReady(instance),
+      )
+      if (idle) say("I2", `${route.route} goes to nobody while ${idle.spec.id} could serve`)
+    }
+    const size = this.#cluster.policies.get(app)?.regions.find(({ name }) => name === region)?.size ?? 1
+    const others = route.pools.filter(({ instances }) => instances.length > 0).length > 1
+    for (const { pool, weight, instances } of route.pools) {
+      if (!others) continue
+      const before = this.#routed(app, route.route, pool)
+      if (pool === `r${stable}`) {
+        if (weight === 100 && before < 100 && instances.length * 2 < size)
+          say("I2", `${pool} gets everything back with ${instances.length} of ${size} instances`)
+        continue
+      }
+      if (weight > before && weight > (instances.length / size) * 100 + 0.01)
+        say("I2", `${pool} is raised to ${weight} % with ${instances.length} of ${size} instances`)
     }
   }
 
@@ -146,11 +188,19 @@ export class OrderRules {
     for (const route of what as readonly RouteSpec[]) {
       for (const { id } of route.pools.flatMap((pool) => pool.instances)) {
         const instance = server.instances.get(id)
-        if (!instance || instance.stopped || instance.readyAt > timeline.now)
+        if (!instance || (instance.stopped && !server.lost.has(id)) || instance.readyAt > timeline.now)
           say("I1", `${route.route} names ${id}, which is not ready`)
+        const failing =
+          instance && instance.unreadyUntil > timeline.now && timeline.now - instance.unreadySince > 9_000
+        if (failing && !this.#slow()) say("I1", `${route.route} names ${id}, whose probe has failed for long`)
         if (server.released.has(id)) say("I4", `${route.route} names ${id}, which was released`)
       }
     }
+  }
+
+  /** Whether orders may be old when they arrive. */
+  #slow(): boolean {
+    return this.#cluster.timeline.now - this.#cluster.callTroubleAt < 22_000
   }
 
   #surge(app: string, region: string, say: (rule: string, text: string) => void): void {

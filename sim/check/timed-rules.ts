@@ -4,23 +4,42 @@ import type { Checks } from "./checks.ts"
 
 /** After an order to go back users must be away so soon, when nothing stands in the way. */
 const goneWithin = 6_000
+/** The limit of the policies of these worlds, and two turns. */
+const blindFor = 26_000
+/** Of every region of these worlds; a clock that is a tenth slow reaches it later. */
+const deadline = 66_000
+
+type Leaving = { readonly app: string; readonly rollout: number; readonly at: number }
 
 /** What must become true within a time. */
 export class TimedRules {
   readonly #cluster: Cluster
   readonly #checks: Checks
-  #leaving: { readonly app: string; readonly rollout: number; readonly at: number }[] = []
+  #leaving: Leaving[] = []
+
+  #blind: (Leaving & { readonly heldAt: number })[] = []
 
   constructor(cluster: Cluster, checks: Checks) {
     this.#cluster = cluster
     this.#checks = checks
   }
 
+  #provisioning: (Leaving & { readonly heldAt: number })[] = []
+
   appended(stored: readonly StoredEvent[]): void {
-    for (const { event, stream } of stored) {
+    for (const { event, stream, at } of stored) {
       const goes =
         (event.type === "held" && event.hold.weight === "zero") ||
         (event.type === "abort-started" && event.to !== undefined)
+      if (event.type === "held" && event.hold.why === "blind" && event.hold.until !== undefined)
+        this.#blind.push({ app: stream, rollout: event.rollout, at: this.#cluster.timeline.now, heldAt: at })
+      if (event.type === "provisioning-started")
+        this.#provisioning.push({
+          app: stream,
+          rollout: event.rollout,
+          at: this.#cluster.timeline.now,
+          heldAt: at,
+        })
       if (goes) this.#leaving.push({ app: stream, rollout: event.rollout, at: this.#cluster.timeline.now })
     }
   }
@@ -31,17 +50,35 @@ export class TimedRules {
       const leaving = this.#leaving.shift()
       if (leaving) this.#mustBeGone(leaving)
     }
+    while (this.#blind[0] && this.#blind[0].at + blindFor < now) {
+      const blind = this.#blind.shift()
+      if (blind) this.#mustNotBeBlind(blind)
+    }
+    while (this.#provisioning[0] && this.#provisioning[0].at + deadline + goneWithin < now) {
+      const late = this.#provisioning.shift()
+      if (late) this.#mustHaveEnded(late)
+    }
   }
 
-  #mustBeGone({
-    app,
-    rollout,
-    at,
-  }: {
-    readonly app: string
-    readonly rollout: number
-    readonly at: number
-  }): void {
+  /** Its deadline ends it, one way or the other. */
+  #mustHaveEnded({ app, rollout, at, heldAt }: Leaving & { readonly heldAt: number }): void {
+    if (this.#cluster.troubleAt > at + deadline - goneWithin || this.#cluster.killSwitch) return
+    const known = this.#checks.log.state(app)?.rollouts[rollout]
+    if (known?.phase.name === "provisioning" && known.phase.since === heldAt)
+      this.#checks.violated("L1", `${app}: rollout ${rollout} is past its deadline`)
+  }
+
+  /** A canary does not serve unwatched for ever. */
+  #mustNotBeBlind({ app, rollout, at, heldAt }: Leaving & { readonly heldAt: number }): void {
+    if (this.#cluster.troubleAt > at - goneWithin || this.#cluster.killSwitch) return
+    const known = this.#checks.log.state(app)?.rollouts[rollout]
+    if (known?.phase.name !== "holding" || known.from === undefined) return
+    const { hold, since } = known.phase
+    if (hold.why === "blind" && hold.weight === "frozen" && since === heldAt)
+      this.#checks.violated("I6", `${app}: rollout ${rollout} served unwatched for ${blindFor} ms`)
+  }
+
+  #mustBeGone({ app, rollout, at }: Leaving): void {
     if (this.#cluster.troubleAt > at - goneWithin || this.#cluster.killSwitch) return
     const { log } = this.#checks
     const past = log.past(app, rollout)

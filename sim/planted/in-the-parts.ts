@@ -1,0 +1,86 @@
+import { type Mutant, one } from "./mutant.ts"
+
+const store = "sim/store.ts"
+const server = "sim/server.ts"
+
+export const inTheParts: readonly Mutant[] = [
+  one(
+    "the store does not compare versions",
+    store,
+    'if (known.length !== expected) return { kind: "conflict" }',
+    "",
+  ),
+  one(
+    "the store is not fenced",
+    store,
+    'if (!lease || lease.owner === undefined || lease.epoch !== epoch) return { kind: "fenced" }',
+    "",
+  ),
+  one(
+    "the store forgets the ids of orders",
+    store,
+    "if (command) this.commands.set(command.id, command.result)",
+    "",
+  ),
+  one(
+    "the store loses an event",
+    store,
+    "      this.#all.push(event)\n      stored.push(event)",
+    "      this.#all.push(event)\n      stored.push(event)\n      if (version % 17 === 0) known.pop()",
+  ),
+  one(
+    "the store changes an event",
+    store,
+    "    this.streams.set(stream, known)\n",
+    '    this.streams.set(stream, known)\n    if (known.length === 9 && known[3]) known[3] = { ...known[3], by: "nobody" }\n',
+  ),
+  one(
+    "a lease is given while it is held",
+    store,
+    "row.owner !== owner && row.expiresAt > this.#now()) return undefined",
+    "row.owner !== owner && row.expiresAt < 0) return undefined",
+  ),
+  one(
+    "an epoch does not rise",
+    store,
+    "const epoch = (row?.epoch ?? 0) + 1",
+    "const epoch = row?.epoch ?? 1",
+  ),
+  one(
+    "the lease of another is renewed",
+    store,
+    "if (row?.epoch !== lease.epoch || row.owner !== owner) return false",
+    "if (!row) return false",
+  ),
+  one("the agent does not fence", server, "return epoch < known ?", "return epoch < 0 ?"),
+  one(
+    "the router does not look at generations",
+    server,
+    "(epoch === known.epoch && generation < known.generation)",
+    "(epoch === known.epoch && generation < 0)",
+  ),
+  one(
+    "the router releases what has weight",
+    server,
+    'if (weight > 0) return { kind: "busy", weight, inFlight: 1 }',
+    "",
+  ),
+  one(
+    "the router releases what has requests in flight",
+    server,
+    "if (instance && instance.busyUntil > this.#now()) {",
+    "if (instance && instance.busyUntil < 0) {",
+  ),
+  one(
+    "the router takes back what it released",
+    server,
+    "      .find(({ id }) => this.released.has(id))",
+    '      .find(({ id }) => id === "")',
+  ),
+  one(
+    "the agent starts an id again",
+    server,
+    "if (this.released.has(spec.id)) return refused",
+    'if (spec.id === "") return refused',
+  ),
+]

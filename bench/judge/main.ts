@@ -13,6 +13,7 @@ const { values } = parseArgs({
   options: {
     set: { type: "string", default: join(here, "public") },
     policy: { type: "string", default: "all" },
+    "in-process": { type: "boolean", default: false },
     cmd: { type: "string" },
     json: { type: "boolean", default: false },
     jobs: { type: "string", default: "2" },
@@ -29,7 +30,11 @@ for (const name of names) {
   const make = policies[name]
   if (!make)
     throw new Error(`there is no policy "${name}": take all, or some of ${Object.keys(policies).join(", ")}`)
-  outcomes[name] = labels.map((label) => runPolicy(make, folder, label))
+  // Ours is judged as anyone's would be: a program that sees a line at a time.
+  const alone = name === "immunity" && !values["in-process"]
+  outcomes[name] = alone
+    ? await runAll(`${join(here, "../../bin/immunity")} judge --stream`)
+    : labels.map((label) => runPolicy(make, folder, label))
 }
 if (values.cmd) outcomes.cmd = await runAll(values.cmd)
 const scores = Object.fromEntries(Object.entries(outcomes).map(([name, of]) => [name, scoresOf(labels, of)]))
@@ -42,7 +47,7 @@ if (values.outcomes) {
 }
 if (values.json)
   process.stdout.write(
-    `${JSON.stringify({ set: values.set.split("/").at(-1), cases: labels.length, policies: scores }, null, 1)}\n`,
+    `${JSON.stringify({ set: values.set.split("/").at(-1), cases: labels.length, policies: scores })}\n`,
   )
 else process.stdout.write(`${tableOf(scores)}\n`)
 

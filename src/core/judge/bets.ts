@@ -16,7 +16,7 @@ export type House = {
   readonly anew: number
 }
 
-const laidAtStart = 0.85
+const laidAtStart = 0.91
 const laidAnew = 0.002
 
 /** A house for guesses of these weights (any positive numbers). */

@@ -35,9 +35,11 @@ export type ProportionState = {
   readonly guards: readonly Guard[]
 }
 
-const worseBy = [1.2, 1.5, 2.5, 6, 30]
+const worseBy = [1.2, 1.6, 2.5, 6, 40]
 const fineBy = [0.05, 0.2, 0.5, 0.8]
-const worseHouse = house(worseBy.map(() => 1))
+const worseHouse = house([1, 2, 3, 3, 2])
+/** How the money is laid against more failures, for those who measure the test. */
+export const failureBets = { effects: worseBy, rules: worseHouse }
 const fineHouse = house([1, 1, 1, 1])
 
 /** More failures than this a cold start does not explain, as a fraction of the requests. */

@@ -18,11 +18,25 @@ export type Shift = {
   readonly seconds: number
   readonly sum: number
   readonly count: number
+  /** One half of the control's instances against the other, in the minute under way. */
+  readonly halves: number
   /** The last full minute's difference. */
   readonly last: number | undefined
   /** Sum of the squared jumps between minutes, halved, and their number. */
   readonly squares: number
   readonly jumps: number
+  readonly memory: Memory
+}
+
+/** How much a minute remembers of the one before: sums over neighbouring minutes of the control's halves. */
+type Memory = {
+  /** The first difference, which is taken off the others: instances differ, and rounding must not tell. */
+  readonly first: number | undefined
+  readonly last: number | undefined
+  readonly minutes: number
+  readonly sum: number
+  readonly products: number
+  readonly squares: number
 }
 
 const minute = 60
@@ -38,7 +52,7 @@ const mostAgainst = 4
 /** Neighbouring minutes resemble each other, so their jumps show less than all of their variance. */
 const resemblance = 1.5
 /** A fair bet on independent normal minutes loses half a square; these are neither, so it loses more. */
-const loss = 0.65
+const loss = 0.55
 const strangestJump = 9
 /** Less than this is not excluded before a level is called ok, as a part of the control's. */
 const leastExcluded = 0.1
@@ -52,6 +66,8 @@ export const openShift: Shift = {
   last: undefined,
   squares: worthOfUsual * usualSpread ** 2,
   jumps: worthOfUsual,
+  halves: 0,
+  memory: { first: undefined, last: undefined, minutes: 0, sum: 0, products: 0, squares: 0 },
 }
 
 export type Levels = { readonly canary: readonly number[]; readonly control: readonly number[] }
@@ -67,16 +83,68 @@ export function foldShift(
   const difference = seen && differenceOf(seen, policy)
   const sum = past.sum + (difference ?? 0)
   const count = past.count + (difference === undefined ? 0 : 1)
+  const halves = past.halves + (seen ? betweenHalves(seen.control, policy) : 0)
   const seconds = past.seconds + pace.seconds
-  if (seconds < minute) return { ...past, sum, count, seconds }
-  const next = { ...past, sum: 0, count: 0, seconds: 0 }
-  return count === 0 ? next : foldMinute(next, policy, -Math.log(options.alpha), pace, sum / count)
+  if (seconds < minute) return { ...past, sum, count, halves, seconds }
+  const next = { ...past, sum: 0, count: 0, halves: 0, seconds: 0 }
+  if (count === 0) return next
+  const folded = foldMinute(next, policy, -Math.log(options.alpha), pace, sum / count)
+  return { ...folded, memory: remember(past.memory, halves / count) }
+}
+
+/** The mean level of every second instance of the control against that of the others. */
+function betweenHalves(control: readonly number[], policy: MetricPolicy): number {
+  const logs = control.map((value) => Math.log(value + policy.tolerateDelta))
+  if (logs.length < 2 || !logs.every(Number.isFinite)) return 0
+  const meanOf = (rest: number) => {
+    const half = logs.filter((_, i) => i % 2 === rest)
+    return half.reduce((a, b) => a + b, 0) / half.length
+  }
+  return meanOf(0) - meanOf(1)
+}
+
+function remember(past: Memory, difference: number): Memory {
+  const first = past.first ?? difference
+  const now = difference - first
+  return {
+    first,
+    last: now,
+    minutes: past.minutes + 1,
+    sum: past.sum + now,
+    products: past.products + (past.last === undefined ? 0 : past.last * now),
+    squares: past.squares + now ** 2,
+  }
+}
+
+/** Believed of the memory before the control has shown it, and how many minutes that is worth. */
+const usualMemory = 0.1
+const minutesOfUsual = 5
+const strongestMemory = 0.97
+
+/**
+ * Autocorrelation of neighbouring minutes, 0 to 1. Few minutes underestimate it by (1 + 3·memory) / minutes,
+ * which is given back.
+ */
+function memoryOf({ minutes, sum, products, squares }: Memory): number {
+  const mean = minutes > 0 ? sum / minutes : 0
+  const variance = squares - minutes * mean ** 2
+  if (minutes < 3 || variance <= 0) return usualMemory
+  const raw = (products - (minutes - 1) * mean ** 2) / variance
+  const corrected = Math.max(0, raw) + (1 + 3 * Math.max(0, raw)) / minutes
+  const believed = (minutes * corrected + minutesOfUsual * usualMemory) / (minutes + minutesOfUsual)
+  return Math.min(strongestMemory, believed)
 }
 
 function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace, difference: number): Shift {
   const spread = Math.sqrt(past.squares / past.jumps)
-  const bet = (beyond: number) => {
-    const z = Math.max(-mostAgainst, Math.min(most, beyond / spread))
+  const memory = memoryOf(past.memory)
+  const before = past.last ?? 0
+  // What is new in this minute, and how much that varies: jumps show 1 − memory of a minute's variance.
+  const news = past.last === undefined ? 1 / Math.sqrt(1 - memory) : Math.sqrt(1 + memory)
+  const bet = (limit: number, sign: 1 | -1) => {
+    const fresh =
+      past.last === undefined ? difference - limit : difference - limit - memory * (before - limit)
+    const z = Math.max(-mostAgainst, Math.min(most, (sign * fresh) / (spread * news)))
     return steps.map((step) => step * z - loss * step * step)
   }
   const { tolerated, excluded } = limitsOf(policy)
@@ -84,8 +152,8 @@ function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace
   const square = jump === undefined ? 0 : Math.min(strangestJump * spread ** 2, (resemblance * jump ** 2) / 2)
   return {
     ...past,
-    worse: addSuspicion(past.worse, ourHouse, bet(difference - tolerated), (proof * 2) / most, "judged"),
-    fine: settle(past.fine, ourHouse, bet(excluded - difference), most, pace.praiseCeiling),
+    worse: addSuspicion(past.worse, ourHouse, bet(tolerated, 1), (proof * 2) / most, "judged"),
+    fine: settle(past.fine, ourHouse, bet(excluded, -1), most, pace.praiseCeiling),
     last: difference,
     squares: past.squares + square,
     jumps: past.jumps + (jump === undefined ? 0 : 1),

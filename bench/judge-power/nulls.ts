@@ -1,0 +1,122 @@
+import type { JudgeState } from "../../src/core/judge/judge.ts"
+import { observe, startJudge, verdicts } from "../../src/core/judge/judge.ts"
+import type { Observation } from "../../src/core/model/measurement.ts"
+import type { MetricPolicy } from "../../src/core/model/policy.ts"
+import type { Chance } from "./chance.ts"
+import { chanceFrom, normal, poisson } from "./chance.ts"
+
+/** Good rollouts whose data breaks what a textbook assumes; the whole judge, as it runs. */
+export type Null = {
+  readonly metric: MetricPolicy
+  readonly seconds: number
+  readonly intervals: number
+  /** One rollout's source of both sides, an interval at a time. */
+  readonly start: (chance: Chance) => () => readonly [canary: Observation, control: Observation]
+}
+
+const errors: MetricPolicy = {
+  name: "errors",
+  source: { type: "router" },
+  kind: "error-proportion",
+  worse: "up",
+  critical: true,
+  tolerateRatio: 0.2,
+  tolerateDelta: 0,
+}
+
+const cpu: MetricPolicy = { ...errors, name: "cpu", kind: "gauge", tolerateRatio: 0.05 }
+
+const perMinute = 1000
+const share = 0.1
+const rate = 0.01
+
+const failed = (total: number, bad: number): Observation => ({
+  kind: "proportion",
+  total,
+  bad: Math.min(total, bad),
+})
+
+/** Failures come in clusters of this mean size. */
+const clustered =
+  (size: (chance: Chance) => number, mean: number): Null["start"] =>
+  (chance) =>
+  () => {
+    const side = (part: number) => {
+      const total = poisson(chance, perMinute * part)
+      let bad = 0
+      for (let left = poisson(chance, (perMinute * part * rate) / mean); left > 0; left--) bad += size(chance)
+      return failed(total, bad)
+    }
+    return [side(share), side(1 - share)]
+  }
+
+/** 20 instances at 10,000 a minute, two of them the canary, each with a rate of its own. */
+const instances =
+  (spread: number): Null["start"] =>
+  (chance) => {
+    const meanOf = (count: number) =>
+      Array.from({ length: count }, () => Math.exp(spread * normal(chance))).reduce((a, b) => a + b) / count
+    const factors = [meanOf(2), meanOf(18)] as const
+    const side = (part: number, factor: number) => {
+      const total = poisson(chance, 10 * perMinute * part)
+      return failed(total, poisson(chance, total * rate * factor))
+    }
+    return () => [side(share, factors[0]), side(1 - share, factors[1])]
+  }
+
+/** A level of which each sample remembers the last, every 15 seconds; the same law on both sides. */
+const remembering =
+  (memory: number): Null["start"] =>
+  (chance) => {
+    let levels = Array.from({ length: 4 }, () => normal(chance))
+    return () => {
+      levels = levels.map((level) => memory * level + Math.sqrt(1 - memory ** 2) * normal(chance))
+      const [canary = 0, ...control] = levels.map((level) => 50 * Math.exp(0.05 * level))
+      return [
+        { kind: "gauge", values: [canary] },
+        { kind: "gauge", values: control },
+      ]
+    }
+  }
+
+function geometric(chance: Chance): number {
+  return Math.ceil(Math.log(1 - chance()) / Math.log(1 - 1 / 5))
+}
+
+const hour = { metric: errors, seconds: 60, intervals: 60 }
+const level = { metric: cpu, seconds: 15, intervals: 240 }
+
+export const nulls: Readonly<Record<string, Null>> = {
+  independent: { ...hour, start: clustered(() => 1, 1) },
+  "clusters of 5": { ...hour, start: clustered(() => 5, 5) },
+  "clusters of 5 on average, geometric": { ...hour, start: clustered(geometric, 5) },
+  "instances that differ by 10 %": { ...hour, start: instances(0.1) },
+  "instances that differ by 20 %": { ...hour, start: instances(0.2) },
+  "a level that remembers 0": { ...level, start: remembering(0) },
+  "a level that remembers 0.5": { ...level, start: remembering(0.5) },
+  "a level that remembers 0.9": { ...level, start: remembering(0.9) },
+  "a level that remembers 0.95": { ...level, start: remembering(0.95) },
+}
+
+/** Share of the rollouts that are accused. */
+export function accused(
+  { metric, seconds, intervals, start }: Null,
+  alpha: number,
+  rollouts: number,
+): number {
+  let count = 0
+  for (let seed = 1; seed <= rollouts; seed++) {
+    const next = start(chanceFrom(seed))
+    let state: JudgeState = startJudge([metric], { alpha })
+    for (let i = 0; i < intervals; i++) {
+      const [canary, control] = next()
+      const from = i * seconds * 1000
+      state = observe(state, { metric: metric.name, from, to: from + seconds * 1000, canary, control })
+      if (verdicts(state).some(({ kind }) => kind === "worse")) {
+        count++
+        break
+      }
+    }
+  }
+  return count / rollouts
+}

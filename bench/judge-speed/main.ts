@@ -1,0 +1,96 @@
+import { parseArgs } from "node:util"
+import type { JudgeState } from "../../src/core/judge/judge.ts"
+import { observe, startJudge, verdicts } from "../../src/core/judge/judge.ts"
+import { riskRatioLogE } from "../../src/core/judge/risk-ratio.ts"
+import type { Measurement, Observation } from "../../src/core/model/measurement.ts"
+import type { MetricPolicy } from "../../src/core/model/policy.ts"
+import { chanceFrom, normal, poisson } from "../judge-power/chance.ts"
+
+const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } })
+
+const chance = chanceFrom(1)
+const errors: MetricPolicy = {
+  name: "errors",
+  source: { type: "router" },
+  kind: "error-proportion",
+  worse: "up",
+  critical: true,
+  tolerateRatio: 0.2,
+  tolerateDelta: 0.001,
+}
+const latency: MetricPolicy = { ...errors, name: "latency", kind: "latency-quantile", quantile: 0.95 }
+
+const failures = (): Observation => ({ kind: "proportion", total: 1000, bad: poisson(chance, 5) })
+
+function latencies(): Observation {
+  const counts = new Map<number, number>()
+  for (let i = 0; i < 200; i++) {
+    const bucket = Math.floor(32 * Math.log2(100 * Math.exp(0.8 * normal(chance))))
+    counts.set(bucket, (counts.get(bucket) ?? 0) + 1)
+  }
+  return { kind: "histogram", buckets: [...counts].sort(([a], [b]) => a - b) }
+}
+
+/** Runs `work` for at least a second after a warm-up; how often a second it can be done. */
+function perSecond(work: (i: number) => void, times: number): number {
+  for (let i = 0; i < times / 10; i++) work(i)
+  const start = performance.now()
+  let done = 0
+  do for (let i = 0; i < times / 10; i++) work(done++)
+  while (performance.now() - start < 1000)
+  return done / ((performance.now() - start) / 1000)
+}
+
+/** Whole intervals through the judge: evidence, praise, noise, both sides. */
+function intervals(metric: MetricPolicy, make: () => Observation, times: number): number {
+  const made = Array.from({ length: 256 }, () => [make(), make()] as const)
+  let state = startJudge([metric])
+  return perSecond((i) => {
+    const [canary, control] = made[i % made.length] ?? []
+    const measurement: Measurement = {
+      metric: metric.name,
+      from: i * 1000,
+      to: (i + 1) * 1000,
+      canary,
+      control,
+    }
+    state = observe(state, measurement)
+  }, times)
+}
+
+function looked(metrics: number): { readonly ms: number; readonly bytesPerMetric: number } {
+  const judges = Array.from({ length: metrics / 2 }, (): JudgeState => {
+    const first = { from: 0, to: 1000, canary: failures(), control: failures() }
+    const slow = { ...first, canary: latencies(), control: latencies() }
+    return observe(observe(startJudge([errors, latency]), { metric: "errors", ...first }), {
+      metric: "latency",
+      ...slow,
+    })
+  })
+  const look = () => judges.forEach((judge) => void verdicts(judge))
+  look()
+  const start = performance.now()
+  look()
+  const ms = performance.now() - start
+  return { ms, bytesPerMetric: Buffer.byteLength(JSON.stringify(judges)) / metrics }
+}
+
+const tallies = Array.from({ length: 256 }, () => ({
+  n1: 1000,
+  k1: poisson(chance, 5),
+  n0: 9000,
+  k0: poisson(chance, 45),
+}))
+let sink = 0
+const result = {
+  proportionUpdatesPerSecond: perSecond((i) => {
+    const tally = tallies[i % tallies.length]
+    if (tally) sink += riskRatioLogE(tally, { r: 1.2, d: 0.001 }, 2)
+  }, 1_000_000),
+  proportionIntervalsPerSecond: intervals(errors, failures, 100_000),
+  latencyIntervalsPerSecond: intervals(latency, latencies, 10_000),
+  lookAt10000Metrics: looked(10_000),
+}
+if (!Number.isFinite(sink)) throw new Error("the evidence is no number")
+process.stderr.write(`${JSON.stringify(result, null, 1)}\n`)
+if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)

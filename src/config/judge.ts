@@ -1,4 +1,4 @@
-import type { KayentaPolicy } from "../core/model/policy.ts"
+import type { KayentaPolicy, Policy } from "../core/model/policy.ts"
 import { didYouMean } from "./problem.ts"
 import type { JudgeFile } from "./schema.ts"
 
@@ -43,4 +43,24 @@ export function judgeProblems(
     if (!used.has(group))
       tell(["groups", group], `no metric is in the group "${group}": its weight would be lost`)
   return problems
+}
+
+/** Kayenta judges at every fiftieth point, and a point is five seconds or as long as its source is asked. */
+const pointsNeeded = 50
+const shortestPoint = 5_000
+
+/** Regions in which Kayenta's judge would never come to speak; a sentence for each. */
+export function tooShortForKayenta({ judge, regions, metrics }: Policy): readonly string[] {
+  if (!judge) return []
+  const point = metrics.reduce(
+    (longest, { source }) => Math.max(longest, "every" in source ? (source.every ?? 0) : 0),
+    shortestPoint,
+  )
+  const needed = (pointsNeeded * point) / 1_000
+  return regions.flatMap(({ name, compare }) => {
+    if (!compare || (compare.for * (1 + compare.extensions)) / 1_000 >= needed) return []
+    return [
+      `Kayenta's judge waits for ${needed} s of points, and ${name} compares for ${compare.for / 1_000} s with ${compare.extensions} extensions: every rollout would wait for a person`,
+    ]
+  })
 }

@@ -235,6 +235,13 @@ describe("the choice of a judge", () => {
     })
   })
 
+  it("is warned of when a comparison is too short for Kayenta's fifty points", () => {
+    const brief = short.replace("gate: button", "gate: button, compare: { for: 1m }")
+    expect(codesOf(read(`${brief}judge: kayenta\n`))).toEqual(["C308"])
+    expect(codesOf(read(brief))).toEqual([])
+    expect(codesOf(withJudge("kayenta"))).toEqual([])
+  })
+
   it("is refused where it would not do what it says", () => {
     expect(codesOf(withJudge("kayentaa"))).toEqual(["C102"])
     expect(codesOf(withJudge("{ type: kayenta, pass: 60, marginal: 75 }"))).toEqual(["C202"])

@@ -2,7 +2,7 @@ import type { Policy } from "../core/model/policy.ts"
 import { checkDecisions } from "./check-decisions.ts"
 import { Yaml } from "./document.ts"
 import { freezeProblem } from "./freeze.ts"
-import { judgeProblems } from "./judge.ts"
+import { judgeProblems, tooShortForKayenta } from "./judge.ts"
 import { metricProblem, sourceProblem, sourcesOf } from "./metric-sources.ts"
 import { didYouMean, type Problem } from "./problem.ts"
 import { resolvePolicy } from "./resolve.ts"
@@ -36,6 +36,7 @@ export function readPolicy(
   const names = policy.metrics.map(({ name }) => name)
   for (const { path, message } of judgeProblems(file.judge, names))
     yaml.problem("C202", ["judge", ...path], message, "error", true)
+  for (const message of tooShortForKayenta(policy)) yaml.problem("C308", ["judge"], message, "warning", true)
   const problems = [...yaml.problems, ...pins.problems]
   return hasErrors(yaml) ? { problems } : { policy, warnings: problems }
 }

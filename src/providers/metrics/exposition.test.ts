@@ -39,6 +39,11 @@ describe("the text of a metrics page", () => {
       expect(() => read(text), text).toThrow(`line ${line} of its text is not a metric`)
   })
 
+  it("is refused when one metric has more series than can be read in passing", () => {
+    const many = Array.from({ length: 10_001 }, (_, i) => `x{path="/${i}"} 1`).join("\n")
+    expect(() => read(many)).toThrow(/more than 10,000 series of x: count in fewer labels/)
+  })
+
   it("is only read where somebody asks for it", () => {
     expect(readExposition("x eins\ny 1\n", (name) => name === "y", false)).toMatchObject([{ name: "y" }])
   })

@@ -22,14 +22,23 @@ export function readExposition(
   const lines = text.split("\n")
   if (openMetrics && lines.findLast((line) => line.trim() !== "")?.trim() !== "# EOF")
     throw new Error("its text was cut off: OpenMetrics ends with # EOF")
-  return lines.flatMap((line, i): readonly Sample[] => {
-    if (line.startsWith("#") || line.trim() === "") return []
+  const samples: Sample[] = []
+  for (const [i, line] of lines.entries()) {
+    if (line.startsWith("#") || line.trim() === "") continue
     const name = /^[a-zA-Z_:][a-zA-Z0-9_:]*/.exec(line)?.[0]
     if (name === undefined) throw notASample(line, i)
-    if (!wanted(name)) return []
-    return [readSample(line, i, name, openMetrics)]
-  })
+    if (!wanted(name)) continue
+    if (samples.length === mostSamples)
+      throw new Error(
+        `it has more than ${mostSamples.toLocaleString("en")} series of ${name}: count in fewer labels`,
+      )
+    samples.push(readSample(line, i, name, openMetrics))
+  }
+  return samples
 }
+
+/** Of one metric: reading them must not hold up everything else. */
+const mostSamples = 10_000
 
 function readSample(line: string, i: number, name: string, openMetrics: boolean): Sample {
   const { labels, rest } = readLabels(line.slice(name.length), line, i)
@@ -48,20 +57,25 @@ function numberOf(text: string, line: string, i: number): number {
   return value
 }
 
+const oneLabel = /\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,\s*|(?=\}))/y
+
 function readLabels(text: string, line: string, i: number) {
   const labels: Record<string, string> = Object.create(null)
-  let rest = text.trimStart()
-  if (!rest.startsWith("{")) return { labels, rest }
-  rest = rest.slice(1).trimStart()
-  while (!rest.startsWith("}")) {
-    const found = /^([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(,\s*|(?=\}))/.exec(rest)
+  const start = text.search(/\S/)
+  if (text[start] !== "{") return { labels, rest: text }
+  let at = text.slice(start + 1).search(/\S/) + start + 1
+  while (text[at] !== "}") {
+    oneLabel.lastIndex = at
+    const found = oneLabel.exec(text)
     if (!found) throw notASample(line, i)
     const [all, label = "", value = ""] = found
-    labels[label] = value.replace(/\\(.)/g, (_, c: string) => (c === "n" ? "\n" : c))
-    rest = rest.slice(all.length)
+    labels[label] = value.includes("\\") ? unescaped(value) : value
+    at += all.length
   }
-  return { labels, rest: rest.slice(1) }
+  return { labels, rest: text.slice(at + 1) }
 }
+
+const unescaped = (value: string): string => value.replace(/\\(.)/g, (_, c: string) => (c === "n" ? "\n" : c))
 
 const notASample = (line: string, i: number): Error =>
   new Error(`line ${i + 1} of its text is not a metric: ${JSON.stringify(line.slice(0, 60))}`)

@@ -3,7 +3,7 @@ import { compare, isFault } from "./compare.ts"
 import { readWithLlhttp } from "./llhttp.ts"
 import { mutated } from "./mutations.ts"
 import { readWithOurs } from "./ours.ts"
-import { fuzz } from "./run.ts"
+import { fuzz, one } from "./run.ts"
 
 it("accepts nothing alone, reads nothing differently and leaves no difference unexplained in 10,000 mutated requests", () => {
   const report = fuzz(10_000, 20_261_121)
@@ -48,4 +48,10 @@ it("reads with llhttp as strictly as node:http does", () => {
     "helloGET / HTTP/1.1\r\n\r\n",
   ])
     expect(read(wrong).stopped.kind, wrong).toBe("refused")
+})
+
+it("seed 3, case 32417: a tab behind the coding, which llhttp refuses, is refused", () => {
+  const { bytes, compared } = one(3, 32_417)
+  expect(bytes.toString("latin1")).toContain("Transfer-Encoding: chunked\t\r\n")
+  expect(compared).toEqual({ outcome: "both-refuse", because: "" })
 })

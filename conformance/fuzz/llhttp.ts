@@ -99,6 +99,9 @@ function readOn(bytes: Buffer): Reading & { readonly upgradedAt?: number } {
   const whole = messages.filter((message) => message.isWhole)
   if (isUpgrade && typeof read === "number" && messages.at(-1)?.isWhole)
     return { messages: whole, stopped: { kind: "closed" }, upgradedAt: read }
+  // Once a change of protocol was asked for, Node keeps the errors of llhttp to itself; it stops where they are.
+  if (isUpgrade && typeof read === "number" && read < bytes.length)
+    return { messages: whole, stopped: refused("HPE unknown, behind a wish to change the protocol") }
   if (typeof read !== "number") {
     const isAfterClose = read.code === "HPE_CLOSED_CONNECTION"
     return { messages: whole, stopped: isAfterClose ? { kind: "closed" } : refused(read.code) }

@@ -74,6 +74,9 @@ function readField(line: string): Field {
   const content = trim(line, colon + 1)
   if (!value.test(content)) throw badRequest(`the value of ${name} holds a control character`)
   const lower = name.toLowerCase()
+  // A tab there is allowed and nobody's habit; readers differ on it, llhttp refuses one behind `chunked`.
+  if ((lower === "transfer-encoding" || lower === "content-length") && line.includes("\t"))
+    throw badRequest(`a tab beside the value of ${name}`)
   if (line.length > longestKnown || personal.has(lower)) return asField(name, lower, content)
   // Copies: a piece of a string would keep the whole head in memory.
   const field = asField(copied(name), copied(lower), copied(content))

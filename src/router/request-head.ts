@@ -57,6 +57,8 @@ function refuseHopeless(buffer: Buffer, start: number, mostHead: number): void {
     throw badRequest("this is not an HTTP/1.1 request")
   for (let at = buffer.indexOf(0x0a, start); at !== -1; at = buffer.indexOf(0x0a, at + 1))
     if (at === start || buffer[at - 1] !== 0x0d) throw badRequest("a line ends without CR")
+  const lineEnd = buffer.indexOf("\r\n", start, "latin1")
+  if (lineEnd > start) readRequestLine(buffer.toString("latin1", start, lineEnd))
 }
 
 const tooLarge = (mostHead: number): BadMessage =>
@@ -64,18 +66,9 @@ const tooLarge = (mostHead: number): BadMessage =>
 
 function parse(text: string, mostFields: number): RequestHead {
   const lineEnd = text.indexOf("\r\n")
-  const line = lineEnd === -1 ? text : text.slice(0, lineEnd)
-  const first = line.indexOf(" ")
-  const second = line.indexOf(" ", first + 1)
-  if (first === -1 || second === -1 || line.includes(" ", second + 1))
-    throw badRequest("the request line is not: method, target, version")
-  const method = line.slice(0, first)
-  const sent = line.slice(first + 1, second)
-  const minor = readVersion(line.slice(second + 1))
-  checkMethod(method)
+  const { method, target, authority, minor } = readRequestLine(lineEnd === -1 ? text : text.slice(0, lineEnd))
   const fields = lineEnd === -1 ? [] : readAll(text, lineEnd + 2, mostFields)
   const found = gather(fields, minor)
-  const { target, authority } = readTarget(method, sent)
   // RFC 9112 3.2.2: an absolute target decides, whatever Host says.
   const host = authority ?? found.host
   if (found.host === undefined && minor === 1) throw badRequest("Host is missing")
@@ -92,6 +85,24 @@ function parse(text: string, mostFields: number): RequestHead {
     keepAlive: !closes && (minor === 1 || found.connection.includes("keep-alive")),
     upgrade: upgrading && method === "GET" ? found.upgrade : undefined,
   }
+}
+
+type RequestLine = {
+  readonly method: string
+  readonly target: string
+  readonly authority: string | undefined
+  readonly minor: 0 | 1
+}
+
+function readRequestLine(line: string): RequestLine {
+  const first = line.indexOf(" ")
+  const second = line.indexOf(" ", first + 1)
+  if (first === -1 || second === -1 || line.includes(" ", second + 1))
+    throw badRequest("the request line is not: method, target, version")
+  const method = line.slice(0, first)
+  const minor = readVersion(line.slice(second + 1))
+  checkMethod(method)
+  return { method, minor, ...readTarget(method, line.slice(first + 1, second)) }
 }
 
 function readAll(text: string, from: number, mostFields: number): readonly Field[] {

@@ -249,6 +249,19 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
       expect(headers["x-immunity-router"]).toMatch(/^(connect|no-instance)$/)
     })
 
+    it("counts a refused connection also where another instance of the pool answered", async () => {
+      const [a, b] = [await instance("a"), await instance("b")]
+      await set(routeTo([pool("r1", 100, { a, b })]))
+      const address = await listener()
+      expect((await users.get(address)).status).toBe(200)
+      await b.stop()
+      for (let n = 0; n < 20; n++) expect((await users.get(address)).body).toBe("a")
+      await until("the refusal to be counted", async () => {
+        const found = (await router.counters(signal())).routes["papi/prod"]?.pools.r1
+        return [found?.a, found?.b].reduce((sum, one) => sum + (one?.bad ?? 0), 0) > 0
+      })
+    })
+
     it("serves from its files after a crash, and remembers what it must never forget", async () => {
       const a = await instance("a")
       await set(routeTo([pool("r1", 100, { a })]))

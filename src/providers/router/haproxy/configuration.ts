@@ -69,7 +69,7 @@ const encoded = (text: string): string => encodeURIComponent(text)
 
 /** The words of a server, in the file and in `add server`: checked by connecting, taken out by refused connections. */
 export const serverWords = ({ number, address }: Placement): string =>
-  `${address} id ${number} maxconn 1024 check inter 500 fastinter 100 fall 2 rise 1 observe layer4 error-limit 3 on-error mark-down`
+  `${address} id ${number} maxconn 1024 pool-purge-delay 1s check inter 500 fastinter 100 fall 2 rise 1 observe layer4 error-limit 3 on-error mark-down`
 
 const global = (book: Book, dir: string): readonly string[] => [
   "# Written by Immunity from book.json; changes here are overwritten.",
@@ -110,6 +110,7 @@ const defaults: readonly string[] = [
   "  option idle-close-on-response",
   "  option redispatch 1",
   "  retries 2",
+  "  retry-on conn-failure empty-response",
   "  http-reuse safe",
   "",
 ]
@@ -137,6 +138,7 @@ function frontend(door: Door, secret: string, dir: string): readonly string[] {
     "  http-request set-var(txn.next) bool(true) if { stopping }",
     "  http-request allow if { var(txn.next) -m found }",
     "  http-request set-var(txn.began) date(0,us)",
+    ...strictRules,
     // Only who makes the copies knows such an id; the instance is told that it is a copy, and nothing else.
     `  http-request set-var(txn.id) req.hdr(X-Immunity-Copy) if { req.hdr(X-Immunity-Copy) -m beg ${secret}. }`,
     "  http-request del-header X-Immunity-Copy",
@@ -152,6 +154,7 @@ function frontend(door: Door, secret: string, dir: string): readonly string[] {
     ...forwardedRules,
     "  http-response set-var(txn.answered) bool(true)",
     "  http-response allow if { var(txn.next) -m found }",
+    ...strictAnswerRules,
     "  http-response set-var(txn.us) date(0,us),sub(txn.began)",
     "  http-response del-header X-Immunity-Router",
     ...assignRules(door),
@@ -209,6 +212,28 @@ const assignRules = ({ sticky }: Door): readonly string[] =>
 const copyRules: readonly string[] = [
   "  http-request set-var(txn.share) var(txn.row),field(3,|)",
   `  http-request set-var-fmt(txn.copy) "%HM %[pathq,url_enc] %[req.hdr(host),url_enc] %[req.hdr(accept),url_enc] %[req.hdr(accept-language),url_enc] %[req.hdr(user-agent),url_enc] ." if !{ var(txn.id) -m found } { method GET HEAD } !{ req.hdr(content-length) -m found } !{ req.hdr(transfer-encoding) -m found } !{ req.hdr(upgrade) -m found } { rand,sub(txn.share) lt 0 }`,
+]
+
+/** What HAProxy would pass on though two readers could take it for different things, or for another hop's. */
+const strictRules: readonly string[] = [
+  "  http-request return status 505 content-type text/plain string version if !{ req.ver 1.0 1.1 }",
+  "  http-request deny deny_status 405 if { method CONNECT TRACE }",
+  "  http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }",
+  "  http-request deny deny_status 400 if { req.ver 1.1 } !{ req.hdr(host) -m found }",
+  "  http-request deny deny_status 400 if { req.hdrs -m reg '\\x00' }",
+  "  http-request del-header Keep-Alive",
+  "  http-request del-header Proxy-Connection",
+  "  http-request del-header TE",
+  "  http-request del-header Connection if !{ req.hdr(upgrade) -m found }",
+  // A connection that its instance closed while it rested: only what may be made twice is made again.
+  "  http-request disable-l7-retry if !{ method GET HEAD OPTIONS }",
+]
+
+const strictAnswerRules: readonly string[] = [
+  "  http-response deny deny_status 502 if { res.hdrs -m reg '\\x00' }",
+  "  http-response del-header Keep-Alive",
+  "  http-response del-header Proxy-Connection",
+  "  http-response del-header Connection if !{ status 101 }",
 ]
 
 const forwardedRules: readonly string[] = [

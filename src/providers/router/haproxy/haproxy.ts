@@ -257,6 +257,8 @@ export class Haproxy implements HeldRouter {
     const { placement, outcome } = line
     if (line.id !== undefined) this.#copies.ended(line.id, outcome, placement !== undefined)
     if (outcome === "gone" || placement === undefined) return
+    // Which instance of the pool it was nobody tells; cohorts are judged by their pools.
+    for (let n = 0; n < line.failedBefore; n++) this.#tallies.add(placement, { bad: true, ms: undefined })
     this.#tallies.add(placement, outcome)
     if (!line.copy) return
     const route = allRoutes(this.#book).find((one) => this.#book.doors[one.route]?.number === line.door)

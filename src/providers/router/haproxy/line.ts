@@ -1,8 +1,9 @@
 /**
  * One line of the log for each request: when it came (µs since 1970), frontend, backend, server, status, how it
- * ended, µs until its answer began, id of a copy, and what is needed to make a copy of it.
+ * ended, how often it was tried again, µs until its answer began, id of a copy, and what is needed to make a copy.
  */
-export const lineFormat = "%[var(txn.began)] %f %b %s %ST %ts %[var(txn.us)] %[var(txn.id)] %[var(txn.copy)]"
+export const lineFormat =
+  "%[var(txn.began)] %f %b %s %ST %ts %rc %[var(txn.us)] %[var(txn.id)] %[var(txn.copy)]"
 
 export type Line = {
   readonly at: number
@@ -12,6 +13,8 @@ export type Line = {
   readonly placement: number | undefined
   /** `gone`: the client left, which says nothing about the instance. */
   readonly outcome: Outcome | "gone"
+  /** How often its pool had refused the connection, or closed it without an answer, before that. */
+  readonly failedBefore: number
   /** Of a copy. */
   readonly id: string | undefined
   readonly copy: Copyable | undefined
@@ -29,7 +32,7 @@ export type Copyable = {
 
 /** Reads a line; undefined when it is not one of a request. */
 export function readLine(text: string): Line | undefined {
-  const [began, frontend, , server, status, ended, us, id, ...copy] = text.split(" ")
+  const [began, frontend, , server, status, ended, retries, us, id, ...copy] = text.split(" ")
   const door = /^d(\d+)$/.exec(frontend ?? "")?.[1]
   if (door === undefined || status === undefined || ended === undefined) return undefined
   const placement = /^s(\d+)$/.exec(server ?? "")?.[1]
@@ -38,6 +41,7 @@ export function readLine(text: string): Line | undefined {
     door: Number(door),
     placement: placement === undefined ? undefined : Number(placement),
     outcome: outcomeOf(Number(status), ended, Number(us)),
+    failedBefore: failedBefore(retries, server),
     id: said(id),
     copy: copyOf(copy),
   }
@@ -51,6 +55,10 @@ function outcomeOf(status: number, ended: string, us: number): Outcome | "gone" 
   const brokenOff = who === "S" || who === "s" || who === "P"
   return { bad: status >= 500 || status < 0 || brokenOff, ms: answered ? us / 1_000 : undefined }
 }
+
+/** The last of the attempts is the one that the line tells of. A plus says that another server was asked. */
+const failedBefore = (retries: string | undefined, server: string | undefined): number =>
+  server === "<NOSRV>" ? 0 : Number(retries?.replace("+", "") ?? 0) || 0
 
 /** A line that was cut ends without its dot: half a request is not made again. */
 function copyOf(words: readonly string[]): Copyable | undefined {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { closeSync, existsSync, openSync } from "node:fs"
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
 const places = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"]
@@ -18,16 +18,36 @@ export function haproxyProgram(): string {
   return program
 }
 
-/** A master and its worker, detached: they outlive whoever starts them. Throws when HAProxy is not there. */
-export function startHaproxy(dir: string): void {
+/**
+ * A master and its worker, detached: they outlive whoever starts them. What comes back tells, once they have ended,
+ * why. Throws when HAProxy is not there.
+ */
+export function startHaproxy(dir: string): () => string | undefined {
   const program = haproxyProgram()
   const log = openSync(join(dir, "haproxy.log"), "a", 0o600)
   try {
     const args = ["-W", "-S", `${join(dir, "master.sock")},mode,600`, "-f", join(dir, "haproxy.cfg")]
     const child = spawn(program, args, { detached: true, cwd: dir, stdio: ["ignore", log, log], env: {} })
-    child.on("error", () => undefined)
+    let isOver = false
+    child.on("error", () => {
+      isOver = true
+    })
+    child.on("exit", () => {
+      isOver = true
+    })
     child.unref()
+    return () => (isOver ? lastAlert(dir) : undefined)
   } finally {
     closeSync(log)
   }
 }
+
+/** What HAProxy itself said last of what went wrong. */
+const lastAlert = (dir: string): string =>
+  (
+    readFileSync(join(dir, "haproxy.log"), "utf8").match(/(?<=^\[ALERT\].*? : ).*$/gm) ?? [
+      "it gives no reason",
+    ]
+  )
+    .slice(-3)
+    .join("; ")

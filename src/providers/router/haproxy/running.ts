@@ -38,8 +38,12 @@ export class Running {
   }
 
   async #start(): Promise<void> {
-    startHaproxy(this.#dir)
-    await this.#until("HAProxy to start (haproxy.log tells why it does not)", () => this.answers())
+    const ended = startHaproxy(this.#dir)
+    await this.#until("HAProxy to start", async () => {
+      const why = ended()
+      if (why !== undefined) throw new Error(`HAProxy does not start: ${why}`)
+      return this.answers()
+    })
   }
 
   /** Whether it can be told something. */

@@ -85,6 +85,8 @@ async function main(): Promise<void> {
   const stage = new Stage(dir)
   try {
     const contestants = await stage.open()
+    // What has not run for a while is still being compiled, or has its connections yet to open.
+    for (const { url } of contestants) await load(url, 3, connections ?? 64)
     const runs = new Map<string, Run[]>(contestants.map(({ name }) => [name, []]))
     for (let round = 0; round < (rounds ?? 5); round++) {
       // Nobody always comes first, nor always after the same neighbour.

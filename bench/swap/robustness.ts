@@ -43,7 +43,11 @@ export async function restarts(parent: string, backend: string, times: number) {
   const listen = await freeAddress()
   let child = startEmbedded(dir)
   const answers = async () => {
-    while ((await status(listen)) !== 200) await pause(2)
+    const deadline = now() + 30_000
+    while ((await status(listen)) !== 200) {
+      if (now() > deadline) throw new Error("the router did not serve within 30 s of its start")
+      await pause(2)
+    }
   }
   const route = {
     route: "bench/users",

@@ -51,6 +51,10 @@ const inNumbers: Readonly<Record<string, keyof Limits>> = {
   ejectAfter5xx: "ejectAfter5xx",
 }
 
+/** Whether a router that others tell what to do takes this flag, in camel case; routes come over its socket. */
+export const isFlag = (name: string): boolean =>
+  name in inSeconds || name in inNumbers || ["workers", "cert", "key", "metrics", "deadMan"].includes(name)
+
 /** What a router is started with. */
 export type ReadOptions = {
   /** Undefined: it keeps nothing beyond its own life. */

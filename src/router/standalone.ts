@@ -4,13 +4,16 @@ import { join } from "node:path"
 import { runRouter } from "./main.ts"
 import { serveMetrics } from "./metrics.ts"
 import { type RouterOptions, readOptions } from "./read-options.ts"
+import { readSettings } from "./settings.ts"
 
 /**
  * Runs a router by the command line alone, or one that is told by its control socket, until it is asked to end.
+ * Flags win over what its folder says.
  * Says `listening on ADDRESS` on stderr once users may come. Throws on a wrong flag.
  */
 export async function runByOptions(options: RouterOptions): Promise<void> {
-  const { routes, metrics, dir: kept, ...rest } = readOptions(options)
+  const settings = options.dir === undefined ? {} : await readSettings(options.dir)
+  const { routes, metrics, dir: kept, ...rest } = readOptions({ ...settings, ...options })
   const dir = kept ?? (await mkdtemp(join(tmpdir(), "immunity-router-")))
   try {
     await runRouter({

@@ -41,6 +41,7 @@ export function printRollout(view: RolloutView): void {
     for (const verdict of look.verdicts) line(`  ${verdictLine(verdict)}`)
     line(`  proof    evidence ${look.evidence}`)
   }
+  for (const sentence of view.foresight) line(`  sees     ${sentence}`)
   if (view.harm.bad > 0)
     line(
       `  hurt     ${view.harm.bad} of ${view.harm.requests} requests, ${Math.round(view.harm.milliseconds / 1000)} s`,

@@ -85,6 +85,16 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
           </ul>
         </section>
       )}
+      {rollout.foresight.length > 0 && (
+        <section>
+          <h2>What this comparison can see</h2>
+          <ul>
+            {rollout.foresight.map((sentence) => (
+              <li>{sentence}</li>
+            ))}
+          </ul>
+        </section>
+      )}
       <section>
         <h2>Steps</h2>
         <ol>

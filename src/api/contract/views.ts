@@ -110,6 +110,8 @@ export const RolloutView = Type.Object({
   window: maybe(Type.Object({ needed: Type.Number(), observed: Type.Number(), extensions: Type.Number() })),
   tests: Type.Array(Type.Object({ name: Type.String(), job: Type.String(), passed: maybe(Type.Boolean()) })),
   look: maybe(LookView),
+  /** What its comparison can see at the traffic there is, one sentence a metric; empty when it is over. */
+  foresight: Type.Array(Type.String()),
   series: Type.Array(Series),
   actions: Type.Array(Type.String()),
   /** What each of these actions will do, one sentence each. */

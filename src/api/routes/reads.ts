@@ -83,11 +83,12 @@ export async function readRollout(parts: ApiParts, app: string, n: string): Prom
   const state = stateOf(parts, app)
   const rollout = state.rollouts[Number(n)]
   if (!rollout) throw new ApiError(404, "unknown-rollout", `${app} has no rollout ${n}`)
-  const [events, intervals] = await Promise.all([
+  const [events, intervals, before] = await Promise.all([
     parts.journal.read(app, 0),
     parts.evidence.intervals(app, rollout.number),
+    rollout.from === undefined ? [] : parts.evidence.intervals(app, rollout.from),
   ])
-  return rolloutView(state, rollout, events, intervals)
+  return rolloutView(state, rollout, events, intervals, before)
 }
 
 export async function readTimeline(

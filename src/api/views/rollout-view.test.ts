@@ -49,10 +49,13 @@ describe("a rollout as people see it", () => {
     world.now += 4_000
     world.look([verdict("worse", true)])
     world.settle()
-    const view = rolloutView(world.state, rollout(), stored(world), [
-      second(began, 5),
-      second(began + 1_000, 3),
-    ])
+    const view = rolloutView(
+      world.state,
+      rollout(),
+      stored(world),
+      [second(began, 5), second(began + 1_000, 3)],
+      [],
+    )
     const returned = world.events.findLast(({ event }) => event.type === "weight-returned")?.at ?? 0
     expect(view.harm).toEqual({ requests: 100, bad: 8, milliseconds: returned - began })
     expect(view.steps.map(({ state }) => state)).toEqual(["done", "not reached"])
@@ -64,11 +67,13 @@ describe("a rollout as people see it", () => {
       ...second(2_000, 0),
       measurements: [{ metric: "error_rate", from: 2_000, to: 3_000, blind: "router: gone" }],
     }
-    const { series } = rolloutView(world.state, rollout(), stored(world), [
-      second(0, 5),
-      second(1_000, 0),
-      blind,
-    ])
+    const { series } = rolloutView(
+      world.state,
+      rollout(),
+      stored(world),
+      [second(0, 5), second(1_000, 0), blind],
+      [],
+    )
     expect(series.find(({ metric }) => metric === "error_rate")?.points).toEqual([
       { at: 1_000, canary: 0.1, control: 0 },
       { at: 2_000, canary: 0, control: 0 },
@@ -76,9 +81,29 @@ describe("a rollout as people see it", () => {
     ])
   })
 
+  it("says what its comparison can see at the traffic of the rollout before, until it has its own", () => {
+    const { world, rollout } = atProd3(papiPolicy({ metrics: [errors] }))
+    const seconds = (count: number, scale: number) =>
+      Array.from({ length: count }, (_, i) => {
+        const { measurements, ...rest } = second(i * 1_000, 0)
+        const more = (total: number) => ({ kind: "proportion" as const, total: total * scale, bad: 0 })
+        return {
+          ...rest,
+          measurements: measurements.map((m) => ({ ...m, canary: more(50), control: more(50) })),
+        }
+      })
+    const foresight = (own: readonly Interval[], before: readonly Interval[]) =>
+      rolloutView(world.state, rollout(), stored(world), own, before).foresight
+    expect(foresight([], [])).toEqual([])
+    expect(foresight(seconds(1, 1), seconds(10, 1)).join()).toMatch(
+      /error_rate: finds .* at 100 requests a second/,
+    )
+    expect(foresight(seconds(10, 20), seconds(10, 1)).join()).toMatch(/at 2,000 requests a second/)
+  })
+
   it("says what each order will do, with names", () => {
     const { world, rollout } = atProd3()
-    const { actions, consequences } = rolloutView(world.state, rollout(), stored(world), [])
+    const { actions, consequences } = rolloutView(world.state, rollout(), stored(world), [], [])
     expect(actions).toEqual(["halt", "rollback"])
     expect(consequences.rollback?.join("\n")).toMatch(/prod3: all traffic goes back to a100000 at once/)
     expect(consequences.rollback?.join("\n")).toMatch(/papi is locked: nothing new starts/)

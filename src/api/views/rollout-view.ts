@@ -7,6 +7,7 @@ import type { Interval } from "../../ports/evidence.ts"
 import type { StoredEvent } from "../../ports/journal.ts"
 import type { RolloutSummary, RolloutView, TimelineEntry } from "../contract/views.ts"
 import { consequencesOf } from "./consequences.ts"
+import { foresightOf } from "./foresight.ts"
 import { seriesOf } from "./series.ts"
 import { percent, spoken, titleOf, toneOf } from "./words.ts"
 
@@ -42,6 +43,7 @@ export function rolloutView(
   rollout: Rollout,
   events: readonly StoredEvent[],
   intervals: readonly Interval[],
+  before: readonly Interval[],
 ): RolloutView {
   const current = underway(rollout.phase)
   const actions = actionsFor(app, rollout)
@@ -65,6 +67,7 @@ export function rolloutView(
       verdicts: rollout.lastLook.verdicts.map((v) => ({ ...v })),
       decision: { ...rollout.lastLook.decision },
     },
+    foresight: foresightOf(rollout, intervals, before).map(({ because }) => because),
     series: seriesOf(rollout.policy.metrics, intervals),
     actions,
     consequences: Object.fromEntries(actions.map((action) => [action, consequencesOf(app, rollout, action)])),

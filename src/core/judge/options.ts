@@ -11,7 +11,10 @@ export type JudgeOptions = {
   readonly solo: boolean
 }
 
-const defaults: JudgeOptions = { alpha: 0.005, promotionAlpha: 0.05, minSamples: 100, solo: false }
+/** One false alarm in two hundred rollouts at most. */
+export const defaultAlpha = 0.005
+
+const defaults: JudgeOptions = { alpha: defaultAlpha, promotionAlpha: 0.05, minSamples: 100, solo: false }
 
 /** Throws a RangeError on an alpha that is no probability or a negative minSamples. */
 export function withDefaults(given: Partial<JudgeOptions>): JudgeOptions {

@@ -17,7 +17,9 @@ export type PreflightOptions = {
   readonly withinSeconds: number
 }
 
-const ratios = [1.2, 1.5, 2, 3, 5, 10, 20, 50]
+const ratios = [1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
+/** Beyond this ratio people think in shares. */
+const largestTold = 20
 /** The tests need this much more than the information bound, in the mean of simulations. */
 const overBound = 1.3
 /** No proof is shorter: see the cap on what one second may add. */
@@ -67,7 +69,10 @@ export function preflight(
   const found = ratios.find((ratio) => secondsFor(ratio) <= withinSeconds)
   if (found !== undefined) {
     const seconds = secondsFor(found)
-    const because = `${metric.name}: finds ${found} × ${what} in about ${duration(seconds)} at ${traffic}`
+    const share = percent(Math.min(0.995, found * p0))
+    const finds =
+      found <= largestTold || latency ? `${found} × ${what}` : `failures of ${share} (${percent(p0)} now)`
+    const because = `${metric.name}: finds ${finds} in about ${duration(seconds)} at ${traffic}`
     return { detectsRatio: found, seconds, because }
   }
   const seconds = secondsFor(ratios.at(-1) ?? 1)

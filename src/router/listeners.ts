@@ -3,7 +3,7 @@ import type { Door } from "./client-connection.ts"
 import { formatAddress, parseAddress } from "./read-table.ts"
 import { Refusal } from "./refusal.ts"
 import type { Route } from "./route.ts"
-import { createSecureServer, type TlsFiles } from "./secure-server.ts"
+import type { TlsFiles } from "./secure-server.ts"
 
 /** What a route asks for, and the port that it got before where it asked for any. */
 export type WantedListener = {
@@ -114,7 +114,7 @@ export class Listeners {
     let problem: unknown
     for (const attempt of ports) {
       const tls = this.#tls
-      const server = tls ? createSecureServer(tls) : createServer({ allowHalfOpen: true, noDelay: true })
+      const server = tls ? await secureServer(tls) : createServer({ allowHalfOpen: true, noDelay: true })
       try {
         const bound = await bind(server, host, attempt)
         const listener: Listener = {
@@ -153,6 +153,12 @@ export class Listeners {
 /** A fixed address is the same whoever had it; one that was chosen belongs to its route. */
 const serves = (listener: Listener, route: string, listen: string): boolean =>
   listener.address === listen || (listener.listen === listen && listener.route === route)
+
+/** Loaded only where it is needed: users wait while a router starts. */
+async function secureServer(tls: TlsFiles): Promise<Server> {
+  const { createSecureServer } = await import("./secure-server.ts")
+  return createSecureServer(tls)
+}
 
 function bind(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {

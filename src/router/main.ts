@@ -3,7 +3,6 @@ import { mkdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { controlVerbs, sizeOf, statsVerbs } from "./control.ts"
 import type { Crew } from "./crew.ts"
-import { CrewOfWorkers } from "./crew-of-workers.ts"
 import { Governor } from "./governor.ts"
 import { HealthWatch } from "./health-watch.ts"
 import { defaultLimits, type Limits } from "./limits.ts"
@@ -46,10 +45,7 @@ export async function startRouter(options: StartRouter): Promise<RunningRouter> 
       `another router answers at ${control}; stop it first, or give this one a --dir of its own`,
     )
   const limits = { ...defaultLimits, ...options.limits }
-  const crew =
-    workers > 0
-      ? await CrewOfWorkers.start({ size: workers, limits, tls, boot: randomUUID(), log })
-      : openStation(limits, tls)
+  const crew = await openCrew(workers, limits, tls, log)
   const health = new HealthWatch((marks) => crew.mark(marks), log)
   const governor = new Governor(new StateFile(dir), crew, health, log, options.deadMan)
   await governor.boot()
@@ -71,6 +67,13 @@ export async function startRouter(options: StartRouter): Promise<RunningRouter> 
     await ended
   }
   return { governor, crew, stop: () => end(true), kill: () => end(false) }
+}
+
+async function openCrew(workers: number, limits: Limits, tls: TlsFiles | undefined, log: Log): Promise<Crew> {
+  if (workers === 0) return openStation(limits, tls)
+  // Loaded only where it is needed: users wait while a router starts.
+  const { CrewOfWorkers } = await import("./crew-of-workers.ts")
+  return CrewOfWorkers.start({ size: workers, limits, tls, boot: randomUUID(), log })
 }
 
 export type RunRouter = Omit<StartRouter, "log"> & {

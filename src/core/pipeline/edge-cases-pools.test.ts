@@ -1,0 +1,206 @@
+import { describe, expect, it } from "vitest"
+import { active, atProd3, served, weights } from "../../testing/core-stories.ts"
+import { type CoreWorld, papiPolicy, verdict } from "../../testing/core-world.ts"
+import { previewName, routeName } from "./input.ts"
+
+const ok = verdict("ok", true)
+const worse = verdict("worse", true)
+
+const instances = (world: CoreWorld, name: string) =>
+  Object.values(world.state.regions.find((known) => known.name === name)?.instances ?? {})
+
+/** The second release stands at half of prod4, which has two instances. */
+function atProd4(): CoreWorld {
+  const { world } = atProd3()
+  for (let i = 0; i < 40 && active(world, "prod4")?.phase.name !== "shifting"; i++) {
+    world.look([ok])
+    world.settle()
+    world.approveAll()
+  }
+  world.settle()
+  return world
+}
+
+describe("pools and traffic", () => {
+  it("E28: an instance that somebody changed by hand is replaced by a fresh one, and it is said what was changed", () => {
+    const world = served()
+    const [victim] = instances(world, "prod3")
+    world.modify(victim?.id ?? "")
+    world.observe()
+    expect(instances(world, "prod3").find(({ id }) => id === victim?.id)?.condemned).toContain("papi.json")
+    world.settle()
+    expect(instances(world, "prod3").map(({ id }) => id)).not.toContain(victim?.id)
+  })
+
+  it("E34: an instance that dies while it is drained is no crash of the release", () => {
+    const { world, rollout } = atProd3()
+    const { number } = rollout()
+    world.look([worse])
+    world.turn()
+    for (const { id, pool } of instances(world, "prod3")) if (pool === number) world.crash(id)
+    world.settle()
+    expect(world.state.rollouts[number]).toMatchObject({ phase: { name: "rolled-back" }, crashes: 0 })
+  })
+
+  it("E36: an old instance that dies mid-rollout is backfilled, and the new share does not grow for it", () => {
+    const world = atProd4()
+    const rollout = active(world, "prod4")
+    const share = weights(world, "prod4")?.[rollout?.number ?? 0]
+    const old = instances(world, "prod4").find(({ pool }) => pool === rollout?.from)
+    world.crash(old?.id ?? "")
+    for (let i = 0; i < 4; i++) {
+      world.turn()
+      expect(weights(world, "prod4")?.[rollout?.number ?? 0]).toBe(share)
+    }
+    expect(instances(world, "prod4").filter(({ pool }) => pool === rollout?.from)).toHaveLength(2)
+  })
+
+  it("E37: an instance that flaps loses its share at once, and no step is taken on it", () => {
+    const { world, rollout } = atProd3()
+    const { number } = rollout()
+    const [mine] = instances(world, "prod3").filter(({ pool }) => pool === number)
+    world.fail(mine?.id ?? "")
+    world.turns(2)
+    expect(weights(world, "prod3")?.[number]).toBeUndefined()
+    const before = rollout().phase
+    world.recover(mine?.id ?? "")
+    world.turns(2)
+    expect(weights(world, "prod3")?.[number]).toBe(50)
+    expect(rollout().phase).toMatchObject({ name: before.name, step: 0 })
+  })
+
+  it("E38: what gets bad after everybody has it still goes back: it is watched at 100 %", () => {
+    const { world, rollout } = atProd3()
+    for (let i = 0; i < 5 && rollout().phase.name !== "baking"; i++) {
+      world.look([ok])
+      world.settle()
+    }
+    world.look([worse])
+    expect(rollout().phase.name).toBe("aborting")
+  })
+
+  it("E40: a pool of which only a part came up gets no more than that part, and its time is limited", () => {
+    const world = atProd4()
+    const rollout = active(world, "prod4")
+    const number = rollout?.number ?? 0
+    world.faults = { neverHealthy: new Set([rollout?.release ?? ""]) }
+    world.look([ok])
+    world.turns(4)
+    expect(active(world, "prod4")?.phase).toMatchObject({ name: "provisioning", step: 1 })
+    expect(weights(world, "prod4")?.[number]).toBe(50)
+    world.turn(400_000)
+    world.settle()
+    expect(world.state.rollouts[number]?.phase.name).toBe("rolled-back")
+  })
+
+  it("E44: a weight that was ordered counts only when the router reports it", () => {
+    const { world } = atProd3()
+    world.look([ok])
+    const rollout = active(world, "prod3")
+    for (let i = 0; i < 5 && active(world, "prod3")?.phase.name !== "shifting"; i++) world.observe()
+    const stale = {
+      [routeName("papi", "prod3")]: { [`r${rollout?.from}`]: 50, [`r${rollout?.number}`]: 50 },
+    }
+    const seen = instances(world, "prod3").map(({ id, state, address }) => ({
+      instance: id,
+      state,
+      address,
+      exit: undefined,
+      differences: [],
+    }))
+    const servers = [{ server: "local", instances: seen, routes: stale, released: [] }]
+    for (let i = 0; i < 5; i++) world.give({ type: "observed", servers }, "immunity")
+    const { phase } = active(world, "prod3") ?? {}
+    if (phase?.name === "shifting") expect(phase.reachedAt).toBeUndefined()
+    expect(phase?.name).not.toBe("baking")
+  })
+
+  it("E52: the last instance that can serve is never taken away, not even one that was tampered with", () => {
+    const world = served()
+    const release = world.state.commits.at(-1)?.id ?? ""
+    world.faults = { neverHealthy: new Set([release]) }
+    const [only] = instances(world, "prod3")
+    world.modify(only?.id ?? "")
+    world.turns(20)
+    const now = instances(world, "prod3").find(({ id }) => id === only?.id)
+    expect(now).toMatchObject({ state: "ready", retired: undefined })
+    expect(weights(world, "prod3")).toEqual({ [only?.pool ?? 0]: 100 })
+  })
+
+  it("E53: when the second region fails, the first goes back with it", () => {
+    const world = atProd4()
+    const release = active(world, "prod4")?.release
+    world.look([worse])
+    world.settle()
+    for (const name of ["prod3", "prod4"]) {
+      const stable = world.state.regions.find((known) => known.name === name)?.stable
+      expect(world.state.rollouts[stable ?? 0]?.release, name).not.toBe(release)
+    }
+  })
+
+  it("E50: what is only mirrored is read on a route that no user reaches", () => {
+    const world = served()
+    world.push("b2", papiPolicy())
+    for (let i = 0; i < 12 && active(world, "sandbox2")?.phase.name !== "mirroring"; i++) world.turn()
+    expect(active(world, "sandbox2")?.phase.name).toBe("mirroring")
+    const routes = world.wants().flatMap((effect) => (effect.kind === "set-routes" ? effect.routes : []))
+    const source = routes.find(({ route }) => route === routeName("papi", "prod3"))
+    expect(source?.mirror?.to).toBe(previewName("papi", "sandbox2"))
+    expect(routes.find(({ route }) => route === source?.mirror?.to)?.listen).toBe("127.0.0.1:0")
+  })
+})
+
+describe("evidence and time", () => {
+  it("E57: hours without a control plane pass no bake: only what was watched counts", () => {
+    const { world, rollout } = atProd3()
+    for (let i = 0; i < 5 && rollout().phase.name !== "baking"; i++) {
+      world.look([ok])
+      world.settle()
+    }
+    const { number } = rollout()
+    world.turn(4 * 3_600_000)
+    world.turns(3)
+    expect(world.state.rollouts[number]?.phase.name).toBe("baking")
+    world.look([ok], 10_000)
+    expect(world.state.rollouts[number]?.phase.name).toBe("baking")
+    world.look([ok], 60_000)
+    expect(world.state.rollouts[number]?.phase.name).toBe("succeeded")
+  })
+
+  it("E59: an outage of the monitoring holds and blames nobody", () => {
+    const { world, rollout } = atProd3()
+    world.look([verdict("nodata", true)], 0, true)
+    expect(rollout().phase).toMatchObject({ name: "holding", hold: { why: "blind", weight: "frozen" } })
+    expect(world.state.locks).toEqual([])
+    expect(world.state.quarantine).toEqual({})
+  })
+
+  it("E61: too little traffic is watched longer and then asks a person; it never passes and never fails", () => {
+    const { world, rollout } = atProd3()
+    world.look([verdict("unsure", true)], 300_000)
+    expect(rollout().phase).toMatchObject({ name: "shifting", window: { extensions: 1 } })
+    world.look([verdict("unsure", true)], 600_000)
+    expect(rollout().phase).toMatchObject({ name: "holding", hold: { why: "unsure", proposal: "advance" } })
+    expect(world.state.locks).toEqual([])
+  })
+
+  it("E62: when the control is bad as well the world is sick: hold, no blame, and on when it is well", () => {
+    const { world, rollout } = atProd3()
+    world.look([verdict("worse", true, { controlAlsoBad: true })])
+    expect(rollout().phase).toMatchObject({ name: "holding", hold: { why: "sick-world" } })
+    expect(world.state.quarantine).toEqual({})
+    world.look([ok], 1_000)
+    expect(rollout().phase.name).toBe("shifting")
+  })
+
+  it("E64: the warm-up of a pool is not judged", () => {
+    const plain = papiPolicy()
+    const regions = plain.regions.map((region) =>
+      region.compare ? { ...region, compare: { ...region.compare, warmup: 30_000 } } : region,
+    )
+    const { world, rollout } = atProd3({ ...plain, regions })
+    const { phase } = rollout()
+    const reached = phase.name === "shifting" ? (phase.reachedAt ?? 0) : 0
+    expect(world.measures()[0]?.judgeFrom).toBe(reached + 30_000)
+  })
+})

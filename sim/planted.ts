@@ -8,7 +8,7 @@ const { values: options } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     only: { type: "string", default: "" },
-    seeds: { type: "string", default: "400" },
+    worlds: { type: "string", default: "150" },
   },
 })
 
@@ -27,7 +27,7 @@ const hunt = (mutant: Mutant): Promise<Found> =>
     const file = new URL("planted/hunt.ts", import.meta.url).pathname
     execFile(
       process.execPath,
-      ["--disable-warning=ExperimentalWarning", file, mutant.name, options.seeds],
+      ["--disable-warning=ExperimentalWarning", file, mutant.name, options.worlds],
       { timeout: patience, killSignal: "SIGKILL" },
       (error, stdout, stderr) => {
         const last = stdout.trim().split("\n").at(-1) ?? ""

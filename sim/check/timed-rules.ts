@@ -60,9 +60,15 @@ export class TimedRules {
     }
   }
 
+  /** Nothing is promised while it is forbidden, or while somebody who would keep it is away. */
+  #excused(): boolean {
+    const { killSwitch, planes, timeline } = this.#cluster
+    return killSwitch || planes.some(({ up, pausedUntil }) => !up || pausedUntil > timeline.now)
+  }
+
   /** Its deadline ends it, one way or the other. */
   #mustHaveEnded({ app, rollout, at, heldAt }: Leaving & { readonly heldAt: number }): void {
-    if (this.#cluster.troubleAt > at + deadline - goneWithin || this.#cluster.killSwitch) return
+    if (this.#cluster.troubleAt > at + deadline - goneWithin || this.#excused()) return
     const known = this.#checks.log.state(app)?.rollouts[rollout]
     if (known?.phase.name === "provisioning" && known.phase.since === heldAt)
       this.#checks.violated("L1", `${app}: rollout ${rollout} is past its deadline`)
@@ -70,7 +76,7 @@ export class TimedRules {
 
   /** A canary does not serve unwatched for ever. */
   #mustNotBeBlind({ app, rollout, at, heldAt }: Leaving & { readonly heldAt: number }): void {
-    if (this.#cluster.troubleAt > at - goneWithin || this.#cluster.killSwitch) return
+    if (this.#cluster.troubleAt > at - goneWithin || this.#excused()) return
     const known = this.#checks.log.state(app)?.rollouts[rollout]
     if (known?.phase.name !== "holding" || known.from === undefined) return
     const { hold, since } = known.phase
@@ -79,7 +85,7 @@ export class TimedRules {
   }
 
   #mustBeGone({ app, rollout, at }: Leaving): void {
-    if (this.#cluster.troubleAt > at - goneWithin || this.#cluster.killSwitch) return
+    if (this.#cluster.troubleAt > at - goneWithin || this.#excused()) return
     const { log } = this.#checks
     const past = log.past(app, rollout)
     const state = log.state(app)

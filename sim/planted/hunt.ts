@@ -1,7 +1,7 @@
 import { plant } from "./load-mutated.ts"
 import { mutants } from "./mutants.ts"
 
-const [name = "", most = "400", least = "8"] = process.argv.slice(2)
+const [name = "", most = "60", least = "8"] = process.argv.slice(2)
 const mutant = mutants.find((known) => known.name === name)
 if (!mutant) throw new Error(`there is no mutant "${name}"`)
 plant(mutant)
@@ -27,14 +27,26 @@ process.on("uncaughtException", (error) => {
   tell()
   process.exit(0)
 })
-const until = performance.now() + 90_000
-for (seed = 1; seed <= Number(most) && performance.now() < until; seed++) {
+/** The seeds of the worlds that the bug needs. */
+function* fitting(): Generator<[number, ReturnType<typeof generate>]> {
+  for (let tried = 1, left = Number(most); left > 0 && tried < 100_000; tried++) {
+    const scenario = generate(tried)
+    const text = JSON.stringify(scenario)
+    if (mutant?.needs?.some((need) => !text.includes(need))) continue
+    left--
+    yield [tried, scenario]
+  }
+}
+
+let worlds = 0
+for (const [tried, scenario] of fitting()) {
+  seed = tried
+  worlds++
   try {
-    for (const { rule, what: text } of (await run(generate(seed))).violations.slice(0, 1))
-      caught(seed, rule, text)
+    for (const { rule, what: text } of (await run(scenario)).violations.slice(0, 1)) caught(seed, rule, text)
   } catch (error) {
     caught(seed, "crash", error instanceof Error ? error.message : String(error))
   }
-  if (first !== undefined && seed >= Math.max(first, Number(least))) break
+  if (first !== undefined && worlds >= Number(least)) break
 }
 tell()

@@ -9,6 +9,7 @@ export const inTheParts: readonly Mutant[] = [
     store,
     'if (known.length !== expected) return { kind: "conflict" }',
     "",
+    '"lost-ack"',
   ),
   one(
     "the store is not fenced",
@@ -21,6 +22,8 @@ export const inTheParts: readonly Mutant[] = [
     store,
     "if (command) this.commands.set(command.id, command.result)",
     "",
+    '"lost-ack"',
+    '"operator"',
   ),
   one(
     "the store loses an event",
@@ -51,13 +54,24 @@ export const inTheParts: readonly Mutant[] = [
     store,
     "if (row?.epoch !== lease.epoch || row.owner !== owner) return false",
     "if (!row) return false",
+    '"replicas":2',
+    '"pause"',
   ),
-  one("the agent does not fence", server, "return epoch < known ?", "return epoch < 0 ?"),
+  one(
+    "the agent does not fence",
+    server,
+    "return epoch < known ?",
+    "return epoch < 0 ?",
+    '"replicas":2',
+    '"pause"',
+  ),
   one(
     "the router does not look at generations",
     server,
     "(epoch === known.epoch && generation < known.generation)",
     "(epoch === known.epoch && generation < 0)",
+    '"delay"',
+    '"duplicate"',
   ),
   one(
     "the router releases what has weight",

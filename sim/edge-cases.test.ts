@@ -1,0 +1,146 @@
+import { describe, expect, it } from "vitest"
+import { at, haltProduction, secondAt, tell, world } from "./edge-cases.ts"
+import type { Fired } from "./faults.ts"
+
+const fault = (site: string, count: number, kind: Fired["kind"], forMs = 3_000): Fired => ({
+  site,
+  count,
+  kind,
+  forMs,
+})
+
+describe("a control plane in trouble", () => {
+  it("E27: an order whose answer is lost is given again with its id and takes effect once", async () => {
+    const lost = [fault("plane1>store.append", 1, "lost-ack")]
+    const { violations, happened } = await tell(world("good"), lost)
+    expect(violations).toEqual([])
+    expect(happened("app-added")).toBe(1)
+  })
+
+  it("E33: a halt that was stored is obeyed by whoever comes next, also when its taker dies at once", async () => {
+    const told = await tell(world("good"), [], (cluster) => {
+      at(cluster, secondAt + 10_000, () => haltProduction(cluster, "halt-1"))
+      at(cluster, secondAt + 10_200, () => cluster.planes[0]?.crash("kill -9"))
+      at(cluster, secondAt + 14_000, () => cluster.planes[0]?.start())
+      at(cluster, secondAt + 25_000, () => {
+        const state = cluster.check.log.state("papi")
+        const halted = Object.values(state?.rollouts ?? {}).find(
+          ({ phase }) => phase.name === "holding" && phase.hold.why === "halted",
+        )
+        const route = cluster.server.tables.papi?.routes.find(({ route }) => route === "papi/prod")
+        const weight = route?.pools.find(({ pool }) => pool === `r${halted?.number}`)?.weight
+        if (!halted || weight !== 0) cluster.check.violated("E33", `it has ${weight} % of the traffic`)
+      })
+    })
+    expect(told.violations).toEqual([])
+  })
+
+  it("E43: a router that cannot be reached keeps what it has; nothing is ended, and it goes on afterwards", async () => {
+    const told = await tell(
+      world("good", [{ at: secondAt + 6_000, kind: "router-unreachable", forMs: 20_000 }]),
+      [],
+      (cluster) => {
+        let before = ""
+        const table = () => JSON.stringify(cluster.server.tables)
+        at(cluster, secondAt + 6_100, () => {
+          before = table()
+        })
+        at(cluster, secondAt + 25_900, () => {
+          if (table() !== before) cluster.check.violated("E43", "the table changed")
+        })
+      },
+    )
+    expect(told.violations).toEqual([])
+    expect(told.second).toBe("succeeded")
+  })
+
+  it("E46: a router that forgot its routes is told them again at once", async () => {
+    const told = await tell(world("good"), [], (cluster) => {
+      at(cluster, secondAt - 3_000, () => {
+        cluster.server.tables = {}
+      })
+      at(cluster, secondAt + 1_000, () => {
+        const pools = cluster.server.tables.papi?.routes.find(({ route }) => route === "papi/prod")?.pools
+        if (!pools?.some(({ weight }) => weight === 100)) cluster.check.violated("E46", "nobody is served")
+      })
+    })
+    expect(told.violations).toEqual([])
+  })
+
+  it.each(["crash-before", "crash-after"] as const)(
+    "E54: a %s at any routing table leaves what was decided and what the router does the same",
+    async (kind) => {
+      for (let nth = 4; nth <= 16; nth += 2) {
+        const told = await tell(world("good"), [fault("plane1>agent.routes", nth, kind)])
+        expect(told.violations).toEqual([])
+        expect(told.second).toBe("succeeded")
+      }
+    },
+  )
+
+  it.each(["crash-before", "crash-after"] as const)(
+    "E55: a %s at any start of an instance leaves no orphan",
+    async (kind) => {
+      for (let nth = 1; nth <= 6; nth++) {
+        const told = await tell(world("good"), [fault("plane1>agent.start", nth, kind)])
+        expect(told.violations).toEqual([])
+      }
+    },
+  )
+
+  it("E56: of two control planes the one that stood still for longer than its lease does nothing any more", async () => {
+    const told = await tell(
+      world("errors", [{ at: secondAt + 3_000, kind: "pause", replica: 0, forMs: 20_000 }], 2),
+    )
+    expect(told.violations).toEqual([])
+    expect(told.second).toBe("rolled-back")
+    const epochs = told.cluster.store.leases.get("app/papi")?.epoch ?? 0
+    expect(epochs).toBeGreaterThan(1)
+  })
+
+  it("E57: hours without a control plane change no route, and the judgement goes on where it was", async () => {
+    const away = { at: secondAt + 18_000, kind: "crash", replica: 0, forMs: 3 * 3_600_000 } as const
+    const told = await tell(world("good", [away]), [], (cluster) => {
+      let before = ""
+      const weights = () => JSON.stringify(cluster.server.tables.papi?.routes)
+      at(cluster, away.at + 100, () => {
+        before = weights()
+      })
+      at(cluster, away.at + away.forMs - 100, () => {
+        if (weights() !== before) cluster.check.violated("E57", "the routes changed")
+      })
+    })
+    expect(told.violations).toEqual([])
+    expect(told.second).toBe("succeeded")
+  })
+
+  it.each(["nan", "reset", "frozen", "zero"] as const)(
+    "E60: counters that lie (%s) neither pass nor fail a release",
+    async (lie) => {
+      const told = await tell(world("good", [{ at: secondAt + 7_000, kind: "metrics", lie, forMs: 18_000 }]))
+      expect(told.violations).toEqual([])
+      expect(told.happened("quarantined")).toBe(0)
+    },
+  )
+
+  it("E65: a notifier that never answers changes no verdict", async () => {
+    const outage = { at: 100, kind: "partition", replica: 0, from: "notifier", forMs: 60_000 } as const
+    const told = await tell(world("errors", [outage]))
+    expect(told.violations).toEqual([])
+    expect(told.second).toBe("rolled-back")
+  })
+
+  it("E66: a repository that hangs is given up on and asked again; what runs goes on", async () => {
+    const hangs = Array.from({ length: 4 }, (_, n) => fault("plane1>source.head", n + 3, "drop"))
+    const told = await tell(world("good"), hangs)
+    expect(told.violations).toEqual([])
+    expect(told.second).toBe("succeeded")
+  })
+
+  it("E67: a store that is full stops what is new, touches no route, and loses nothing", async () => {
+    const full = { at: secondAt + 5_000, kind: "store", lie: "full", forMs: 15_000 } as const
+    const told = await tell(world("errors", [full]))
+    expect(told.violations).toEqual([])
+    expect(told.second).toBe("rolled-back")
+  })
+})

@@ -78,17 +78,19 @@ export function generate(seed: number): Scenario {
   const apps = Array.from({ length: number }, (_, i) =>
     storm ? inAStorm(planOf(chance, i)) : planOf(chance, i),
   )
+  // Some worlds are left alone: there the machine has to do everything by itself.
+  const quiet = chance.chance("quiet", 0.06)
   const calls: Partial<Record<CallFault, number>> = {}
   for (const kind of callFaults) {
     if (!chance.chance(`swarm ${kind}`, 0.5)) continue
     const crash = kind.startsWith("crash") ? 0.1 : 1
     calls[kind] = crash * chance.pick(`intensity ${kind}`, [0.01, 0.03, 0.1, 0.3])
   }
-  const bursts = Array.from({ length: chance.between("bursts", 0, 3) }, (_, i) => {
+  const bursts = Array.from({ length: quiet ? 0 : chance.between("bursts", 0, 3) }, (_, i) => {
     const from = chance.between(`burst ${i}`, i === 0 ? 0 : settled, settled + troubles)
     return [from, from + chance.between(`burst length ${i}`, 2_000, 15_000)] as const
   })
-  const enabled = kinds.filter((kind) => chance.chance(`swarm ${kind}`, 0.35))
+  const enabled = quiet ? [] : kinds.filter((kind) => chance.chance(`swarm ${kind}`, 0.35))
   const happenings = enabled.flatMap((kind) =>
     Array.from({ length: chance.between(`count ${kind}`, 1, kind === "operator" ? 4 : 2) }, (_, i) =>
       happeningOf(chance, kind, `${kind} ${i}`),

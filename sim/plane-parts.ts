@@ -160,12 +160,18 @@ function agentOf(cluster: Cluster, plane: Plane, life: number): Agent {
     act: () => T,
   ): Promise<T> => {
     if (plane.up && plane.life === life) cluster.check.sent(plane, verb, fence, what)
-    return ask(verb, signal, () => {
+    const answered = ask(verb, signal, () => {
       cluster.check.arriving(verb, fence, what)
       const answer = act()
       cluster.check.arrived(verb, fence, what, answer)
       return answer
     })
+    return verb === "routes"
+      ? answered.catch((error: unknown) => {
+          cluster.check.unknown(plane, fence)
+          throw error
+        })
+      : answered
   }
   return {
     server: server.name,

@@ -127,8 +127,10 @@ function judged(cluster: Cluster, stream: string): void {
   for (const rollout of Object.values(check.log.state(stream)?.rollouts ?? {})) {
     const look = rollout.lastLook
     const policy = rollout.policy.regions.find(({ name }) => name === rollout.region)
-    const bundle = look && (store.get(look.evidence) as Bundle | undefined)
-    if (look && !bundle) check.violated("I29", `${stream}: the evidence of rollout ${rollout.number} is gone`)
+    const compared = check.log.past(stream, rollout.number)?.compared
+    const bundle = compared === undefined ? undefined : (store.get(compared) as Bundle | undefined)
+    if (look && store.get(look.evidence) === undefined)
+      check.violated("I29", `${stream}: the evidence of rollout ${rollout.number} is gone`)
     if (bundle?.stage !== "shifting") continue
     let judge = startJudge(rollout.policy.metrics, {
       minSamples: policy?.compare?.minSamples ?? 0,

@@ -46,6 +46,7 @@ export class Checks {
   /** After every event. */
   look(): void {
     this.#timed.look()
+    this.#orders.look()
   }
 
   appended(plane: string, append: Append, stored: readonly StoredEvent[]): void {
@@ -89,6 +90,10 @@ export class Checks {
     this.mutations++
     this.#orders.sent(plane, verb, fence, what)
     if (verb === "routes") this.#orders.tableSent(fence, what as readonly RouteSpec[])
+  }
+
+  unknown(plane: Plane, fence: Fence): void {
+    this.#orders.unknown(plane, fence)
   }
 
   arriving(verb: string, fence: Fence, what: unknown): void {

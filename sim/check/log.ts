@@ -17,6 +17,8 @@ export type Past = {
   /** Also true after it was taken back. */
   everSucceeded: boolean
   readonly tests: Map<string, boolean>
+  /** The evidence of its last look beside a control. */
+  compared: string | undefined
   /** Percent of the route that its events allow; what it was before, and since when it is so. */
   allowed: number
   before: number
@@ -85,6 +87,7 @@ export class CommittedLog {
           succeeded: false,
           everSucceeded: false,
           tests: new Map(),
+          compared: undefined,
           allowed: 0,
           before: 0,
           changedAt: now,
@@ -112,6 +115,9 @@ export class CommittedLog {
         return
       case "verifying-started":
         for (const { job } of event.tests) past.tests.set(job, false)
+        return
+      case "looked":
+        if (event.look.stage === "shifting") past.compared = event.look.evidence
         return
       case "test-passed":
         past.tests.set(event.job, true)

@@ -14,6 +14,7 @@ export class OrderRules {
   readonly #cluster: Cluster
   readonly #checks: Checks
   readonly #held = new Map<string, { readonly epoch: number; readonly asked: number }>()
+  readonly #unknown = new Map<string, { readonly plane: Plane; readonly fence: Fence; readonly at: number }>()
   #seenEpoch = 0
   #busy = false
 
@@ -30,9 +31,32 @@ export class OrderRules {
     for (const key of [...this.#held.keys()]) if (key.startsWith(`${plane} `)) this.#held.delete(key)
   }
 
+  /** Nobody knows what became of a table: a newer one has to follow soon. */
+  unknown(plane: Plane, fence: Fence): void {
+    this.#unknown.set(`${plane.name} ${fence.app}`, { plane, fence, at: this.#cluster.timeline.now })
+  }
+
+  look(): void {
+    const { callTroubleAt, killSwitch, server, store, timeline } = this.#cluster
+    for (const [key, { plane, fence, at }] of this.#unknown) {
+      const lease = this.#held.get(`${plane.name} app/${fence.app}`)
+      const fresh = lease?.epoch === fence.epoch && plane.mono() - lease.asked < ttl * 0.6
+      const over = !plane.up || killSwitch || !fresh || store.problem !== undefined
+      if (over || plane.pausedUntil > timeline.now) this.#unknown.delete(key)
+      else if (server.routerProblem === undefined && timeline.now - Math.max(at, callTroubleAt) > 7_500) {
+        this.#unknown.delete(key)
+        this.#checks.violated(
+          "I5",
+          `${plane.name} does not know what became of a table for ${fence.app}, and sends no other`,
+        )
+      }
+    }
+  }
+
   sent(plane: Plane, verb: string, fence: Fence, what: unknown): void {
     const say = (rule: string, text: string): void =>
       this.#checks.violated(rule, `${plane.name} sent ${verb} for ${fence.app}: ${text}`)
+    if (verb === "routes") this.#unknown.delete(`${plane.name} ${fence.app}`)
     const held = this.#held.get(`${plane.name} app/${fence.app}`)
     if (held?.epoch !== fence.epoch) say("I20", `with epoch ${fence.epoch}, which it does not hold`)
     else if (plane.mono() - held.asked > ttl * 0.6 + 1)

@@ -1,4 +1,4 @@
-import { type Mutant, one } from "./mutant.ts"
+import { equivalent, type Mutant, one } from "./mutant.ts"
 
 const advance = "src/core/rollout/advance.ts"
 const retreat = "src/core/rollout/retreat.ts"
@@ -30,17 +30,23 @@ export const inTheCore: readonly Mutant[] = [
     '"releases":[{"at":0',
     '"errors"',
   ),
-  one(
-    "goes back to a pool that is gone",
-    retreat,
-    "return isPresent(region, from) ? from : undefined",
-    "return from",
+  equivalent(
+    one(
+      "goes back to a pool that is gone",
+      retreat,
+      "return isPresent(region, from) ? from : undefined",
+      "return from",
+    ),
+    "the pool that a rollout came from is stable or kept for as long as it may go back",
   ),
-  one(
-    "a rollback is rolled back",
-    retreat,
-    '  if (phase.name === "aborting" || phase.name === "rolling-back") return\n  const to',
-    "  const to",
+  equivalent(
+    one(
+      "a rollback is rolled back",
+      retreat,
+      '  if (phase.name === "aborting" || phase.name === "rolling-back") return\n  const to',
+      "  const to",
+    ),
+    "whoever calls it has looked at the phase",
   ),
   one(
     "what cannot be undone is taken back",

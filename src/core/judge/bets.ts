@@ -9,11 +9,13 @@ export type Bets = {
   readonly spare: number
 }
 
-/** How the money is laid: the share of each guess, summing to less than 1, and the rest is spare. */
+/** How the money is laid, in natural logarithms: the share of each guess, and the rest, which is spare. */
 export type House = {
   readonly shares: readonly number[]
-  /** Part of all wealth that is laid anew in every interval, so that a late onset need not first undo a good past. */
+  readonly spare: number
+  /** The part of all wealth that is laid anew in every interval, so that a late onset need not first undo a good past. */
   readonly anew: number
+  readonly keep: number
 }
 
 const laidAtStart = 0.91
@@ -22,15 +24,15 @@ const laidAnew = 0.002
 /** A house for guesses of these weights (any positive numbers). */
 export function house(weights: readonly number[]): House {
   const sum = weights.reduce((a, b) => a + b, 0)
-  return { shares: weights.map((weight) => (laidAtStart * weight) / sum), anew: laidAnew }
+  return {
+    shares: weights.map((weight) => Math.log((laidAtStart * weight) / sum)),
+    spare: Math.log(1 - laidAtStart),
+    anew: Math.log(laidAnew),
+    keep: Math.log(1 - laidAnew),
+  }
 }
 
-const spareOf = ({ shares }: House): number => Math.max(0, 1 - shares.reduce((a, b) => a + b, 0))
-
-export const openBets = (rules: House): Bets => ({
-  held: rules.shares.map((share) => Math.log(share)),
-  spare: Math.log(spareOf(rules)),
-})
+export const openBets = ({ shares, spare }: House): Bets => ({ held: shares, spare })
 
 /**
  * The wealth after one interval that gave each guess this log e-value. No guess gains more than `cap`:
@@ -44,28 +46,44 @@ export function settle(
   cap: number,
   ceiling = Number.POSITIVE_INFINITY,
 ): Bets {
-  const keep = Math.log(1 - rules.anew)
-  const pot = logWealth(bets) + Math.log(rules.anew)
-  const relay = (wealth: number, share: number) => logSum([wealth + keep, pot + Math.log(share)])
-  const held = bets.held.map(
-    (wealth, i) => relay(wealth, rules.shares[i] ?? 0) + Math.min(logEs[i] ?? 0, cap),
-  )
-  return giveUpAbove({ held, spare: relay(bets.spare, spareOf(rules)) }, ceiling)
+  const { shares, spare, anew, keep } = rules
+  const pot = logWealth(bets) + anew
+  const held = new Array<number>(bets.held.length)
+  for (let i = 0; i < held.length; i++) {
+    const wealth = logSum2((bets.held[i] ?? 0) + keep, pot + (shares[i] ?? 0))
+    held[i] = wealth + Math.min(logEs[i] ?? 0, cap)
+  }
+  return giveUpAbove({ held, spare: logSum2(bets.spare + keep, pot + spare) }, ceiling)
 }
 
 /** The same bets with no more than this log wealth. Giving wealth away keeps the guarantee. */
 export function giveUpAbove(bets: Bets, ceiling: number): Bets {
+  if (ceiling === Number.POSITIVE_INFINITY) return bets
   const excess = logWealth(bets) - ceiling
   if (!(excess > 0)) return bets
   return { held: bets.held.map((wealth) => wealth - excess), spare: bets.spare - excess }
 }
 
 /** Natural logarithm of the e-value. */
-export const logWealth = (bets: Bets): number => logSum([...bets.held, bets.spare])
+export function logWealth({ held, spare }: Bets): number {
+  let most = spare
+  for (const wealth of held) if (wealth > most) most = wealth
+  let sum = Math.exp(spare - most)
+  for (const wealth of held) sum += Math.exp(wealth - most)
+  return most + Math.log(sum)
+}
+
+function logSum2(a: number, b: number): number {
+  if (b === Number.NEGATIVE_INFINITY) return a
+  return a > b ? a + Math.log1p(Math.exp(b - a)) : b + Math.log1p(Math.exp(a - b))
+}
 
 /** ln Σ exp(x), without overflow. */
 export function logSum(logs: readonly number[]): number {
-  const most = logs.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+  let most = Number.NEGATIVE_INFINITY
+  for (const log of logs) if (log > most) most = log
   if (most === Number.NEGATIVE_INFINITY) return most
-  return most + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - most), 0))
+  let sum = 0
+  for (const log of logs) sum += Math.exp(log - most)
+  return most + Math.log(sum)
 }

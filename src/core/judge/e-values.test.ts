@@ -11,7 +11,13 @@ import type { Margin, Tally } from "./tally.ts"
 import golden from "./vectors/eprocess-vectors.json" with { type: "json" }
 
 const numbers = (value: unknown): readonly number[] => (Array.isArray(value) ? value.map(Number) : [])
-const all = (shares: readonly number[]): House => ({ shares, anew: 0 })
+/** All money is laid on these shares at the start, and none anew. */
+const all = (shares: readonly number[]): House => ({
+  shares: shares.map(Math.log),
+  spare: Number.NEGATIVE_INFINITY,
+  anew: Number.NEGATIVE_INFINITY,
+  keep: 0,
+})
 const even = (n: number): readonly number[] => new Array<number>(n).fill(1 / n)
 
 describe("the golden vectors", () => {

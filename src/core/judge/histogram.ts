@@ -1,26 +1,55 @@
 import type { Histogram } from "../model/measurement.ts"
 import { bucketsPerOctave } from "../model/measurement.ts"
 
-/** Both, bucket by bucket, sorted. */
+// Plain loops: these run for every metric in every interval.
+
+/** Both, bucket by bucket. Expects sorted buckets, and gives sorted ones. */
 export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
-  const counts = new Map<number, number>(a)
-  for (const [bucket, count] of b) counts.set(bucket, (counts.get(bucket) ?? 0) + count)
-  return [...counts].sort(([x], [y]) => x - y)
+  if (a.length === 0) return b
+  if (b.length === 0) return a
+  const merged: (readonly [number, number])[] = []
+  let i = 0
+  let j = 0
+  for (let x = a[0], y = b[0]; x || y; x = a[i], y = b[j]) {
+    if (x && (!y || x[0] < y[0])) {
+      merged.push(x)
+      i++
+    } else if (y && (!x || y[0] < x[0])) {
+      merged.push(y)
+      j++
+    } else if (x && y) {
+      merged.push([x[0], x[1] + y[1]])
+      i++
+      j++
+    }
+  }
+  return merged
 }
 
-export const totalOf = (histogram: Histogram): number => histogram.reduce((sum, [, count]) => sum + count, 0)
+export function totalOf(histogram: Histogram): number {
+  let sum = 0
+  for (const bucket of histogram) sum += bucket[1]
+  return sum
+}
 
-/** How many values lie above the upper edge of this bucket. */
-export const countAbove = (histogram: Histogram, bucket: number): number =>
-  histogram.reduce((sum, [at, count]) => (at > bucket ? sum + count : sum), 0)
+/** How many values lie above the upper edge of this bucket. Expects sorted buckets. */
+export function countAbove(histogram: Histogram, bucket: number): number {
+  let sum = 0
+  for (let i = histogram.length - 1; i >= 0; i--) {
+    const found = histogram[i]
+    if (!found || found[0] <= bucket) break
+    sum += found[1]
+  }
+  return sum
+}
 
 /** The bucket in which the q-quantile lies; undefined when empty. Expects sorted buckets. */
 export function quantileBucket(histogram: Histogram, q: number): number | undefined {
   const rank = q * totalOf(histogram)
   let sum = 0
-  for (const [bucket, count] of histogram) {
-    sum += count
-    if (count > 0 && sum >= rank) return bucket
+  for (const bucket of histogram) {
+    sum += bucket[1]
+    if (bucket[1] > 0 && sum >= rank) return bucket[0]
   }
   return histogram.at(-1)?.[0]
 }

@@ -20,7 +20,9 @@ export function readEvents(seen: Observation | undefined): Counts | undefined {
 export function readHistogram(seen: Observation | undefined): Histogram | undefined {
   if (seen?.kind !== "histogram") return undefined
   const sound = seen.buckets.every(([bucket, count]) => Number.isInteger(bucket) && isCount(count))
-  return sound ? seen.buckets : undefined
+  if (!sound) return undefined
+  const rising = seen.buckets.every(([bucket], i) => i === 0 || bucket > (seen.buckets[i - 1]?.[0] ?? bucket))
+  return rising ? seen.buckets : [...seen.buckets].sort(([a], [b]) => a - b)
 }
 
 /** The finite samples; a scrape that only gave NaN is absent. */

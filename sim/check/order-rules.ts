@@ -37,13 +37,13 @@ export class OrderRules {
   }
 
   look(): void {
-    const { callTroubleAt, killSwitch, server, store, timeline } = this.#cluster
+    const { cut, troubleAt, killSwitch, server, store, timeline } = this.#cluster
     for (const [key, { plane, fence, at }] of this.#unknown) {
       const lease = this.#held.get(`${plane.name} app/${fence.app}`)
       const fresh = lease?.epoch === fence.epoch && plane.mono() - lease.asked < ttl * 0.6
-      const over = !plane.up || killSwitch || !fresh || store.problem !== undefined
+      const over = cut.size > 0 || !plane.up || killSwitch || !fresh || store.problem !== undefined
       if (over || plane.pausedUntil > timeline.now) this.#unknown.delete(key)
-      else if (server.routerProblem === undefined && timeline.now - Math.max(at, callTroubleAt) > 7_500) {
+      else if (server.routerProblem === undefined && timeline.now - Math.max(at, troubleAt) > 7_500) {
         this.#unknown.delete(key)
         this.#checks.violated(
           "I5",

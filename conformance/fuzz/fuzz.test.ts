@@ -55,3 +55,9 @@ it("seed 3, case 32417: a tab behind the coding, which llhttp refuses, is refuse
   expect(bytes.toString("latin1")).toContain("Transfer-Encoding: chunked\t\r\n")
   expect(compared).toEqual({ outcome: "both-refuse", because: "" })
 })
+
+it("seed 13, case 4878: a no-break space before keep-alive is no space", () => {
+  const { bytes, compared } = one(13, 4_878)
+  expect(bytes.toString("latin1")).toContain("Connection:\xa0 keep-alive")
+  expect(compared.outcome).toBe("same")
+})

@@ -250,6 +250,17 @@ export const failures: readonly Item[] = [
       waiting.socket.resetAndDestroy()
       // Well before the response timeout would end it.
       must(await becomes(() => ended > 0, 1_000), "a reset while waiting ended nothing")
+      // Closing sends no reset as long as nothing is written to the client.
+      const patient = await stage.open({
+        pools: [{ name: "all", weight: 100, instances: [{ id: "all-0", address: backend.address }] }],
+        responseTimeout: 30_000,
+      })
+      ended = 0
+      const closing = await Client.connect(patient.address, stage.cleanup)
+      closing.send(request("GET", "/closing"), "GET")
+      await soon("the request at the backend", () => backend.requests.length === 2)
+      closing.socket.destroy()
+      must(await becomes(() => ended > 0, 3_000 * stage.patience), "a close while waiting ended nothing")
       ended = 0
       const reading = await Client.connect(site.address, stage.cleanup)
       reading.send(request("GET", "/streaming"), "GET")

@@ -18,6 +18,11 @@ export type Door = {
   readonly isSecure: boolean
 }
 
+// Milliseconds after which a client that has ended its half is asked whether it still listens.
+const silentFor = 500
+/** The first one makes a client's system say that nobody is there; what it said shows with the second one. */
+const mostQuestions = 2
+
 /** One connection of a client: its requests in order, one at a time. */
 export class ClientConnection implements ClientSide, Arriving {
   readonly socket: Socket
@@ -31,6 +36,8 @@ export class ClientConnection implements ClientSide, Arriving {
   #deadline: number
   #headBegan = false
   #clientEnded = false
+  #askAt = Number.POSITIVE_INFINITY
+  #questions = 0
   #closing = false
   #pumping = false
   /** What the socket brought and waits for the end of the round. */
@@ -93,7 +100,11 @@ export class ClientConnection implements ClientSide, Arriving {
   }
 
   tick(now: number): void {
-    if (this.#exchange || now <= this.#deadline) return
+    if (this.#exchange) {
+      if (now > this.#askAt && this.#questions < mostQuestions) this.#askWhetherThere(this.#exchange)
+      return
+    }
+    if (now <= this.#deadline) return
     if (this.#phase === "open" && this.#headBegan)
       this.#refuse({ status: 408, reason: "slow-request", message: "the request did not arrive in time" })
     else this.socket.destroy()
@@ -223,7 +234,17 @@ export class ClientConnection implements ClientSide, Arriving {
     else if (this.#exchange.needsBody) {
       this.#exchange.clientGone()
       this.broken()
-    }
+    } else this.#askAt = this.#traffic.after(silentFor)
+  }
+
+  /**
+   * A client that went away and one that only has nothing more to say look the same, until something is
+   * written to them. RFC 9110 15.2: a client takes any number of 1xx. So nobody works for users who have left.
+   */
+  #askWhetherThere(exchange: Exchange): void {
+    if (!exchange.takesInterim) return
+    this.#questions += 1
+    this.socket.write("HTTP/1.1 100 Continue\r\n\r\n", "latin1")
   }
 
   #closed(): void {

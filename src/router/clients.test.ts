@@ -1,6 +1,16 @@
-import { connect } from "node:net"
+import { connect, type Socket } from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
-import { Cleanup, fetchFrom, named, pool, rawClient, routeTo, TestRouter, until } from "./router.fixture.ts"
+import {
+  Cleanup,
+  fetchFrom,
+  named,
+  pool,
+  rawClient,
+  rawInstance,
+  routeTo,
+  TestRouter,
+  until,
+} from "./router.fixture.ts"
 
 const cleanup = new Cleanup()
 afterEach(() => cleanup.run())
@@ -48,5 +58,39 @@ describe("clients", () => {
       "a free place",
       async () => (await fetchFrom(address).catch(() => undefined))?.status === 200 || undefined,
     )
+  })
+
+  it("that have left without a word are noticed, and nobody works for them any longer", async () => {
+    let isEnded = false
+    const held = await rawInstance(cleanup, (socket) => {
+      socket.on("data", () => undefined)
+      socket.on("end", () => {
+        isEnded = true
+      })
+    })
+    const router = await TestRouter.open(cleanup, { answer: 600_000 })
+    await router.route(routeTo([pool("r1", 100, held)]))
+    const client = rawClient(cleanup, await router.address(), `${head}\r\n`)
+    await until("the request", async () => (await router.counted("r1", "r1-0")).inFlight === 1 || undefined)
+    client.socket.destroy()
+    await until("its end", () => isEnded || undefined)
+    expect(await router.counted("r1", "r1-0")).toMatchObject({ aborted: 1, inFlight: 0, requests: 0 })
+  })
+
+  it("that have only ended their half are asked whether they still listen, and get their answer", async () => {
+    let asked: Socket | undefined
+    const slow = await rawInstance(cleanup, (socket) => {
+      socket.on("data", () => {
+        asked = socket
+      })
+    })
+    const router = await TestRouter.open(cleanup)
+    await router.route(routeTo([pool("r1", 100, slow)]))
+    const client = rawClient(cleanup, await router.address(), `${head}\r\n`)
+    client.socket.end()
+    await until("both questions", () => client.text().split("100 Continue").length === 3 || undefined)
+    asked?.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    expect(await client.over).toBe("ended")
+    expect(client.text()).toMatch(/^(HTTP\/1\.1 100 Continue\r\n\r\n){2}HTTP\/1\.1 200 OK\r\n.*\r\n\r\nok$/s)
   })
 })

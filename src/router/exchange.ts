@@ -135,6 +135,11 @@ export class Exchange implements Receiver, Ticking {
     return !this.#body.done
   }
 
+  /** Whether a 1xx may be said to the client now: HTTP/1.0 knows none, and none comes after the answer's head. */
+  get takesInterim(): boolean {
+    return this.#head.minor === 1 && (this.#phase === "connecting" || this.#phase === "waiting")
+  }
+
   /** Whether content of the request is wanted now. */
   get wantsBody(): boolean {
     return (

@@ -106,7 +106,8 @@ export const listOf = (text: string): readonly string[] =>
   lists.get(text) ??
   text
     .split(",")
-    .map((part) => part.trim().toLowerCase())
+    // Not `trim()`, which takes a no-break space for a space: 0xa0 is a byte of the value here.
+    .map((part) => part.replace(/^[ \t]+|[ \t]+$/g, "").toLowerCase())
     .filter((part) => part !== "")
 
 /** A length, or undefined when it is not plain decimal digits of at most 15 places. */

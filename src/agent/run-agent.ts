@@ -7,7 +7,8 @@ import type { SeveralRouters } from "./several-routers.ts"
 import { supervise } from "./supervise.ts"
 
 export type RunAgent = Omit<AgentParts, "router"> & {
-  readonly router: SeveralRouters
+  /** Called by the only agent of its folder: a second one must not come near its routers. */
+  readonly openRouters: () => Promise<SeveralRouters>
   readonly routerDir: string
   /** How to start the router of our own: it lives on when the agent dies. */
   readonly routerArgv: readonly string[]
@@ -17,14 +18,15 @@ export type RunAgent = Omit<AgentParts, "router"> & {
 export async function runAgent(parts: RunAgent): Promise<void> {
   const only = becomeOnlyAgent(parts.dir)
   const ending = new AbortController()
-  const agent = await createAgent(parts)
+  const router = await parts.openRouters()
+  const agent = await createAgent({ ...parts, router })
   const ended = new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve()))
   const shutdown = async () => {
     for (const id of await agent.instanceIds())
       await parts.compute.stop(id, 2_000, AbortSignal.timeout(10_000))
-    const pids = await parts.router.pids()
+    const pids = await router.pids()
     ending.abort()
-    await parts.router.close()
+    await router.close()
     for (const pid of pids) process.kill(pid, "SIGKILL")
   }
   const server = await serveAgent(agent, parts.dir, shutdown)
@@ -41,6 +43,6 @@ export async function runAgent(parts: RunAgent): Promise<void> {
   process.once("SIGTERM", () => ending.abort())
   process.once("SIGINT", () => ending.abort())
   await ended
-  await Promise.all([agent.close(), server.close(), watching, parts.router.close()])
+  await Promise.all([agent.close(), server.close(), watching, router.close()])
   only.release()
 }

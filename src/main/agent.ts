@@ -30,10 +30,11 @@ export async function startAgent(options: {
     sandbox: processSandbox,
     builder: processBuilder({ sandbox: processSandbox, artifacts, path }),
     compute: processCompute({ dir: options.dir, artifacts, clock: systemClock, path }),
-    router: await severalRouters("embedded", {
-      embedded: { open: async () => routers.embedded({ dir: options.routerDir }), wasUsed: true },
-      haproxy: { open: () => routers.haproxy({ dir: haproxy }), wasUsed: existsSync(haproxy) },
-    }),
+    openRouters: () =>
+      severalRouters("embedded", {
+        embedded: { open: async () => routers.embedded({ dir: options.routerDir }), wasUsed: true },
+        haproxy: { open: () => routers.haproxy({ dir: haproxy }), wasUsed: existsSync(haproxy) },
+      }),
     path,
     routerDir: options.routerDir,
     routerArgv: ownArgv("router", "--dir", options.routerDir),

@@ -1,12 +1,17 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Readable } from "node:stream"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { connectAgent, shutdownAgent } from "../../src/agent/client.ts"
+import type { RouteSpec } from "../../src/core/pipeline/effects.ts"
 import { openFolders, processesOf } from "../../src/main/demo/leftovers.ts"
 import type { AgentInstance } from "../../src/ports/agent.ts"
+import { findHaproxy } from "../../src/providers/router/haproxy/program.ts"
 
 const signal = AbortSignal.timeout(600_000)
 const commit = "a".repeat(40)
@@ -107,6 +112,47 @@ describe("an agent that is killed", () => {
     expect(await agent.stopInstance(fence, "prod-1", 1_000, signal)).toEqual({ kind: "done" })
     expect(await agent.startInstance(fence, instance, signal)).toMatchObject({ kind: "refused" })
   }, 120_000)
+
+  it.skipIf(findHaproxy() === undefined)(
+    "leaves HAProxy serving, and the next agent goes on with it: the same process, the newest table",
+    async () => {
+      const servers = ["one", "two"].map((name) => createServer((_asked, answer) => answer.end(name)))
+      const addresses = await Promise.all(
+        servers.map(async (server) => {
+          await once(server.listen(0, "127.0.0.1"), "listening")
+          return `127.0.0.1:${(server.address() as AddressInfo).port}`
+        }),
+      )
+      const set = (generation: number, ...names: readonly number[]) => {
+        const routes = names.map((name): RouteSpec => {
+          const instances = [{ id: `haproxy-${name}`, address: addresses[name] ?? "" }]
+          const pools = [{ pool: `r${name}`, weight: 100, instances }]
+          const rest = { salt: "", sticky: { by: "none" }, stable: undefined, mirror: undefined } as const
+          return { route: "papi/prod", router: "haproxy", listen: "127.0.0.1:0", pools, ...rest }
+        })
+        return agent.setRoutes({ ...fence, generation }, routes, signal)
+      }
+      expect(await set(10, 0)).toEqual({ kind: "applied" })
+      const listener = async () => (await agent.observe(signal)).router?.listeners["papi/prod"]
+      const address = await until("HAProxy", listener)
+      const haproxies = () => processesOf(join(dir, "router", "haproxy")).map(({ pid }) => pid)
+      const before = haproxies()
+      expect(await text(address)).toBe("one")
+      await kill()
+      expect(await text(address)).toBe("one")
+      child = begin()
+      expect(await until("the next agent", listener)).toBe(address)
+      expect(await set(11, 1)).toEqual({ kind: "applied" })
+      expect(await text(address)).toBe("two")
+      expect(haproxies()).toEqual(before)
+      expect(await set(12)).toEqual({ kind: "applied" })
+      for (const server of servers) {
+        server.closeAllConnections()
+        server.close()
+      }
+    },
+    120_000,
+  )
 
   it("a second agent on its folder is refused before it touches anything", async () => {
     await build("long", "sleep 3")

@@ -15,7 +15,7 @@ export class Feed {
   constructor(path: string, onLine: (line: Line) => void) {
     this.#path = path
     this.#onLine = onLine
-    this.#server = createServer((socket) => this.#read(socket))
+    this.#server = createServer((socket) => this.#read(socket)).unref()
   }
 
   /** Whether any worker of HAProxy can tell us what it does. */
@@ -39,6 +39,7 @@ export class Feed {
   #read(socket: Socket): void {
     let rest = ""
     this.#open.add(socket)
+    socket.unref()
     socket.setEncoding("latin1")
     socket.on("data", (chunk: string) => {
       const lines = (rest + chunk).split("\n")

@@ -84,6 +84,8 @@ export class Haproxy implements HeldRouter {
       // What cannot be done now is tried at the next look; meanwhile every order says what is wrong.
       void router.#inTurn(() => router.#look()).catch(() => undefined)
     }, lookEvery)
+    // A process that has nothing else to do may end.
+    router.#looker.unref()
     return router
   }
 

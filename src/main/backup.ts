@@ -50,7 +50,8 @@ export async function restore(file: string, where: Where): Promise<void> {
   }
 }
 
-function storeAt({ dir, db = process.env.IMMUNITY_DB }: Where, readOnly: boolean): Promise<Store> {
+/** The store of a data folder, or the shared one. */
+export function storeAt({ dir, db = process.env.IMMUNITY_DB }: Where, readOnly: boolean): Promise<Store> {
   const clock = systemClock
   if (db !== undefined) return openSharedStore({ url: db, clock })
   return openStore({ path: foldersIn(dir).store, clock, readOnly })

@@ -16,4 +16,10 @@ export function addStoreCommands(program: Command): void {
   on("restore <file>", "puts a backup into an empty store, all of it or nothing").action(
     async (file: string, where: Where) => (await import("./backup.ts")).restore(file, where),
   )
+  on("doctor", "looks at git, secrets, store, disk and server, and says what to do; changes nothing")
+    .option("--server <url>", "where the control plane answers")
+    .option("--json", "the findings as JSON")
+    .action(async (where: Where & { server?: string; json?: boolean }) =>
+      (await import("./doctor.ts")).doctor(where),
+    )
 }

@@ -1,3 +1,4 @@
+import { chmodSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Cluster } from "../support/cluster.ts"
@@ -100,6 +101,19 @@ describe("whoever gives orders on the command line", () => {
     const why = await run("why", "papi#2", "--json")
     expect(why.code).toBe(0)
     expect(JSON.parse(why.stdout)).toMatchObject({ app: "papi", summary: { phase: "succeeded" } })
+  })
+
+  it("is told by the doctor that all is well, and what is not", async () => {
+    const where = join(cluster.dir, "server")
+    const well = await run("doctor", "--dir", where)
+    expect(well.stdout).toMatch(/well +store +whole, every event follows/)
+    expect(well.stdout).toMatch(/well +server +http/)
+    expect(well.code).toBe(0)
+    chmodSync(join(where, "token"), 0o644)
+    const ill = await run("doctor", "--dir", where)
+    chmodSync(join(where, "token"), 0o600)
+    expect(ill.stdout).toMatch(/problem +secrets .*can be read by others\n +next: chmod 600/)
+    expect(ill.code).toBe(1)
   })
 
   it("finds no drift where nobody touched anything", async () => {

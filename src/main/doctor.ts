@@ -1,0 +1,157 @@
+import { execFile } from "node:child_process"
+import { existsSync, statSync } from "node:fs"
+import { promisify } from "node:util"
+import type { AppView } from "../api/contract/views.ts"
+import { Client, exit, serverUrl } from "../cli/client.ts"
+import type { Store } from "../store/store.ts"
+import { storeAt, type Where } from "./backup.ts"
+import { foldersIn } from "./folders.ts"
+
+/** One thing that was looked at. `next` is what to do when it is not well. */
+type Finding = {
+  readonly about: string
+  readonly state: "well" | "problem" | "unknown"
+  readonly says: string
+  readonly next?: string | undefined
+}
+
+const run = promisify(execFile)
+const enoughRoom = 512 * 1024 * 1024
+
+/** Looks at everything that a server rests on and changes nothing. Ends with code 1 when something is a problem. */
+export async function doctor(where: Where & { readonly server?: string; readonly json?: boolean }) {
+  const findings = [await git(), ...(await folder(where)), ...(await server(where.server))]
+  if (where.json) process.stdout.write(`${JSON.stringify(findings)}\n`)
+  else for (const finding of findings) print(finding)
+  if (findings.some(({ state }) => state === "problem")) process.exitCode = exit.broken
+}
+
+function print({ about, state, says, next }: Finding): void {
+  process.stdout.write(`${state.padEnd(8)} ${about.padEnd(12)} ${says}\n`)
+  if (next) process.stdout.write(`${" ".repeat(22)}next: ${next}\n`)
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+async function git(): Promise<Finding> {
+  try {
+    const { stdout } = await run("git", ["--version"], { timeout: 10_000 })
+    return { about: "git", state: "well", says: stdout.trim() }
+  } catch (error) {
+    return {
+      about: "git",
+      state: "problem",
+      says: `no git: ${messageOf(error)}`,
+      next: "install git; commits are read with it",
+    }
+  }
+}
+
+/** Only what is there: a doctor makes neither folders nor secrets. */
+async function folder(where: Where): Promise<readonly Finding[]> {
+  if (where.db === undefined && !existsSync(where.dir))
+    return [
+      {
+        about: "folder",
+        state: "unknown",
+        says: `there is no ${where.dir}`,
+        next: "immunity serve makes it, or --dir with the server's data folder",
+      },
+    ]
+  return [...(existsSync(where.dir) ? [secrets(where)] : []), ...(await store(where))]
+}
+
+function secrets({ dir }: Where): Finding {
+  const { token, pushToken, webhookSecret } = foldersIn(dir)
+  const open = [token, pushToken, webhookSecret].filter(
+    (file) => existsSync(file) && (statSync(file).mode & 0o077) !== 0,
+  )
+  if (open.length > 0)
+    return {
+      about: "secrets",
+      state: "problem",
+      says: `${open.join(", ")} can be read by others`,
+      next: `chmod 600 ${open.join(" ")}`,
+    }
+  return existsSync(token)
+    ? { about: "secrets", state: "well", says: "readable by their owner alone" }
+    : { about: "secrets", state: "unknown", says: `none in ${dir} yet`, next: "immunity serve makes them" }
+}
+
+async function store(where: Where): Promise<readonly Finding[]> {
+  let opened: Store
+  try {
+    opened = await storeAt(where, true)
+  } catch (error) {
+    return [{ about: "store", state: "problem", says: messageOf(error) }]
+  }
+  try {
+    const health = await opened.health()
+    const { damage, diskFree, deadLetters } = health
+    const whole: Finding = damage
+      ? {
+          about: "store",
+          state: "problem",
+          says: `damaged at ${damage.stream} version ${damage.version}: ${damage.because}`,
+          next: "keep the file, restore the last backup into an empty folder: immunity restore",
+        }
+      : { about: "store", state: "well", says: `whole, every event follows; schema ${health.schema}` }
+    return [whole, ...room(diskFree), ...letters(deadLetters)]
+  } finally {
+    await opened.close()
+  }
+}
+
+function room(free: number | undefined): readonly Finding[] {
+  if (free === undefined) return []
+  const says = `${Math.floor(free / 1024 / 1024)} MiB free beside the store`
+  return [
+    free >= enoughRoom
+      ? { about: "disk", state: "well", says }
+      : {
+          about: "disk",
+          state: "problem",
+          says,
+          next: "make room; with too little of it nothing new starts",
+        },
+  ]
+}
+
+function letters(dead: number): readonly Finding[] {
+  if (dead === 0) return []
+  return [
+    {
+      about: "notices",
+      state: "problem",
+      says: `${dead} could not be delivered and are not tried again`,
+      next: "check the addresses under notify",
+    },
+  ]
+}
+
+async function server(given: string | undefined): Promise<readonly Finding[]> {
+  const url = serverUrl(given)
+  const client = new Client(url)
+  try {
+    const health = await client.get<{ ok: boolean; detail: string }>("/healthz")
+    const apps = await client.get<readonly { app: string }[]>("/v1/apps")
+    const views = await Promise.all(apps.map(({ app }) => client.get<AppView>(`/v1/apps/${app}`)))
+    return [
+      { about: "server", state: health.ok ? "well" : "problem", says: `${url}: ${health.detail}` },
+      ...views.flatMap(({ app, problems }) =>
+        problems.map(
+          ({ part, problem }): Finding => ({ about: app, state: "problem", says: `${part}: ${problem}` }),
+        ),
+      ),
+    ]
+  } catch (error) {
+    return [
+      {
+        about: "server",
+        state: "unknown",
+        says: messageOf(error),
+        next: "immunity serve, or --server with its address",
+      },
+    ]
+  }
+}

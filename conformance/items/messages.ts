@@ -96,7 +96,11 @@ export const messages: readonly Item[] = [
       }
       const client = await Client.connect(site.address, stage.cleanup)
       client.send(request("POST", "/", ["Content-Length: 5", "Expect: 100-continue"]), "POST")
-      await soon("100 Continue", () => client.answers.some((one) => one.status === 100), 1_000)
+      await soon(
+        "100 Continue",
+        () => client.answers.some((one) => one.status === 100),
+        1_000 * stage.patience,
+      )
       client.send("hello")
       const [final] = await client.settled()
       must(final?.status === 200 && final.isWhole, `then ${final?.status ?? "nothing"} instead of 200`)

@@ -18,13 +18,13 @@ describe("a freeze window", () => {
     expect(spans.some(({ from, until }) => from <= now && now < until)).toBe(true)
   })
 
-  it("keeps the wall clock when summer time ends inside it", () => {
+  it("E31: keeps the wall clock when summer time ends inside it", () => {
     expect(spansOf("Fri 16:00 - Mon 08:00", "Europe/Berlin", "2026-10-21T12:00Z")).toContain(
       "2026-10-23T14:00 2026-10-26T07:00",
     )
   })
 
-  it("keeps the wall clock when summer time begins inside it", () => {
+  it("E31: keeps the wall clock when summer time begins inside it", () => {
     expect(spansOf("Sat 12:00 - Sun 12:00", "Europe/Berlin", "2026-03-25T12:00Z")).toContain(
       "2026-03-28T11:00 2026-03-29T10:00",
     )

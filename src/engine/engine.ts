@@ -10,6 +10,7 @@ import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 import { obeyOrders, passOn } from "./pass-on.ts"
 import { RollbackBudget } from "./rollback-budget.ts"
+import { steadyClock } from "./steady-clock.ts"
 
 /** What the doors of the system (API, demo) may ask of the engine. */
 export interface Engine {
@@ -34,7 +35,8 @@ export interface Engine {
   listen(listener: (event: StoredEvent) => void): () => void
 }
 
-export function createEngine(parts: Parts): Engine {
+export function createEngine(world: Parts): Engine {
+  const parts: Parts = { ...world, clock: steadyClock(world.clock) }
   const loops = new Map<AppName, ApplicationLoop>()
   const listeners = new Set<(event: StoredEvent) => void>()
   const budget = new RollbackBudget(

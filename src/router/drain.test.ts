@@ -87,7 +87,7 @@ describe("46: on an instance that has lost its weight", () => {
     expect((await router.state()).instances["r1-0"]?.inFlight).toBe(1)
   })
 
-  it("upgraded connections are closed when their time is over, and nothing else is", async () => {
+  it("E47: upgraded connections are closed when their time is over, and nothing else is", async () => {
     const { slow, events, tunnel, finish } = await leaving({ drainTunnel: 300 })
     await tunnel.over
     expect(await isOver(events)).toBe(false)

@@ -123,7 +123,7 @@ describe("opening a store", () => {
     expect(await reader.health()).toMatchObject({ readOnly: true, damage: undefined })
   })
 
-  it("brings the tables of an older version up to date and keeps what they hold", async () => {
+  it("E68: brings the tables of an older version up to date and keeps what they hold", async () => {
     const old = await open()
     await write(old, { papi: 2 })
     await tamper(old, "drop table \"order\"; update meta set value = '1'")
@@ -148,7 +148,7 @@ describe("opening a store", () => {
     expect(await orders.take("o-1")).toBeUndefined()
   })
 
-  it("refuses a file that a newer version wrote, that is no store, or that is not there to read", async () => {
+  it("E68: refuses a file that a newer version wrote, that is no store, or that is not there to read", async () => {
     await tamper(await open(), "update meta set value = '99'")
     await expect(open()).rejects.toThrow(StoreTooNew)
     await expect(open()).rejects.toThrow(/schema 99 .* up to 2/)

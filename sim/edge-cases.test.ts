@@ -123,6 +123,28 @@ describe("a control plane in trouble", () => {
     },
   )
 
+  it.each([3_600_000, -3_600_000])(
+    "E58: a wall clock that jumps by %i ms ends no bake and blames nobody",
+    async (byMs) => {
+      const jump = { at: secondAt + 26_000, kind: "clock-jump", replica: 0, byMs } as const
+      const told = await tell(world("good", [jump]))
+      expect(told.violations).toEqual([])
+      expect(told.happened("quarantined")).toBe(0)
+      expect(told.second).toBe("succeeded")
+    },
+  )
+
+  it("E63: a fix is compared with what it replaces: an alarm that rings already is not its fault", async () => {
+    const { apps, ...more } = world("good")
+    const releases = [
+      { at: 0, nature: "errors", irreversible: false },
+      { at: 30_000, nature: "good", irreversible: false },
+    ] as const
+    const told = await tell({ ...more, calmFrom: 20_000, apps: apps.map((app) => ({ ...app, releases })) })
+    expect(told.violations).toEqual([])
+    expect(told.second).toBe("succeeded")
+  })
+
   it("E65: a notifier that never answers changes no verdict", async () => {
     const outage = { at: 100, kind: "partition", replica: 0, from: "notifier", forMs: 60_000 } as const
     const told = await tell(world("errors", [outage]))

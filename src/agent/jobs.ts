@@ -119,22 +119,27 @@ export class Jobs {
   async #carryOut(job: AgentJob, spec: JobSpec, url: string | undefined): Promise<void> {
     const log = new LogFile(logPath(this.#parts.dir, job.id))
     const workspace = join(this.#work, job.id)
+    const outcome = await this.#outcomeOf(spec, workspace, url, log)
+    log.close()
+    // Before its end is told: whoever hears of it may bring the same source again at once.
+    if (spec.kind === "build") await rm(this.#source(spec.commit), { force: true })
+    await discard(workspace)
+    await this.#end(job, outcome)
+  }
+
+  async #outcomeOf(
+    spec: JobSpec,
+    workspace: string,
+    url: string | undefined,
+    log: LogFile,
+  ): Promise<JobOutcome> {
     try {
       await mkdir(workspace, { recursive: true })
-      const outcome =
-        spec.kind === "build"
-          ? await this.#build(spec, workspace, log)
-          : await this.#test(spec, workspace, url, log)
-      await this.#end(job, outcome)
+      return spec.kind === "build"
+        ? await this.#build(spec, workspace, log)
+        : await this.#test(spec, workspace, url, log)
     } catch (error) {
-      await this.#end(job, {
-        kind: "failed",
-        because: error instanceof Error ? error.message : String(error),
-      })
-    } finally {
-      log.close()
-      await discard(workspace)
-      if (spec.kind === "build") await rm(this.#source(spec.commit), { force: true })
+      return { kind: "failed", because: error instanceof Error ? error.message : String(error) }
     }
   }
 

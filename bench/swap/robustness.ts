@@ -58,26 +58,29 @@ export async function restarts(parent: string, backend: string, times: number) {
     stable: "one",
   }
   const order = { app: "bench", epoch: 1, generation: 1, routes: [route] }
-  while (
-    !(await control(dir, "PUT", "/table", order).then(
-      () => true,
-      () => false,
-    ))
-  )
-    await pause(20)
-  await answers()
   const took: number[] = []
-  for (let time = 0; time < times; time++) {
-    child.kill("SIGKILL")
-    await ended(child)
-    // Its workers end by themselves; until then they would answer in its place.
-    while ((await status(listen)) !== undefined) await pause(5)
-    const began = now()
-    child = startEmbedded(dir)
+  try {
+    while (
+      !(await control(dir, "PUT", "/table", order).then(
+        () => true,
+        () => false,
+      ))
+    )
+      await pause(20)
     await answers()
-    took.push(now() - began)
+    for (let time = 0; time < times; time++) {
+      child.kill("SIGKILL")
+      await ended(child)
+      // Its workers end by themselves; until then they would answer in its place.
+      while ((await status(listen)) !== undefined) await pause(5)
+      const began = now()
+      child = startEmbedded(dir)
+      await answers()
+      took.push(now() - began)
+    }
+  } finally {
+    child.kill("SIGTERM")
+    await ended(child)
   }
-  child.kill("SIGTERM")
-  await ended(child)
   return summary(took)
 }

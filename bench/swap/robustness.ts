@@ -23,17 +23,21 @@ function control<T>(dir: string, method: string, path: string, body?: unknown): 
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Puts fresh workers in the place of those that serve, several times; how long each time took, in milliseconds. */
+/** Puts fresh workers in the place of those that serve, several times; milliseconds until the fresh ones served. */
 export async function replaceWorkers(dir: string, times: number): Promise<readonly number[]> {
   const workers = async () => (await control<{ workers: number[] }>(dir, "GET", "/state")).workers
   const took: number[] = []
+  const replaced: number[] = []
   for (let time = 0; time < times; time++) {
     const before = await workers()
     const began = now()
     await control(dir, "POST", "/workers")
-    while ((await workers()).some((pid) => before.includes(pid))) await pause(10)
     took.push(now() - began)
+    replaced.push(...before)
+    await pause(500)
   }
+  // The old ones end when their clients have; until then users may still be on them.
+  while ((await workers()).some((pid) => replaced.includes(pid))) await pause(50)
   return took
 }
 

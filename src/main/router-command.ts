@@ -44,6 +44,7 @@ export function addRouterCommand(program: Command): void {
     .option("--health-rise <n>", "good answers in a row that bring one back (2)")
     .option("--health-fall <n>", "bad ones in a row that take one out (3)")
     .option("--drain-timeout <time>", "to finish what is under way when asked to end (10s)")
+    .option("--retire-timeout <time>", "the same for a worker that is replaced (10m)")
     .option("--drain-tunnels <time>", "at weight 0: until upgraded connections are closed")
     .option("--drain-streams <time>", "at weight 0: until event streams are closed")
     .option("--drain-requests <time>", "at weight 0: until other answers are cut off")

@@ -92,11 +92,11 @@ export class ClientConnection implements ClientSide, Arriving {
    * Ends after the next answer. A client that rests keeps its connection for a moment: a request that it is
    * sending right now would be lost otherwise, and it learns that the answer is the last one.
    */
-  close(): void {
+  close(goodbye: number): void {
     this.#closing = true
     if (this.#exchange || this.#phase !== "open" || this.#headBegan) return
     if (this.#door.route() === undefined) this.#linger()
-    else this.#deadline = Math.min(this.#deadline, this.#traffic.after(this.#traffic.limits.goodbye))
+    else this.#deadline = Math.min(this.#deadline, this.#traffic.after(goodbye))
   }
 
   tick(now: number): void {

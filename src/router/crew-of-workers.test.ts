@@ -107,7 +107,7 @@ describe("several workers", () => {
 
   it("are replaced one after the other under load: nobody fails, and no count is lost", async () => {
     const one = await named(cleanup, "one")
-    const router = await TestRouter.open(cleanup, {}, { workers: 2 })
+    const router = await TestRouter.open(cleanup, { retireIdle: 2_000 }, { workers: 2 })
     await router.route(routeTo([pool("r1", 100, one)]))
     const before = await workersOf(router)
     const load = underLoad(await router.address(), 8)

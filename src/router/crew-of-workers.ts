@@ -161,7 +161,7 @@ export class CrewOfWorkers implements Crew {
     for (const worker of old) {
       await this.#hire()
       this.#serving.delete(worker)
-      void this.#retire(worker)
+      void this.#retire(worker, true)
     }
     return old.length
   }
@@ -169,7 +169,7 @@ export class CrewOfWorkers implements Crew {
   async drain(): Promise<void> {
     this.#ending = true
     this.#serving.clear()
-    await Promise.all([...this.#alive].map((worker) => this.#retire(worker)))
+    await Promise.all([...this.#alive].map((worker) => this.#retire(worker, false)))
     clearInterval(this.#timer)
   }
 
@@ -200,10 +200,10 @@ export class CrewOfWorkers implements Crew {
     }
   }
 
-  async #retire(worker: WorkerProcess): Promise<void> {
+  async #retire(worker: WorkerProcess, retiring: boolean): Promise<void> {
     worker.retiring = true
     // It may be asked twice, by a replacement and by the end of the router; its first answer counts.
-    await worker.ask({ verb: "drain" }).then(
+    await worker.ask({ verb: "drain", retiring }).then(
       (last) => worker.take(last as Stats | undefined),
       () => undefined,
     )

@@ -114,9 +114,9 @@ export class Alone implements Crew {
     return 0
   }
 
-  async drain(): Promise<void> {
+  async drain(retiring = false): Promise<void> {
     this.#listeners.close()
-    await this.#plane.drain()
+    await this.#plane.drain(retiring)
   }
 
   destroy(): void {

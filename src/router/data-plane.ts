@@ -35,7 +35,8 @@ export class DataPlane {
   readonly #boot = randomUUID()
   readonly #perAddress = new Map<string, number>()
   #marks: ReadonlyMap<string, Mark> = new Map()
-  #draining = false
+  /** How long resting clients may still send a request; undefined while it is not about to end. */
+  #goodbye: number | undefined
   #isOver = false
   #ticked = performance.now()
 
@@ -135,12 +136,12 @@ export class DataPlane {
     })
     this.#perAddress.set(from, ofAddress + 1)
     this.#clients.add(client)
-    if (this.#draining) client.close()
+    if (this.#goodbye !== undefined) client.close(this.#goodbye)
   }
 
   /** Clients whose door has closed are let out after the answer that is under way. */
   closeOrphans(): void {
-    for (const client of this.#clients) if (client.mustClose) client.close()
+    for (const client of this.#clients) if (client.mustClose) client.close(this.#limits.goodbye)
   }
 
   inFlight(instance: string): number {
@@ -187,11 +188,12 @@ export class DataPlane {
     return { boot: this.#boot, at: Date.now(), routes: Object.fromEntries(routes) }
   }
 
-  /** Answers what is under way, then ends; after the limit it ends what is left. */
-  async drain(): Promise<void> {
-    this.#draining = true
-    for (const client of this.#clients) client.close()
-    const deadline = this.#traffic.now() + this.#limits.drain
+  /** Answers what is under way, then ends; after the limit it ends what is left. `retiring`: others serve already. */
+  async drain(retiring: boolean): Promise<void> {
+    const goodbye = retiring ? this.#limits.retireIdle : this.#limits.goodbye
+    this.#goodbye = goodbye
+    for (const client of this.#clients) client.close(goodbye)
+    const deadline = this.#traffic.now() + (retiring ? this.#limits.retire : this.#limits.drain)
     while (this.#clients.size + this.#underWay.size > 0 && this.#traffic.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 20))
     this.destroy()

@@ -16,6 +16,10 @@ export type Limits = {
   readonly linger: number
   /** How long a resting client may still send a request when the router is about to close its connection. */
   readonly goodbye: number
+  /** The same for clients of a worker that is replaced: nobody is in a hurry, and fewer are just sending then. */
+  readonly retireIdle: number
+  /** How long a worker that is replaced finishes what is under way. */
+  readonly retire: number
   /** An idle connection to an instance. Below the 5 s after which many servers close it. */
   readonly upstreamIdle: number
   /** How long an instance that refuses connections is left alone the first time; the n-th time n times as long. */
@@ -62,6 +66,8 @@ export const defaultLimits: Limits = {
   tunnel: 3_600_000,
   linger: 2_000,
   goodbye: 1_000,
+  retireIdle: 10_000,
+  retire: 600_000,
   upstreamIdle: 4_000,
   ejection: 30_000,
   ejectAfter: 5,

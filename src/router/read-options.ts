@@ -36,6 +36,7 @@ const inSeconds: Readonly<Record<string, keyof Limits>> = {
   upstreamIdleTimeout: "upstreamIdle",
   ejectionTime: "ejection",
   drainTimeout: "drain",
+  retireTimeout: "retire",
   drainTunnels: "drainTunnel",
   drainStreams: "drainStream",
   drainRequests: "drainRequest",

@@ -19,8 +19,8 @@ export type WorkerOrder =
   | { readonly verb: "mark"; readonly marks: Marks }
   | { readonly verb: "instances" }
   | { readonly verb: "stats" }
-  /** Takes nothing new, finishes what is under way and answers with its last counts. */
-  | { readonly verb: "drain" }
+  /** Takes nothing new (`retiring`: others serve in its place), finishes what is under way and answers with its last counts. */
+  | { readonly verb: "drain"; readonly retiring: boolean }
 
 export type Asked = { readonly id: number; readonly order: WorkerOrder }
 

@@ -48,7 +48,7 @@ async function obey(order: WorkerOrder): Promise<unknown> {
     case "stats":
       return crew.stats()
     case "drain": {
-      await crew.drain()
+      await crew.drain(order.retiring)
       return crew.stats()
     }
   }

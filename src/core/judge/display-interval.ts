@@ -2,15 +2,29 @@ import type { Histogram } from "../model/measurement.ts"
 import { middleOf, quantileBucket, totalOf } from "./histogram.ts"
 import type { Counts } from "./tally.ts"
 
-// Fixed-time 99 % intervals, for people to look at. No verdict rests on them.
+// 99 % intervals for people to look at; no verdict rests on them. They may be looked at as often as one likes:
+// at every n they are as wide as a confidence sequence must be.
 
-const z = 2.5758293035489004
+const alpha = 0.01
+/** Where the sequence is at its tightest, in requests or events. */
+const tightestAt = 500
+const rho2 = (-2 * Math.log(alpha) + Math.log(-2 * Math.log(alpha)) + 1) / tightestAt
+
+/**
+ * Standard errors at `n` that no moment ever exceeds, but with probability alpha: the normal mixture boundary
+ * (Robbins 1970; for means in general Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, Annals of Statistics 2024).
+ */
+function boundary(n: number): number {
+  const grown = Math.max(n, 1) * rho2
+  return Math.sqrt(2 * ((grown + 1) / grown) * Math.log(Math.sqrt(grown + 1) / alpha))
+}
 
 export type Interval = { readonly estimate: number; readonly low: number; readonly high: number }
 
-/** Wilson's interval of one proportion. */
+/** Wilson's interval of one proportion, widened for any number of looks. */
 export function wilson({ n, k }: Counts): Interval {
   const p = k / n
+  const z = boundary(n)
   const middle = (p + (z * z) / (2 * n)) / (1 + (z * z) / n)
   const half = (z / (1 + (z * z) / n)) * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n))
   return { estimate: p, low: Math.max(0, middle - half), high: Math.min(1, middle + half) }
@@ -18,6 +32,7 @@ export function wilson({ n, k }: Counts): Interval {
 
 /** Of a rate of rare events (score interval), in events per unit of `n`. */
 export function poissonInterval({ n, k }: Counts): Interval {
+  const z = boundary(k)
   const middle = k + (z * z) / 2
   const half = z * Math.sqrt(k + (z * z) / 4)
   return { estimate: k / n, low: Math.max(0, middle - half) / n, high: (middle + half) / n }
@@ -25,7 +40,8 @@ export function poissonInterval({ n, k }: Counts): Interval {
 
 /** Of a quantile in ms, from the ranks that its binomial error spans. */
 export function quantileInterval(histogram: Histogram, q: number): Interval {
-  const half = z * Math.sqrt((q * (1 - q)) / totalOf(histogram))
+  const n = totalOf(histogram)
+  const half = boundary(n) * Math.sqrt((q * (1 - q)) / n)
   const at = (level: number) => middleOf(quantileBucket(histogram, Math.min(1, Math.max(0, level))) ?? 0)
   return { estimate: at(q), low: at(q - half), high: at(q + half) }
 }

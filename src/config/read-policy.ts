@@ -1,4 +1,5 @@
 import type { Policy } from "../core/model/policy.ts"
+import { answersProblems } from "./answers.ts"
 import { checkDecisions } from "./check-decisions.ts"
 import { Yaml } from "./document.ts"
 import { freezeProblem } from "./freeze.ts"
@@ -33,6 +34,8 @@ export function readPolicy(
   if (hasErrors(yaml) || hasErrors(pins)) return { problems: [...yaml.problems, ...pins.problems] }
   const policy = resolvePolicy(file, pinned, options.now)
   checkDecisions(yaml, file, policy.metrics)
+  for (const { path, message } of answersProblems(file))
+    yaml.problem("C202", ["answers", ...path], message, "error", true)
   const names = policy.metrics.map(({ name }) => name)
   for (const { path, message } of judgeProblems(file.judge, names))
     yaml.problem("C202", ["judge", ...path], message, "error", true)

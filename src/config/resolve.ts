@@ -9,6 +9,7 @@ import type {
   RegionPolicy,
   StickyPolicy,
 } from "../core/model/policy.ts"
+import { answersMetric } from "./answers.ts"
 import { httpMetrics } from "./defaults.ts"
 import { freezeSpans } from "./freeze.ts"
 import { judgePolicy } from "./judge.ts"
@@ -50,7 +51,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
     },
     tests,
     regions,
-    metrics: metricsOf(file),
+    metrics: [...metricsOf(file), ...answersMetric(file.answers)],
     judge: judgePolicy(file.judge),
     decisions: decisionsOf(pins.decisions ?? file.decisions),
     autonomy: autonomyOf(pins.autonomy ? { ...file.autonomy, ...pins.autonomy } : file.autonomy),

@@ -126,6 +126,18 @@ const MetricSchema = Type.Object(
   strict,
 )
 
+const AnswersSchema = Type.Object(
+  {
+    ask: Type.Array(
+      Type.String({ pattern: "^/[!-~]{0,500}$", description: "a path such as /items?page=2" }),
+      { minItems: 1, maxItems: 100 },
+    ),
+    accept: maybe(Type.Array(Type.String({ maxLength: 500 }), { maxItems: 100 })),
+    every: maybe(duration),
+  },
+  strict,
+)
+
 const percent = Type.Number({ minimum: 0, maximum: 100 })
 const factor = Type.Number({ minimum: 0 })
 const JudgeSchema = Type.Union([
@@ -291,6 +303,7 @@ export const FileSchema = Type.Object(
         ),
       ]),
     ),
+    answers: maybe(AnswersSchema),
     judge: maybe(JudgeSchema),
     decisions: maybe(DecisionsSchema),
     autonomy: maybe(AutonomySchema),

@@ -57,12 +57,31 @@ export class Outside {
     const source = this.#parts.metrics[metric.source.type]
     if (!source) return { ...interval, blind: `there is no metrics source of type ${metric.source.type}` }
     const until = AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call)])
-    const observe = async (cohort: Cohort | undefined): Promise<Observation | undefined> =>
+    const observe = async (
+      cohort: Cohort | undefined,
+      against?: Readonly<Record<string, string>>,
+    ): Promise<Observation | undefined> =>
       cohort &&
       source.observe(
-        { app: this.#app, metric, cohort, addresses: addressesOf(state, cohort), from, to },
+        {
+          app: this.#app,
+          metric,
+          cohort,
+          addresses: addressesOf(state, cohort),
+          ...(against ? { against } : {}),
+          from,
+          to,
+        },
         until,
       )
+    if (metric.kind === "answers") {
+      // One question is put to both sides at once, and one observation speaks of both.
+      const both = observe(spec.canary, spec.control && addressesOf(state, spec.control))
+      return both.then(
+        (seen) => ({ ...interval, canary: seen, control: seen }),
+        (error: unknown) => ({ ...interval, blind: sentence(error) }),
+      )
+    }
     // A side that cannot be seen takes nothing from the other: a dark canary beside a lit control tells something.
     const [canary, control] = await Promise.allSettled([observe(spec.canary), observe(spec.control)])
     const failed = [canary, control].find((side) => side.status === "rejected")

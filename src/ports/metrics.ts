@@ -10,6 +10,8 @@ export type MetricQuestion = {
   readonly cohort: Cohort
   /** Where the cohort's instances answer, `host:port`; one that has no address yet is absent. */
   readonly addresses: Readonly<Record<InstanceId, string>>
+  /** Where the control's instances answer; only for a metric that holds one side's answers against the other's. */
+  readonly against?: Readonly<Record<InstanceId, string>>
   /** Closed interval that has passed. */
   readonly from: Instant
   readonly to: Instant

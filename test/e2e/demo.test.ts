@@ -53,6 +53,23 @@ describe("the whole loop, for real", () => {
   )
 
   it(
+    "wrong answers with status 200 are found in the sandbox, before any user gets one",
+    async () => {
+      const { code, result, story } = await demo("wrong")
+      expect(Object.values(result.good.regions), story).toEqual(Array(4).fill("succeeded"))
+      expect(result.bad, story).toMatchObject({
+        outcome: "rolled-back",
+        region: "sandbox2",
+        locked: true,
+        metric: "answers",
+        harmedRequests: 0,
+      })
+      expect(code).toBe(0)
+    },
+    4 * minutes,
+  )
+
+  it(
     "an edited instance is found and replaced by a fresh one",
     async () => {
       const { result, story } = await demo("drift")

@@ -100,6 +100,7 @@ const shapes: Readonly<Record<MetricPolicy["kind"], string>> = {
   events: "value: how many since this instance's last push, a whole number",
   "error-proportion": "total and bad: requests since this instance's last push, bad ≤ total",
   "latency-quantile": "latencies: a list of milliseconds",
+  answers: "nothing: answers are asked for, not pushed",
 }
 
 function toldBy({ value, total, bad, latencies }: Measured, kind: MetricPolicy["kind"]): Told | undefined {
@@ -117,6 +118,8 @@ function toldBy({ value, total, bad, latencies }: Measured, kind: MetricPolicy["
         : undefined
     case "latency-quantile":
       return latencies !== undefined && given === 1 ? { kind: "latencies", latencies } : undefined
+    case "answers":
+      return undefined
   }
 }
 

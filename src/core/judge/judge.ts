@@ -160,7 +160,8 @@ export function verdicts(state: JudgeState): readonly Verdict[] {
     return {
       metric: policy.name,
       kind,
-      critical: policy.critical,
+      // A shape that never varied needs no second witness.
+      critical: policy.critical || look.proven !== undefined,
       because,
       unit: look.unit,
       canary: look.canary,
@@ -169,6 +170,7 @@ export function verdicts(state: JudgeState): readonly Verdict[] {
       limit: look.limit,
       logEvidence: withoutDust(accusation.evidence),
       controlAlsoBad: look.targets.controlBreaks,
+      ...(look.paths ? { paths: look.paths } : {}),
     }
   })
 }
@@ -200,6 +202,7 @@ function conclude(sight: Sight, look: Look, { guilty }: Accusation): Conclusion 
   // In a warm-up nothing counts as seen; who is guilty then was seen to be.
   const convictedWarming = guilty !== undefined && sight.intervals === 0
   if (isDark(sight) && !convictedWarming) return say("nodata", inTheDark(sight))
+  if (look.proven !== undefined) return say("worse", numbers, look.proven)
   if (guilty === "target") {
     const keeps = look.control === undefined ? "" : " and the control keeps it"
     return say("worse", numbers, `${targets.words}${keeps}`)

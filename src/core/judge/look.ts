@@ -14,6 +14,9 @@ export type Look = Pick<Verdict, "unit" | "canary" | "control" | "difference" | 
   /** Where else the evidence lies, when not in the numbers above. */
   readonly elsewhere?: string | undefined
   readonly promotion: Promotion
+  /** Proved beside all statistics, in a sentence: may stop a rollout alone. */
+  readonly proven?: string | undefined
+  readonly paths?: Verdict["paths"]
 }
 
 /** Whether enough is excluded to call the metric ok, and in words what, or what is missing. */

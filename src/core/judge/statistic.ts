@@ -1,6 +1,14 @@
 import type { Observation } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import { unreachable } from "../model/unreachable.ts"
+import {
+  type AnswersState,
+  answersAtMost,
+  foldAnswers,
+  lookAtAnswers,
+  openAnswers,
+  readAnswers,
+} from "./answers.ts"
 import { giveUpAbove } from "./bets.ts"
 import type { EventsState } from "./events.ts"
 import { foldEvents, lookAtEvents, openEvents } from "./events.ts"
@@ -17,7 +25,7 @@ import type { Seen } from "./seen.ts"
 import { suspicionAtMost } from "./suspicion.ts"
 
 /** The evidence on one metric, by its kind. */
-export type Statistic = ProportionState | LatencyState | EventsState | GaugeState
+export type Statistic = ProportionState | LatencyState | EventsState | GaugeState | AnswersState
 
 export function openStatistic(policy: MetricPolicy, options: JudgeOptions): Statistic {
   switch (policy.kind) {
@@ -29,6 +37,8 @@ export function openStatistic(policy: MetricPolicy, options: JudgeOptions): Stat
       return openEvents(policy, options)
     case "gauge":
       return openGauge(policy, options)
+    case "answers":
+      return openAnswers
     default:
       return unreachable(policy.kind)
   }
@@ -50,6 +60,8 @@ export function foldStatistic(
       return foldEvents(past, policy, options, pace, seen)
     case "gauge":
       return foldGauge(past, policy, options, pace, seen)
+    case "answers":
+      return foldAnswers(past, seen)
     default:
       return unreachable(past)
   }
@@ -65,6 +77,8 @@ export function lookAt(statistic: Statistic, policy: MetricPolicy, options: Judg
       return lookAtEvents(statistic, policy, options)
     case "gauge":
       return lookAtGauge(statistic, policy, options)
+    case "answers":
+      return lookAtAnswers(statistic, policy, options)
     default:
       return unreachable(statistic)
   }
@@ -72,6 +86,7 @@ export function lookAt(statistic: Statistic, policy: MetricPolicy, options: Judg
 
 /** The same evidence with no accusation above this log e-value. */
 export function accusingAtMost(past: Statistic, ceiling: number): Statistic {
+  if (past.kind === "answers") return answersAtMost(past, ceiling)
   const guards = past.guards.map((guard) => ({ ...guard, broken: giveUpAbove(guard.broken, ceiling) }))
   switch (past.kind) {
     case "latency":
@@ -105,6 +120,8 @@ export function amountIn(policy: MetricPolicy, seen: Observation | undefined): n
       return readEvents(seen)?.n
     case "gauge":
       return readGauge(seen)?.length
+    case "answers":
+      return readAnswers(seen)?.compared
     default:
       return unreachable(policy.kind)
   }

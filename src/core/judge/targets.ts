@@ -76,6 +76,8 @@ export function quantity(policy: MetricPolicy, value: number): string {
       return `${milliseconds(value)} at ${quantileName(policy.quantile ?? 0.5)}`
     case "events":
       return `${short(value)} per min`
+    case "answers":
+      return short(value)
     case "gauge":
       return gaugeUnit(policy) === "MB" ? `${short(value)} MB` : short(value)
   }

@@ -27,6 +27,33 @@ export type Observation =
   | { readonly kind: "events"; readonly events: number; readonly exposure: number }
   /** Samples of a level, one a scrape and instance. Finite numbers. */
   | { readonly kind: "gauge"; readonly values: readonly number[] }
+  /** Answers to the same requests, compared: which paths differed on one side only. */
+  | { readonly kind: "answers"; readonly compared: number; readonly paths: readonly PathCount[] }
+
+/** A path on which only the candidate, or only the second stable instance, differed from the first. */
+export type PathCount = {
+  /** `GET /items/:id`. */
+  readonly endpoint: string
+  /** `status`, `header content-type`, `body.items[].price`. */
+  readonly path: string
+  /** Another shape (status class, type, a field missing or new) or another content. */
+  readonly structural: boolean
+  /** Requests on which only the candidate differed. */
+  readonly raw: number
+  /** Of these: asked a second time it differed again. Only for structural ones. */
+  readonly confirmed: number
+  /** Requests on which only the second stable instance differed. */
+  readonly noise: number
+  /** The newest difference of the candidate, redacted. */
+  readonly sample?: AnswerSample | undefined
+}
+
+/** Shapes, never contents. */
+export type AnswerSample = {
+  readonly kind: "value" | "type" | "missing" | "extra"
+  readonly stable: string
+  readonly candidate: string
+}
 
 /**
  * One metric in one closed interval, for canary and control at the same time. A cohort that could

@@ -127,7 +127,7 @@ export type StickyPolicy =
 export type MetricPolicy = {
   readonly name: string
   readonly source: MetricSourcePolicy
-  readonly kind: "error-proportion" | "latency-quantile" | "events" | "gauge"
+  readonly kind: "error-proportion" | "latency-quantile" | "events" | "gauge" | "answers"
   /** Which direction is bad. */
   readonly worse: "up" | "down"
   readonly critical: boolean
@@ -147,6 +147,14 @@ export type MetricSourcePolicy =
   | { readonly type: "router" }
   /** Crashes that agents count. */
   | { readonly type: "agent" }
+  /** Answers of candidate and stable instances to the same requests; measured only while mirroring. */
+  | (Every & {
+      readonly type: "answers"
+      /** What is asked, with GET: `/`, `/items?page=2`. */
+      readonly ask: readonly string[]
+      /** Paths of answers whose change is intended: `body.price`, `GET /items/:id body.price`. */
+      readonly accept: readonly string[]
+    })
   /** A system that speaks PromQL. */
   | (Asked & { readonly type: "prometheus"; readonly url: string })
   /** The instances themselves, in Prometheus' or OpenMetrics' text; `query` and `bad` are selectors. */

@@ -1,3 +1,5 @@
+import type { PathCount } from "./measurement.ts"
+
 /**
  * What the judge says of one metric.
  * `ok`: worse than the margin is excluded. `worse`: proved, at the alpha of the rollout.
@@ -29,4 +31,12 @@ export type Verdict = {
   readonly logEvidence: number
   /** True when the control breaks the absolute target as well: the world is sick, not the release. */
   readonly controlAlsoBad: boolean
+  /** For answers: the paths that differ, the most suspicious first; a handful. */
+  readonly paths?: readonly DifferingPath[] | undefined
+}
+
+/** A path of an answer on which the candidate differs more often than a second stable instance does. */
+export type DifferingPath = PathCount & {
+  /** `proven`: beyond chance, or a shape that never varied before. `accepted`: a person said it is intended. */
+  readonly state: "proven" | "suspected" | "accepted"
 }

@@ -189,7 +189,8 @@ function measurements(app: Application, rollout: Rollout): readonly Effect[] {
     stage,
     step: now.name === "mirroring" ? 0 : now.name === "baking" ? rollout.schedule.length : now.step,
     ...cohorts(app, region, rollout, stage),
-    metrics: rollout.policy.metrics,
+    // Answers are compared only where no user sees the candidate's.
+    metrics: rollout.policy.metrics.filter(({ kind }) => kind !== "answers" || stage === "mirroring"),
     judge: rollout.policy.judge,
     minSamples: policy.compare?.minSamples ?? 0,
     judgeFrom: since + (policy.compare?.warmup ?? 0),

@@ -16,7 +16,6 @@ export type BadEnd = {
   /** From the first bad answer that a user got. */
   readonly secondsToDetect: number | undefined
   readonly secondsToZeroWeight: number | undefined
-  readonly note?: string | undefined
   readonly asExpected: boolean
   readonly rollout: number | undefined
   readonly pool: string | undefined
@@ -92,14 +91,9 @@ async function badCommit(stage: Stage, kind: Kind, tell: Tell): Promise<BadEnd> 
   )
   const app = await stage.app()
   const back = rollout.phase === "rolled-back"
-  const note =
-    kind === "wrong" && !back
-      ? "Wrong answers with status 200 are found by comparing answers on mirrored traffic; that comparison is not built yet, so this commit passed."
-      : undefined
-  if (note) tell(note)
   return {
     kind,
-    outcome: back ? "rolled-back" : note ? "not-covered-yet" : rollout.phase,
+    outcome: rollout.phase,
     region: rollout.region,
     locked: app.locks.length > 0,
     quarantined: app.quarantined.some((known) => commit.startsWith(known.commit)),
@@ -109,8 +103,7 @@ async function badCommit(stage: Stage, kind: Kind, tell: Tell): Promise<BadEnd> 
     harmedRequests: hurt.length,
     secondsToDetect: secondsSince(first, view, "abort-started"),
     secondsToZeroWeight: secondsSince(first, view, "weight-returned"),
-    note,
-    asExpected: back ? app.locks.length > 0 : note !== undefined,
+    asExpected: back && app.locks.length > 0,
     rollout: rollout.number,
     pool,
   }

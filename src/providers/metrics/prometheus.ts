@@ -24,6 +24,7 @@ export function prometheusMetrics(changed: Partial<AskLimits> = {}): MetricsSour
       const { source, kind } = question.metric
       if (source.type !== "prometheus")
         throw new Error(`metric ${question.metric.name} comes from ${source.type}, not from Prometheus`)
+      if (kind === "answers") throw new Error(`metric ${question.metric.name} is not one of Prometheus`)
       if (question.cohort.instances.length === 0) return undefined
       const { url, host } = readBase(source.url, "Prometheus")
       const window = windowOf(question)

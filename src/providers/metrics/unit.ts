@@ -1,6 +1,6 @@
 /** What a number of a metric is multiplied by to be in the judge's unit: milliseconds for latency, MB for bytes. */
 export function factorOf(
-  kind: "error-proportion" | "latency-quantile" | "events" | "gauge",
+  kind: "error-proportion" | "latency-quantile" | "events" | "gauge" | "answers",
   name: string,
   unit: "ms" | "s" | "bytes" | undefined,
 ): number {

@@ -37,6 +37,8 @@ export function pointOf(seen: Observation | undefined, metric: MetricPolicy): nu
       const bucket = quantileBucket(readHistogram(seen) ?? [], metric.quantile ?? 0.5)
       return bucket === undefined ? undefined : middleOf(bucket)
     }
+    case "answers":
+      return undefined
     case "gauge": {
       const values = readGauge(seen) ?? []
       return values.length > 0 ? meanOf(values) : undefined

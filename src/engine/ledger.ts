@@ -79,7 +79,7 @@ export class Ledger {
         heard = true
         continue
       }
-      const outcome = await this.#budget.during(decided.events, () =>
+      const outcome = await this.#budget.during(this.app, decided.events, () =>
         this.#parts.journal.append({
           stream: this.app,
           expected: this.version,

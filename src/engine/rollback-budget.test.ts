@@ -12,7 +12,10 @@ const abort: Recorded = {
 
 describe("the budget of automatic rollbacks", () => {
   it("is three in ten minutes over all applications", () => {
-    const apps = [{ automaticRollbacks: [0, 1] }, { automaticRollbacks: [2] }]
+    const apps = [
+      { app: "a", automaticRollbacks: [0, 1] },
+      { app: "b", automaticRollbacks: [2] },
+    ]
     const budget = new RollbackBudget(() => apps)
     expect(budget.spent(9 * minute)).toContain("3 automatic rollbacks in ten minutes")
     expect(budget.spent(10 * minute - 1)).toContain("asks people")
@@ -20,10 +23,10 @@ describe("the budget of automatic rollbacks", () => {
   })
 
   it("hears of what other control planes took before it is drawn on", async () => {
-    const apps = [{ automaticRollbacks: [1, 2] }]
+    const apps = [{ app: "c", automaticRollbacks: [1, 2] }]
     const budget = new RollbackBudget(
       () => apps,
-      async () => void apps.push({ automaticRollbacks: [3] }),
+      async () => void apps.push({ app: "d", automaticRollbacks: [3] }),
     )
     expect(budget.takes([abort])).toBe(true)
     expect(budget.spent(minute)).toBeUndefined()
@@ -32,17 +35,26 @@ describe("the budget of automatic rollbacks", () => {
   })
 
   it("counts regions that went back together once", () => {
-    const budget = new RollbackBudget(() => [{ automaticRollbacks: [5, 5, 5, 5] }])
+    const budget = new RollbackBudget(() => [{ app: "e", automaticRollbacks: [5, 5, 5, 5] }])
     expect(budget.spent(minute)).toBeUndefined()
   })
 
   it("counts what is decided and not stored yet, and gives it back when storing fails", async () => {
-    const budget = new RollbackBudget(() => [{ automaticRollbacks: [1, 2] }])
-    const failing = budget.during([abort], async () => {
+    const budget = new RollbackBudget(() => [{ app: "f", automaticRollbacks: [1, 2] }])
+    const failing = budget.during("papi", [{ ...abort, at: 3 }], async () => {
       expect(budget.spent(minute)).toBeDefined()
       throw new Error("the disk is full")
     })
     await expect(failing).rejects.toThrow("the disk is full")
     expect(budget.spent(minute)).toBeUndefined()
+  })
+
+  it("counts one once that is being stored while another reader brings it back already", async () => {
+    const apps = [{ app: "papi", automaticRollbacks: [1] }]
+    const budget = new RollbackBudget(() => apps)
+    await budget.during("papi", [{ ...abort, at: 2 }], async () => {
+      apps[0] = { app: "papi", automaticRollbacks: [1, 2] }
+      expect(budget.spent(minute)).toBeUndefined()
+    })
   })
 })

@@ -50,10 +50,13 @@ export function freeAddress(): Promise<string> {
 /** Asks once on a connection of its own; undefined when nobody answers. */
 export function status(address: string): Promise<number | undefined> {
   return new Promise((resolve) => {
-    const asked = request(`http://${address}/`, { agent: false }, (answer) => {
+    // Whoever is killed in the middle of an answer, or with a connection in its hand, never says so.
+    const asked = request(`http://${address}/`, { agent: false, timeout: 2_000 }, (answer) => {
       answer.resume()
       answer.on("end", () => resolve(answer.statusCode))
+      answer.on("close", () => resolve(undefined))
     })
+    asked.on("timeout", () => asked.destroy())
     asked.on("error", () => resolve(undefined))
     asked.end()
   })

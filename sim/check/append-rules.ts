@@ -5,6 +5,8 @@ import type { Checks } from "./checks.ts"
 
 const budget = 3
 const budgetWindow = 10 * 60_000
+/** An append that is answered late is stored by then. */
+const storing = 5_000
 
 /** What must be true of every batch of events at the moment it is committed. */
 export class AppendRules {
@@ -13,6 +15,7 @@ export class AppendRules {
   readonly #commands = new Set<string>()
   readonly #epochs = new Map<string, number>()
   #rollbacks: { readonly app: string; readonly at: number }[] = []
+  #paused: { readonly app: string; readonly at: number }[] = []
 
   constructor(cluster: Cluster, checks: Checks) {
     this.#cluster = cluster
@@ -20,6 +23,7 @@ export class AppendRules {
   }
 
   appended(plane: string, append: Append, stored: readonly StoredEvent[]): void {
+    this.#pausedForGood()
     const { stream, epoch, command } = append
     const say = (rule: string, what: string): void => this.#checks.violated(rule, `${stream}: ${what}`)
     const lease = this.#cluster.store.leases.get(`app/${stream}`)
@@ -110,11 +114,8 @@ export class AppendRules {
         return
       case "held": {
         const { hold } = event
-        if (hold.because.includes("automatic rollbacks in ten minutes") && this.#recentRollbacks() < budget)
-          say(
-            "I24",
-            `${this.#recentRollbacks()} automatic rollbacks in ten minutes, and the automation pauses`,
-          )
+        if (hold.because.includes("automatic rollbacks in ten minutes"))
+          this.#paused.push({ app: stream, at: this.#cluster.timeline.now })
         if (hold.why !== "halted" || !rollout) return
         const stuck =
           rollout.from === undefined ||
@@ -310,8 +311,21 @@ export class AppendRules {
     return route?.pools.find((pool) => pool.pool === `r${rollout.number}`)?.weight ?? 0
   }
 
-  #recentRollbacks(): number {
-    return this.#rollbacks.filter(({ at }) => at > this.#cluster.timeline.now - budgetWindow).length
+  /** Who pauses counts what is being stored at that moment as well, so it is asked a little later. */
+  #pausedForGood(): void {
+    const { now } = this.#cluster.timeline
+    const due = this.#paused.filter(({ at }) => at <= now - storing)
+    this.#paused = this.#paused.filter(({ at }) => at > now - storing)
+    for (const { app, at } of due) {
+      const taken = this.#rollbacks.filter(
+        (known) => known.at > at - budgetWindow && known.at <= at + storing,
+      )
+      if (taken.length < budget)
+        this.#checks.violated(
+          "I24",
+          `${app}: paused after ${taken.length} automatic rollbacks in ten minutes`,
+        )
+    }
   }
 
   #spend(app: string, say: (rule: string, what: string) => void): void {

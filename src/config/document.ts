@@ -16,7 +16,6 @@ const notYet = new Set([
   "slack",
   "github",
   "cloudevents",
-  "ramp",
   "samples",
   "confidence",
   "config",

@@ -54,6 +54,51 @@ describe("the router", () => {
   })
 })
 
+describe("a ramp", () => {
+  const production = "{ name: production, listen: 8102, gate: button }"
+  const ramped = (keys: string) =>
+    short.replace(production, `{ name: production, listen: 8102, gate: button, ${keys} }`)
+  const first = (found: Read) => ("problems" in found ? found.problems[0] : undefined)
+
+  it("is a canary whose weights it chooses itself, with five extra failures a minute unless said otherwise", () => {
+    const { strategy, weights, ramp, compare } = policyOf(read(ramped("ramp: adaptive"))).regions[1] ?? {}
+    expect(strategy).toBe("canary")
+    expect(weights).toEqual([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
+    expect(ramp).toEqual({ harm: 5 })
+    expect(compare?.for).toBe(300_000)
+    expect(policyOf(read(ramped('ramp: { harm: "0.5/min" }'))).regions[1]?.ramp).toEqual({ harm: 0.5 })
+    expect(policyOf(read(short)).regions[1]).not.toHaveProperty("ramp")
+  })
+
+  it("is refused, with its place, beside other weights, in another strategy, and without a budget", () => {
+    const weights = first(read(ramped("canary: [5%, 100%], ramp: adaptive")))
+    expect([weights?.code, weights?.line]).toEqual(["C207", 6])
+    expect(weights?.column).toBe(
+      (ramped("canary: [5%, 100%], ramp: adaptive").split("\n")[5]?.indexOf("ramp:") ?? 0) + 1,
+    )
+    expect(first(read(ramped("strategy: immutable, ramp: adaptive")))?.message).toBe(
+      "a ramp chooses its own weights; keep it or the strategy immutable",
+    )
+    expect(first(read(ramped("ramp: { harm: 0/min }")))?.message).toBe(
+      '"0/min" is not a number a minute, above 0, such as 5/min.',
+    )
+  })
+
+  it("is refused where nothing it could climb by is measured, or another judge decides", () => {
+    const text = ramped("ramp: adaptive")
+    expect(first(read(text.replace("metrics: http", "metrics: none")))?.message).toContain("error-proportion")
+    expect(first(read(`${text}judge: kayenta\n`))?.message).toContain("the sequential judge")
+  })
+
+  it("does not replace weights that the server pins", () => {
+    const pinned = policyOf(
+      read(ramped("ramp: adaptive"), "regions: { production: { canary: [5%, 100%] } }\n"),
+    )
+    expect(pinned.regions[1]?.weights).toEqual([0.05, 1])
+    expect(pinned.regions[1]?.ramp).toBeUndefined()
+  })
+})
+
 describe("what the server pins", () => {
   it("keeps a gate that a commit dropped", () => {
     const dropped = short.replace(", gate: button", "")

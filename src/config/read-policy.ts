@@ -36,6 +36,7 @@ export function readPolicy(
   checkDecisions(yaml, file, policy.metrics)
   for (const { path, message } of answersProblems(file))
     yaml.problem("C202", ["answers", ...path], message, "error", true)
+  ramps(yaml, file, policy)
   const names = policy.metrics.map(({ name }) => name)
   for (const { path, message } of judgeProblems(file.judge, names))
     yaml.problem("C202", ["judge", ...path], message, "error", true)
@@ -90,7 +91,7 @@ function references(yaml: Yaml, file: File): void {
       if (!tests.includes(test))
         yaml.problem("C202", [...at, "tests", j], `there is no test "${test}".${didYouMean(test, tests)}`)
     })
-    weights(yaml, at, region.canary, region.strategy)
+    weights(yaml, at, region)
   })
   for (const name of Object.keys(file.autonomy?.regions ?? {})) {
     if (!names.includes(name))
@@ -144,14 +145,23 @@ function metricReferences(yaml: Yaml, file: File): void {
 function weights(
   yaml: Yaml,
   at: readonly (string | number)[],
-  canary: readonly string[] | undefined,
-  strategy: unknown,
+  { canary, strategy, ramp }: File["regions"][number],
 ): void {
-  if (strategy === "canary" && !canary) {
+  if (ramp !== undefined && (canary || (strategy !== undefined && strategy !== "canary"))) {
+    const other = canary ? "the weights of canary" : `the strategy ${String(strategy)}`
+    yaml.problem(
+      "C207",
+      [...at, "ramp"],
+      `a ramp chooses its own weights; keep it or ${other}`,
+      "error",
+      true,
+    )
+  }
+  if (strategy === "canary" && !canary && !ramp) {
     yaml.problem(
       "C102",
       [...at, "strategy"],
-      "the strategy canary needs its weights: canary: [1%, 5%, 25%, 100%]",
+      "the strategy canary needs its weights: canary: [1%, 5%, 25%, 100%], or ramp: adaptive",
     )
   }
   if (!canary) return
@@ -160,6 +170,19 @@ function weights(
   if (!rising || numbers.at(-1) !== 100 || (numbers[0] ?? 0) <= 0) {
     yaml.problem("C204", [...at, "canary"], "the weights must rise and end at 100%")
   }
+}
+
+/** A ramp climbs by what our judge excludes of failures; without both it would wait for ever. */
+function ramps(yaml: Yaml, file: File, { metrics, judge }: Policy): void {
+  const measured = metrics.some(({ kind, worse }) => kind === "error-proportion" && worse === "up")
+  if (measured && !judge) return
+  const needs = judge
+    ? "the sequential judge, and judge: kayenta is chosen"
+    : "a metric of kind error-proportion (worse: up), and there is none: metrics: http has one"
+  file.regions.forEach(({ ramp }, i) => {
+    if (ramp !== undefined)
+      yaml.problem("C207", ["regions", i, "ramp"], `a ramp needs ${needs}`, "error", true)
+  })
 }
 
 function pinnedRegions(pins: Yaml, pinned: Pins, file: File): void {

@@ -10,12 +10,13 @@ import type {
   StickyPolicy,
 } from "../core/model/policy.ts"
 import { answersMetric } from "./answers.ts"
+import { ladder } from "../core/rollout/ramp.ts"
 import { httpMetrics } from "./defaults.ts"
 import { freezeSpans } from "./freeze.ts"
 import { judgePolicy } from "./judge.ts"
 import { kindOf, sourcePolicy, sourcesOf } from "./metric-sources.ts"
 import type { File, MetricFile, Pins, RegionFile, SourceFile } from "./schema.ts"
-import { amountOf, bytesOf, durationOf, shareOf } from "./units.ts"
+import { amountOf, bytesOf, durationOf, perMinuteOf, shareOf } from "./units.ts"
 
 /** Fills in every default; what the server pins wins over what the commit says. */
 export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
@@ -89,14 +90,20 @@ function testsOf(file: File): Policy["tests"] {
 }
 
 function regionsOf(file: File, pins: Pins, tests: readonly string[]): readonly RegionPolicy[] {
-  const wanted = file.regions.map(
-    (region): RegionFile => ({ ...region, ...pins.regions?.[region.name], name: region.name }),
-  )
+  const wanted = file.regions.map((region): RegionFile => pinned(region, pins.regions?.[region.name]))
   const firstGate = wanted.findIndex((region) => region.gate !== undefined)
   const isProduction = (region: RegionFile, index: number) =>
     region.traffic === undefined ? firstGate >= 0 && index >= firstGate : region.traffic === "production"
   const firstProduction = wanted.findIndex(isProduction)
   return wanted.map((region, i) => regionOf(region, isProduction(region, i), i === firstProduction, tests))
+}
+
+/** Weights that the server pins are climbed as they are: a commit's ramp does not replace them. */
+function pinned(region: RegionFile, pins: Partial<RegionFile> | undefined): RegionFile {
+  const both = { ...region, ...pins, name: region.name }
+  if (pins?.canary === undefined || pins.ramp !== undefined) return both
+  const { ramp: _replaced, ...rest } = both
+  return rest
 }
 
 function regionOf(
@@ -108,8 +115,12 @@ function regionOf(
   const mirror = typeof region.mirror === "string" ? { from: region.mirror } : region.mirror
   const gate = region.gate === "button" ? {} : region.gate
   const control = mirror?.from ?? (firstProduction ? "previous" : "peers")
-  const compared = region.compare !== undefined || mirror !== undefined || production
+  const compared =
+    region.compare !== undefined || mirror !== undefined || production || region.ramp !== undefined
   const servers = region.servers ?? ["local"]
+  const chosen = region.ramp || region.canary ? "canary" : production ? "one-at-a-time" : "blue-green"
+  const strategy = (region.strategy ?? chosen) as RegionPolicy["strategy"]
+  const ramp = strategy === "canary" ? rampOf(region.ramp) : undefined
   return {
     name: region.name,
     servers,
@@ -117,9 +128,9 @@ function regionOf(
     listen: typeof region.listen === "number" ? `127.0.0.1:${region.listen}` : region.listen,
     production,
     tests: region.tests ?? tests,
-    strategy: (region.strategy ??
-      (region.canary ? "canary" : production ? "one-at-a-time" : "blue-green")) as RegionPolicy["strategy"],
-    weights: (region.canary ?? []).map(shareOf),
+    strategy,
+    weights: ramp ? ladder : (region.canary ?? []).map(shareOf),
+    ...(ramp ? { ramp } : {}),
     pause: duration(region.pause, "0s"),
     gate: gate && { expires: duration(gate.expires, "24h"), notAuthor: gate.notAuthor ?? false },
     mirror: mirror && {
@@ -133,6 +144,9 @@ function regionOf(
     sticky: stickyOf(region.sticky),
   }
 }
+
+const rampOf = (ramp: RegionFile["ramp"]): RegionPolicy["ramp"] =>
+  ramp === undefined ? undefined : { harm: perMinuteOf(ramp === "adaptive" ? "5/min" : ramp.harm) }
 
 const compareOf = (compare: RegionFile["compare"], control: string): ComparePolicy => ({
   to: compare?.to ?? control,

@@ -17,6 +17,10 @@ const amount = Type.String({
   pattern: "^[0-9]+(\\.[0-9]+)? ?(%|pp|ms|s|MB)$",
   description: "an amount with its unit: 10% (relative), 0.2pp, 20ms, 300MB",
 })
+const perMinute = Type.String({
+  pattern: "^(?=.*[1-9])[0-9]+(\\.[0-9]+)? ?/ ?min$",
+  description: "a number a minute, above 0, such as 5/min",
+})
 const memory = Type.String({ pattern: "^[0-9]+ ?(MB|GB)$", description: "an amount of memory such as 256MB" })
 const command = Type.String({ minLength: 1, maxLength: 10_000 })
 const whole = Type.Integer({ minimum: 1, maximum: 10_000 })
@@ -40,6 +44,8 @@ const Gate = Type.Union([
     strict,
   ),
 ])
+
+const Ramp = Type.Union([Type.Literal("adaptive"), Type.Object({ harm: perMinute }, strict)])
 
 const Compare = Type.Object(
   {
@@ -74,6 +80,7 @@ const RegionSchema = Type.Object(
     compare: maybe(Compare),
     strategy: maybe(strategy),
     canary: maybe(Type.Array(share, { minItems: 1 })),
+    ramp: maybe(Ramp),
     pause: maybe(duration),
     bake: maybe(duration),
     deadline: maybe(duration),

@@ -9,6 +9,9 @@ export function durationOf(text: string): number {
 /** `5%` → 0.05. */
 export const shareOf = (text: string): number => Number(text.replace(/ ?%$/, "")) / 100
 
+/** `5/min` → 5. */
+export const perMinuteOf = (text: string): number => Number.parseFloat(text)
+
 export type Amount = { readonly value: number; readonly relative: boolean }
 
 /** `10%` is relative to the control; `0.2pp`, `20ms`, `300MB` are absolute, in fractions, ms, MB. */

@@ -32,8 +32,8 @@ export interface Judge {
 }
 
 /** Ours, or the one that the policy chose. Without a control Kayenta has nothing to say. */
-export function judgeFor({ metrics, minSamples, control, judge }: MeasureSpec): Judge {
-  const own = startJudge(metrics, { minSamples, solo: control === undefined })
+export function judgeFor({ metrics, minSamples, control, judge, harm }: MeasureSpec): Judge {
+  const own = startJudge(metrics, { minSamples, solo: control === undefined, harm: harm === true })
   const names = new Set(metrics.map(({ name }) => name))
   if (judge === undefined || control === undefined)
     return folding<JudgeState>(own, names, {

@@ -168,6 +168,7 @@ export function verdicts(state: JudgeState): readonly Verdict[] {
       control: look.control,
       difference: look.difference,
       limit: look.limit,
+      ...(look.harm ? { harm: look.harm } : {}),
       logEvidence: withoutDust(accusation.evidence),
       controlAlsoBad: look.targets.controlBreaks,
       ...(look.paths ? { paths: look.paths } : {}),

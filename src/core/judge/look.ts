@@ -3,7 +3,7 @@ import type { TargetLook } from "./targets.ts"
 import { grouped } from "./words.ts"
 
 /** What one metric shows at this moment, before the metrics are weighed together. */
-export type Look = Pick<Verdict, "unit" | "canary" | "control" | "difference" | "limit"> & {
+export type Look = Pick<Verdict, "unit" | "canary" | "control" | "difference" | "limit" | "harm"> & {
   /** Log e-value that the canary is worse than the control; undefined when they are not compared. */
   readonly comparison: number | undefined
   readonly targets: TargetLook

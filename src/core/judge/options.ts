@@ -9,6 +9,8 @@ export type JudgeOptions = {
   readonly minSamples: number
   /** There is no control: the first deploy, or after 100 %. Only absolute targets are judged then. */
   readonly solo: boolean
+  /** Whether a bound on extra failures is kept as well, for a ramp. */
+  readonly harm?: boolean | undefined
 }
 
 /** One false alarm in two hundred rollouts at most. */
@@ -23,6 +25,7 @@ export function withDefaults(given: Partial<JudgeOptions>): JudgeOptions {
     promotionAlpha: given.promotionAlpha ?? defaults.promotionAlpha,
     minSamples: given.minSamples ?? defaults.minSamples,
     solo: given.solo ?? defaults.solo,
+    ...(given.harm ? { harm: true } : {}),
   }
   for (const name of ["alpha", "promotionAlpha"] as const) {
     if (options[name] > 0 && options[name] < 1) continue

@@ -7,6 +7,8 @@ import { differenceOf, wilson } from "./display-interval.ts"
 import { alternativeAt, exactBernoulliLogE } from "./exact-bernoulli.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
+import type { HarmState } from "./harm-bound.ts"
+import { foldHarm, harmBoundOf, openHarm } from "./harm-bound.ts"
 import type { Look, Promotion } from "./look.ts"
 import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
 import { excludedFor, toleratedBy } from "./margins.ts"
@@ -33,6 +35,8 @@ export type ProportionState = {
   readonly fine: Bets
   readonly dispersion: Dispersion
   readonly guards: readonly Guard[]
+  /** Kept for a ramp only. */
+  readonly harm?: HarmState
 }
 
 const worseBy = [1.2, 1.6, 2.5, 6, 40]
@@ -58,6 +62,7 @@ export function openProportion(policy: MetricPolicy, options: JudgeOptions): Pro
     fine: openBets(fineHouse),
     dispersion: usualDispersion,
     guards: targetsOf(policy, options.solo).map(() => openGuard),
+    ...(options.harm && policy.worse === "up" ? { harm: openHarm } : {}),
   }
 }
 
@@ -93,6 +98,7 @@ export function foldProportion(
   if (seen.phase === "warming") return both
   return {
     ...both,
+    ...(past.harm ? { harm: foldHarm(past.harm, tally, phi, pace) } : {}),
     fine: compared
       ? settle(past.fine, fineHouse, bet(excludedFor(policy), fineBy), pace.praise, pace.praiseCeiling)
       : past.fine,
@@ -142,6 +148,7 @@ export function lookAtProportion(state: ProportionState, policy: MetricPolicy, o
     }`,
     tolerated: both ? `at ${up ? "most" : "least"} ${percent(worst)} is tolerated` : undefined,
     promotion: promotionOf(state, policy, options, targets),
+    harm: state.harm && harmBoundOf(state.harm, options.promotionAlpha),
   }
 }
 

@@ -77,6 +77,8 @@ export type RegionPolicy = {
   readonly strategy: Strategy
   /** Weights of the canary strategy as fractions, rising, ending in 1. Empty for the others. */
   readonly weights: readonly number[]
+  /** The weights are climbed as fast as the evidence allows, within a budget of harm. */
+  readonly ramp?: RampPolicy | undefined
   /** The strategy's pause after each step, besides the comparison. */
   readonly pause: Duration
   readonly gate?: GatePolicy | undefined
@@ -88,6 +90,11 @@ export type RegionPolicy = {
   readonly deadline: Duration
   /** How users are kept on one side while a share is shifted. */
   readonly sticky: StickyPolicy
+}
+
+export type RampPolicy = {
+  /** Extra failures a minute that the new release may cost at worst; above 0. */
+  readonly harm: number
 }
 
 export type GatePolicy = {

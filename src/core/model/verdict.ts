@@ -29,6 +29,8 @@ export type Verdict = {
   readonly limit?: number | undefined
   /** Natural logarithm of the evidence that it is worse (an e-value); 0 means none. */
   readonly logEvidence: number
+  /** For a ramp: failures beyond the control's that are excluded (1: none yet), and requests a minute of the route. */
+  readonly harm?: { readonly upTo: number; readonly perMinute: number } | undefined
   /** True when the control breaks the absolute target as well: the world is sick, not the release. */
   readonly controlAlsoBad: boolean
   /** For answers: the paths that differ, the most suspicious first; a handful. */

@@ -103,6 +103,8 @@ export type MeasureSpec = {
   /** Another judge than ours. */
   readonly judge?: KayentaPolicy | undefined
   readonly minSamples: number
+  /** Whether extra failures are bounded as well, for a ramp. */
+  readonly harm?: boolean | undefined
   /** Measurements before this moment are kept and not judged. */
   readonly judgeFrom: Instant
 }

@@ -193,6 +193,7 @@ function measurements(app: Application, rollout: Rollout): readonly Effect[] {
     metrics: rollout.policy.metrics.filter(({ kind }) => kind !== "answers" || stage === "mirroring"),
     judge: rollout.policy.judge,
     minSamples: policy.compare?.minSamples ?? 0,
+    harm: policy.ramp !== undefined && stage === "shifting" ? true : undefined,
     judgeFrom: since + (policy.compare?.warmup ?? 0),
   }
   return [{ kind: "measure", measure }]

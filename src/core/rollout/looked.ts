@@ -8,6 +8,7 @@ import type { Fact } from "../pipeline/input.ts"
 import { goOn } from "./advance.ts"
 import { underway } from "./evolve-rollout.ts"
 import { endPassingHold, halt, pastReturn, stand } from "./hold.ts"
+import { type Budget, budgetFor } from "./ramp.ts"
 import { retreat } from "./retreat.ts"
 import {
   type Decision,
@@ -27,9 +28,11 @@ export function looked(draft: Draft, fact: Looked): void {
   if (!rollout || !now || stageOf(now) !== fact.stage) return
   const verdicts =
     fact.stage === "baking" && !fact.sourceBroken ? fact.verdicts.filter(saysSomething) : fact.verdicts
-  const decision = decisionFor(draft, rollout, verdicts, fact)
   const window: Window | undefined = "window" in now ? now.window : undefined
-  const due = window !== undefined && fact.observed >= window.needed * (1 + window.extensions)
+  const over = window !== undefined && fact.observed >= window.needed * (1 + window.extensions)
+  const budget = fact.sourceBroken ? undefined : budgetFor(rollout, now, verdicts)
+  const decision = withinBudget(rollout, decisionFor(draft, rollout, verdicts, fact), budget)
+  const due = over || (budget?.enough === true && decision.action === "advance")
   record(draft, rollout, { ...fact, verdicts }, decision, window, due)
   const current = draft.rollout(fact.rollout)
   if (current) act(draft, current, decision, { ...fact, verdicts }, window, due)
@@ -72,6 +75,14 @@ function decisionFor(draft: Draft, rollout: Rollout, verdicts: readonly Verdict[
     verdicts.find((v) => v.kind === "worse")
   const because = worst ? `${worst.metric}: ${worst.because}` : chosen.because
   return { ...chosen, because, autonomy: autonomyFor(rollout.policy, rollout.region, chosen.action) }
+}
+
+/** A ramp goes on as soon as its budget allows, sure or not, and never before; all else is as the table says. */
+function withinBudget(rollout: Rollout, decision: Decision, budget: Budget | undefined): Decision {
+  if (!budget || (decision.action !== "advance" && decision.action !== "extend")) return decision
+  const action = budget.enough ? ("advance" as const) : ("extend" as const)
+  const autonomy = autonomyFor(rollout.policy, rollout.region, action)
+  return { action, rule: "ramp", because: budget.because, autonomy }
 }
 
 /** Independent of any monitoring: instances that die, or most that do not answer their probe. */
@@ -143,7 +154,7 @@ function act(
       return hold(draft, rollout, decision, fact)
     case "extend":
       endPassingHold(draft, rollout)
-      if (due && window) extend(draft, rollout, window)
+      if (due && window) extend(draft, rollout, window, decision)
       return
     case "advance":
       return advance(draft, rollout, decision, due)
@@ -190,7 +201,7 @@ function hold(draft: Draft, rollout: Rollout, decision: Decision, fact: Looked):
   }
 }
 
-function extend(draft: Draft, rollout: Rollout, window: Window): void {
+function extend(draft: Draft, rollout: Rollout, window: Window, decision: Decision): void {
   const max = regionPolicy(rollout).compare?.extensions ?? 0
   if (window.extensions < max) {
     draft.conclude(
@@ -201,7 +212,8 @@ function extend(draft: Draft, rollout: Rollout, window: Window): void {
   }
   stand(draft, rollout, {
     why: "unsure",
-    because: "still not enough evidence after the last extension",
+    because:
+      decision.rule === "ramp" ? decision.because : "still not enough evidence after the last extension",
     until: undefined,
     then: "a person approves it or rolls it back",
     proposal: "advance",

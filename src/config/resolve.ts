@@ -9,8 +9,8 @@ import type {
   RegionPolicy,
   StickyPolicy,
 } from "../core/model/policy.ts"
-import { answersMetric } from "./answers.ts"
 import { ladder } from "../core/rollout/ramp.ts"
+import { answersMetric } from "./answers.ts"
 import { httpMetrics } from "./defaults.ts"
 import { freezeSpans } from "./freeze.ts"
 import { judgePolicy } from "./judge.ts"

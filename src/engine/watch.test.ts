@@ -118,6 +118,17 @@ describe("the control plane is killed in the middle of a comparison", () => {
     expect(JSON.stringify(reborn.verdicts())).toBe(before)
   })
 
+  it("and a ramp to the same bound on extra failures", async () => {
+    const measure = { ...spec(2), harm: true }
+    const world = new Second()
+    const living = await world.open(measure)
+    for (let i = 0; i < 39; i++) await world.look(living, measure, 0)
+    const harm = verdictsOf(await world.look(living, measure, 0)).find((one) => one.harm)?.harm
+    expect(harm?.perMinute).toBeCloseTo(4_800, 6)
+    expect(harm?.upTo).toBeLessThan(0.05)
+    expect(JSON.stringify((await world.open(measure)).verdicts())).toBe(JSON.stringify(living.verdicts()))
+  })
+
   it("and Kayenta's judge comes back to its own, where the policy chose it", async () => {
     const judge = { type: "kayenta", pass: 95, marginal: 75, groups: {}, metrics: {} } as const
     const measure = { ...spec(2), metrics: [errors, slow], judge }

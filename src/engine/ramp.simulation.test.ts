@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
-import { allowedShare, ladder } from "../rollout/ramp.ts"
-import { binomial, chanceFrom, errors, requests, second } from "./fixtures.ts"
-import { type JudgeState, observe, observeWarmUp, startJudge, verdicts } from "./judge.ts"
+import { binomial, chanceFrom, errors, requests, second } from "../core/judge/fixtures.ts"
+import { type JudgeState, observe, observeWarmUp, startJudge, verdicts } from "../core/judge/judge.ts"
+import { allowedShare, ladder } from "../core/rollout/ramp.ts"
 
 type Release = { readonly control: number; readonly canary: number }
 type Climb = {
@@ -44,7 +44,8 @@ function climb(seed: number, { control, canary }: Release, seconds: number, watc
     const next = ladder[step + 1] ?? 1
     if (next === 1) {
       const judged = i - since - starting - warming
-      if (judged >= lastWindow && found.every(({ kind }) => kind === "ok")) return { half, all: i, worst, worse: false }
+      if (judged >= lastWindow && found.every(({ kind }) => kind === "ok"))
+        return { half, all: i, worst, worse: false }
     } else if (allowedShare(ramp, found) >= next) {
       step++
       since = i

@@ -8,6 +8,8 @@ import type { Counts } from "./tally.ts"
 const alpha = 0.01
 /** Where the sequence is at its tightest, in requests or events. */
 const tightestAt = 500
+/** Below this much nothing is to be seen anyway; the sequence begins there. */
+const beginsAt = 20
 const rho2 = (-2 * Math.log(alpha) + Math.log(-2 * Math.log(alpha)) + 1) / tightestAt
 
 /**
@@ -15,7 +17,7 @@ const rho2 = (-2 * Math.log(alpha) + Math.log(-2 * Math.log(alpha)) + 1) / tight
  * (Robbins 1970; for means in general Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, Annals of Statistics 2024).
  */
 function boundary(n: number): number {
-  const grown = Math.max(n, 1) * rho2
+  const grown = Math.max(n, beginsAt) * rho2
   return Math.sqrt(2 * ((grown + 1) / grown) * Math.log(Math.sqrt(grown + 1) / alpha))
 }
 

@@ -1,15 +1,4 @@
-export type Chance = () => number
-
-/** mulberry32: the same numbers for the same seed. */
-export function chanceFrom(seed: number): Chance {
-  let a = (seed * 0x9e3779b1) >>> 0
-  return () => {
-    a = (a + 0x6d2b79f5) | 0
-    let t = Math.imul(a ^ (a >>> 15), 1 | a)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
+import type { Chance } from "../../src/core/judge/fixtures.ts"
 
 /** Requests up to and including the next one that fails. */
 export const untilFailure = (chance: Chance, rate: number): number =>

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util"
 import { cells } from "./bound.ts"
+import { lives, secondsToFind } from "./live.ts"
 import { accused, nulls } from "./nulls.ts"
 import { falseAlarms, ratioToBound } from "./power.ts"
 
@@ -28,10 +29,19 @@ const broken = Object.fromEntries(
     return [name, share]
   }),
 )
+const live = Object.fromEntries(
+  Object.entries(lives).map(([name, one]) => {
+    const seconds = secondsToFind(one, Math.min(400, rollouts))
+    say(
+      `${name}: found after ${seconds.median ?? "more than 120"} s, nine of ten after ${seconds.p90 ?? "more than 120"}`,
+    )
+    return [name, seconds]
+  }),
+)
 const sorted = ratios.map(({ ratio }) => ratio).sort((a, b) => a - b)
 const medianRatio = ((sorted[8] ?? 0) + (sorted[9] ?? 0)) / 2
 say(`median ${medianRatio.toFixed(2)} × the bound`)
 if (values.json)
   process.stdout.write(
-    `${JSON.stringify({ alpha, rollouts, medianRatio, ratios, falseAlarms: alarms, nulls: broken })}\n`,
+    `${JSON.stringify({ alpha, rollouts, medianRatio, ratios, falseAlarms: alarms, nulls: broken, live })}\n`,
   )

@@ -1,9 +1,10 @@
+import type { Chance } from "../../src/core/judge/fixtures.ts"
+import { chanceFrom, errors } from "../../src/core/judge/fixtures.ts"
 import type { JudgeState } from "../../src/core/judge/judge.ts"
 import { observe, startJudge, verdicts } from "../../src/core/judge/judge.ts"
 import type { Observation } from "../../src/core/model/measurement.ts"
 import type { MetricPolicy } from "../../src/core/model/policy.ts"
-import type { Chance } from "./chance.ts"
-import { chanceFrom, normal, poisson } from "./chance.ts"
+import { normal, poisson } from "./chance.ts"
 
 /** Good rollouts whose data breaks what a textbook assumes; the whole judge, as it runs. */
 export type Null = {
@@ -14,17 +15,9 @@ export type Null = {
   readonly start: (chance: Chance) => () => readonly [canary: Observation, control: Observation]
 }
 
-const errors: MetricPolicy = {
-  name: "errors",
-  source: { type: "router" },
-  kind: "error-proportion",
-  worse: "up",
-  critical: true,
-  tolerateRatio: 0.2,
-  tolerateDelta: 0,
-}
+const failures: MetricPolicy = { ...errors, tolerateRatio: 0.2, tolerateDelta: 0 }
 
-const cpu: MetricPolicy = { ...errors, name: "cpu", kind: "gauge", tolerateRatio: 0.05 }
+const cpu: MetricPolicy = { ...failures, name: "cpu", kind: "gauge", tolerateRatio: 0.05 }
 
 const perMinute = 1000
 const share = 0.1
@@ -83,7 +76,7 @@ function geometric(chance: Chance): number {
   return Math.ceil(Math.log(1 - chance()) / Math.log(1 - 1 / 5))
 }
 
-const hour = { metric: errors, seconds: 60, intervals: 60 }
+const hour = { metric: failures, seconds: 60, intervals: 60 }
 const level = { metric: cpu, seconds: 15, intervals: 240 }
 
 export const nulls: Readonly<Record<string, Null>> = {

@@ -1,10 +1,11 @@
 import type { House } from "../../src/core/judge/bets.ts"
 import { logWealth, openBets, settle } from "../../src/core/judge/bets.ts"
+import { chanceFrom } from "../../src/core/judge/fixtures.ts"
 import { failureBets } from "../../src/core/judge/proportion.ts"
 import { riskRatioLogE } from "../../src/core/judge/risk-ratio.ts"
 import type { Cell } from "./bound.ts"
 import { leastRequests } from "./bound.ts"
-import { chanceFrom, untilFailure } from "./chance.ts"
+import { untilFailure } from "./chance.ts"
 
 /**
  * The test alone, without margin, noise and cap, looking at every request. Wealth changes only when one

@@ -1,25 +1,15 @@
 import { parseArgs } from "node:util"
+import { chanceFrom, errors, latency } from "../../src/core/judge/fixtures.ts"
 import type { JudgeState } from "../../src/core/judge/judge.ts"
 import { observe, startJudge, verdicts } from "../../src/core/judge/judge.ts"
 import { riskRatioLogE } from "../../src/core/judge/risk-ratio.ts"
 import type { Measurement, Observation } from "../../src/core/model/measurement.ts"
 import type { MetricPolicy } from "../../src/core/model/policy.ts"
-import { chanceFrom, normal, poisson } from "../judge-power/chance.ts"
+import { normal, poisson } from "../judge-power/chance.ts"
 
 const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } })
 
 const chance = chanceFrom(1)
-const errors: MetricPolicy = {
-  name: "errors",
-  source: { type: "router" },
-  kind: "error-proportion",
-  worse: "up",
-  critical: true,
-  tolerateRatio: 0.2,
-  tolerateDelta: 0.001,
-}
-const latency: MetricPolicy = { ...errors, name: "latency", kind: "latency-quantile", quantile: 0.95 }
-
 const failures = (): Observation => ({ kind: "proportion", total: 1000, bad: poisson(chance, 5) })
 
 function latencies(): Observation {
@@ -69,7 +59,7 @@ function looked(metrics: number): { readonly ms: number; readonly bytesPerMetric
     const first = { from: 0, to: 1000, canary: failures(), control: failures() }
     const slow = { ...first, canary: latencies(), control: latencies() }
     return observe(observe(startJudge([errors, latency]), { metric: "errors", ...first }), {
-      metric: "latency",
+      metric: latency.name,
       ...slow,
     })
   })

@@ -26,7 +26,7 @@ export type Label = {
 export function readLabels(folder: string): readonly Label[] {
   const file = join(folder, "labels.jsonl.gz")
   if (!existsSync(file))
-    throw new Error(`${file} does not exist: make a set with npm run bench:judge -- --generate --seed 1`)
+    throw new Error(`${file} does not exist: --set names a folder with labels.jsonl.gz and cases/`)
   return linesOf(file).map((line) => JSON.parse(line) as Label)
 }
 

@@ -141,6 +141,26 @@ describe("the control plane is killed in the middle of a comparison", () => {
   })
 })
 
+describe("a warm-up", () => {
+  const looked = async (failed: number) => {
+    const measure = { ...spec(2), metrics: [errors], judgeFrom: 60_000 }
+    const world = new Second()
+    const watch = await world.open(measure)
+    const facts: (Fact | undefined)[] = []
+    for (let i = 0; i < 20; i++) facts.push(await world.look(watch, measure, failed))
+    return facts.flatMap(verdictsOf)
+  }
+
+  it("has nothing to say of a release that starts as cold ones do, or well", async () => {
+    expect(await looked(0)).toEqual([])
+    expect(await looked(1)).toEqual([])
+  })
+
+  it("accuses a release that is far worse than any cold start", async () => {
+    expect((await looked(20))[0]).toMatchObject({ metric: "error_rate", kind: "worse" })
+  })
+})
+
 describe("an answer of the store that is lost", () => {
   it("leaves judge and store with the same measurements", async () => {
     const measure = spec(2)

@@ -63,11 +63,17 @@ const fade = ({ n1, k1, n0, k0 }: Tally): Tally => ({
   k0: fading * k0,
 })
 
+/** What was learned of it, in units of independent outcomes. */
+const learned = ({ squares, worth }: Dispersion): number => squares / worth / ownNoise
+
+/** How much more than independent outcomes one side scatters, at least 1. */
+export const scatterOf = (dispersion: Dispersion): number => Math.max(1, learned(dispersion))
+
 /**
- * Phi ≥ 1, by which the log e-value of this interval is divided. The more events an interval has, the more
- * of its variance comes from the cohorts' drifting apart.
+ * Phi ≥ 1, by which the log e-value of a comparison is divided. The more events an interval has, the more of
+ * its variance comes from the cohorts' drifting apart.
  */
-export function phiOf({ squares, worth }: Dispersion, { n1, k1, n0, k0 }: Tally): number {
+export function phiOf(dispersion: Dispersion, { n1, k1, n0, k0 }: Tally): number {
   const drift = wander ** 2 * (k1 + k0) * (n1 / (n1 + n0))
-  return Math.max(1, squares / worth / ownNoise + drift)
+  return Math.max(1, learned(dispersion) + drift)
 }

@@ -80,9 +80,9 @@ const isLate = ({ until }: MetricState, { from }: Measurement): boolean => from 
 
 /**
  * An interval of the warm-up, in which a good canary may be worse: cold caches look like regressions. It
- * is held against wider margins, so that only what no warm-up explains accuses it, and a tenth of the
- * money is laid on that. The control teaches how its failures cluster and where its latencies lie.
- * Nothing counts as seen. Throws as `observe` does.
+ * is held against wider margins, so that only what no warm-up explains accuses it (see `suspicion.ts`).
+ * Both sides teach how events cluster, and
+ * the control where its latencies lie. Nothing counts as seen. Throws as `observe` does.
  */
 export function observeWarmUp(state: JudgeState, measurement: Measurement): JudgeState {
   return change(state, measurement, (metric) =>

@@ -1,6 +1,7 @@
 import type { Histogram } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import { logSum, logWealth } from "./bets.ts"
+import { scatterOf } from "./dispersion.ts"
 import { differenceOf, quantileInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
@@ -37,7 +38,7 @@ export type LatencyState = {
 }
 
 const usualLevels = [0.5, 0.75, 0.9, 0.95, 0.99]
-/** Half of the weight lies on the metric's own quantile; a slowdown seldom shows at one level alone. */
+/** A quarter of the weight lies on the metric's own quantile; a slowdown seldom shows at one level alone. */
 const ownShare = 0.25
 
 /** Three times as slow a cold start may be, not more. */
@@ -82,7 +83,7 @@ export function foldLatency(
       : foldLevel(state, bounds, control, canary, pace, seen.phase)
   }
   const own = past.levels.find(({ level }) => level === ownLevel(policy))
-  const phi = own ? own.dispersion.squares / own.dispersion.worth : 1
+  const phi = own ? scatterOf(own.dispersion) : 1
   const levels = past.levels.map(fold)
   const numbers = numbersSoFar(past, canary, seen.phase, mergeHistograms)
   const both = { ...past, ...numbers, control: mergeHistograms(past.control, control), levels }

@@ -2,8 +2,6 @@ import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
 import { house, logWealth, openBets, settle } from "./bets.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
-import type { Suspicion } from "./suspicion.ts"
-import { addSuspicion, logSuspicion, openSuspicion } from "./suspicion.ts"
 
 /**
  * Whether a level (CPU, memory, a queue) of the canary lies beyond the control's by more than is tolerated.
@@ -12,7 +10,7 @@ import { addSuspicion, logSuspicion, openSuspicion } from "./suspicion.ts"
  * difference that grows.
  */
 export type Shift = {
-  readonly worse: Suspicion
+  readonly worse: Bets
   readonly fine: Bets
   /** The minute under way: its seconds, and the sum and number of its differences. */
   readonly seconds: number
@@ -46,9 +44,12 @@ const ourHouse = house([1, 1, 1, 1])
 /** Before anything was seen: the standard deviation of a minute's difference, and how many jumps that is worth. */
 const usualSpread = 0.04
 const worthOfUsual = 5
-/** No minute counts for more than so many standard deviations, and no bet gains more by it. */
+/** No minute counts for more than so many standard deviations. */
 const most = 3
 const mostAgainst = 4
+/** One minute gives at most this part of a proof, and this much praise. */
+const partOfProof = 2 / 3
+const mostPraise = 3
 /** Neighbouring minutes resemble each other, so their jumps show less than all of their variance. */
 const resemblance = 1.5
 /** A fair bet on independent normal minutes loses half a square; these are neither, so it loses more. */
@@ -58,7 +59,7 @@ const strangestJump = 9
 const leastExcluded = 0.1
 
 export const openShift: Shift = {
-  worse: openSuspicion(ourHouse),
+  worse: openBets(ourHouse),
   fine: openBets(ourHouse),
   seconds: 0,
   sum: 0,
@@ -138,12 +139,11 @@ function memoryOf({ minutes, sum, products, squares }: Memory): number {
 function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace, difference: number): Shift {
   const spread = Math.sqrt(past.squares / past.jumps)
   const memory = memoryOf(past.memory)
-  const before = past.last ?? 0
   // What is new in this minute, and how much that varies: jumps show 1 − memory of a minute's variance.
   const news = past.last === undefined ? 1 / Math.sqrt(1 - memory) : Math.sqrt(1 + memory)
   const bet = (limit: number, sign: 1 | -1) => {
-    const fresh =
-      past.last === undefined ? difference - limit : difference - limit - memory * (before - limit)
+    const remembered = past.last === undefined ? 0 : memory * (past.last - limit)
+    const fresh = difference - limit - remembered
     const z = Math.max(-mostAgainst, Math.min(most, (sign * fresh) / (spread * news)))
     return steps.map((step) => step * z - loss * step * step)
   }
@@ -152,8 +152,8 @@ function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace
   const square = jump === undefined ? 0 : Math.min(strangestJump * spread ** 2, (resemblance * jump ** 2) / 2)
   return {
     ...past,
-    worse: addSuspicion(past.worse, ourHouse, bet(tolerated, 1), (proof * 2) / most, "judged"),
-    fine: settle(past.fine, ourHouse, bet(excluded, -1), most, pace.praiseCeiling),
+    worse: settle(past.worse, ourHouse, bet(tolerated, 1), partOfProof * proof),
+    fine: settle(past.fine, ourHouse, bet(excluded, -1), mostPraise, pace.praiseCeiling),
     last: difference,
     squares: past.squares + square,
     jumps: past.jumps + (jump === undefined ? 0 : 1),
@@ -161,7 +161,7 @@ function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace
 }
 
 /** Log e-value that the canary's level is worse. */
-export const logShift = ({ worse }: Shift): number => logSuspicion(worse)
+export const logShift = ({ worse }: Shift): number => logWealth(worse)
 
 /** A worse level is excluded, at the alpha of promotion. */
 export const isShiftExcluded = ({ fine }: Shift, promotionAlpha: number): boolean =>

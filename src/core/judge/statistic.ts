@@ -96,7 +96,7 @@ export function accusingAtMost(past: Statistic, ceiling: number): Statistic {
         levels: past.levels.map((level) => ({ ...level, worse: suspicionAtMost(level.worse, ceiling) })),
       }
     case "gauge":
-      return { ...past, guards, shift: { ...past.shift, worse: suspicionAtMost(past.shift.worse, ceiling) } }
+      return { ...past, guards, shift: { ...past.shift, worse: giveUpAbove(past.shift.worse, ceiling) } }
     case "proportion":
       return { ...past, guards, worse: suspicionAtMost(past.worse, ceiling) }
     case "events":

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import type { Dispersion } from "./dispersion.ts"
-import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
+import { addSplit, phiOf, scatterOf, usualDispersion } from "./dispersion.ts"
 import { differenceOf, poissonInterval, wilson } from "./display-interval.ts"
 import { binomial, chanceFrom } from "./fixtures.ts"
 import {
@@ -48,8 +48,12 @@ describe("overdispersion", () => {
     expect(busy).toBeGreaterThan(1.5)
   })
 
-  it("stays 1 where nothing happens", () => {
+  it("stays 1 where nothing happens, and is never below it, however evenly events split", () => {
     expect(phi(seen(100, () => [0, 0]))).toBe(1)
+    const even = seen(100, () => [10, 10])
+    expect(even.squares / even.worth).toBeLessThan(0.5)
+    expect(phi(even)).toBe(1)
+    expect(scatterOf(even)).toBe(1)
   })
 })
 

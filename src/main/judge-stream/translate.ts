@@ -1,3 +1,4 @@
+import { bucketAtOrAbove } from "../../core/judge/histogram.ts"
 import type { Observation } from "../../core/model/measurement.ts"
 import { bucketsPerOctave } from "../../core/model/measurement.ts"
 import type { MetricPolicy } from "../../core/model/policy.ts"
@@ -50,7 +51,7 @@ export function observationOf(
 
 /** Each bound's count in the bucket that ends there; what is beyond the last one, an octave later. */
 function histogramOf(metric: StreamMetric, added: readonly Obs[]): Observation {
-  const edges = (metric.le ?? []).map(Number).filter(Number.isFinite).map(bucketEndingAt)
+  const edges = (metric.le ?? []).map(Number).filter(Number.isFinite).map(bucketAtOrAbove)
   const beyond = (edges.at(-1) ?? 0) + bucketsPerOctave
   const buckets = [...edges, beyond].map((bucket, i): readonly [number, number] => [
     bucket,
@@ -58,5 +59,3 @@ function histogramOf(metric: StreamMetric, added: readonly Obs[]): Observation {
   ])
   return { kind: "histogram", buckets: buckets.filter(([, count]) => count > 0), edges }
 }
-
-const bucketEndingAt = (ms: number): number => Math.ceil(bucketsPerOctave * Math.log2(ms) - 1 - 1e-9)

@@ -66,6 +66,12 @@ const slack = 1e-9
 /** The lowest bucket whose upper edge is at or above `ms`. */
 export const bucketAtOrAbove = (ms: number): number => Math.ceil(bucketsPerOctave * Math.log2(ms) - 1 - slack)
 
+/** In ms. Nothing is told apart below it, and log2 has no number for zero. */
+const shortest = 0.008
+
+/** The bucket that a latency of `ms`, 0 or more, counts in. */
+export const bucketOf = (ms: number): number => bucketAtOrAbove(Math.max(ms, shortest))
+
 /** The highest bucket whose upper edge is at or below `ms`. */
 export const bucketAtOrBelow = (ms: number): number =>
   Math.floor(bucketsPerOctave * Math.log2(ms) - 1 + slack)

@@ -1,4 +1,5 @@
 import type { MetricPolicy } from "../model/policy.ts"
+import { defaultAlpha } from "./options.ts"
 import { project } from "./projection.ts"
 import { grouped, percent, short } from "./words.ts"
 
@@ -38,7 +39,7 @@ export function preflight(
   requestsPerSecond: number,
   canaryShare: number,
   baseline: number,
-  { alpha, withinSeconds }: PreflightOptions = { alpha: 0.005, withinSeconds: 300 },
+  { alpha, withinSeconds }: PreflightOptions = { alpha: defaultAlpha, withinSeconds: 300 },
 ): Preflight {
   const none = (because: string): Preflight => ({
     detectsRatio: undefined,

@@ -1,5 +1,6 @@
+import { bucketOf } from "../../core/judge/histogram.ts"
 import { observe, startJudge, verdicts } from "../../core/judge/judge.ts"
-import { bucketsPerOctave, type Observation } from "../../core/model/measurement.ts"
+import type { Observation } from "../../core/model/measurement.ts"
 import type { MetricPolicy } from "../../core/model/policy.ts"
 import type { Verdict } from "../../core/model/verdict.ts"
 import type { Pair } from "./pair-rows.ts"
@@ -80,8 +81,7 @@ function observationOf(
 ): Observation | undefined {
   if (kind === "latency-quantile") {
     if (latency === undefined) return undefined
-    const bucket = Math.ceil(bucketsPerOctave * Math.log2(Math.max(latency, 0.008)) - 1e-9) - 1
-    return { kind: "histogram", buckets: [[bucket, 1]] }
+    return { kind: "histogram", buckets: [[bucketOf(latency), 1]] }
   }
   return requests === undefined || errors === undefined
     ? undefined

@@ -1,3 +1,4 @@
+import { bucketOf } from "../../core/judge/histogram.ts"
 import { bucketsPerOctave, type Observation } from "../../core/model/measurement.ts"
 
 /** How many values were at most `le`: Prometheus' classic histogram. `le` is Infinity for all of them. */
@@ -28,10 +29,3 @@ export function histogramOf(cumulative: Cumulative, msPerUnit: number): Observat
     edges: [...new Set(edges)],
   }
 }
-
-/** In ms. Bounds at or below zero are taken for it. */
-const shortest = 0.008
-
-/** The bucket whose upper edge is at or just above `ms`. */
-const bucketOf = (ms: number): number =>
-  Math.ceil(bucketsPerOctave * Math.log2(Math.max(ms, shortest)) - 1e-9) - 1

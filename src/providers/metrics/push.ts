@@ -1,4 +1,5 @@
-import { bucketsPerOctave, type Histogram, type Observation } from "../../core/model/measurement.ts"
+import { bucketOf } from "../../core/judge/histogram.ts"
+import type { Histogram, Observation } from "../../core/model/measurement.ts"
 import type { Instant } from "../../core/model/time.ts"
 import type { Inbox, Pushed, Told } from "../../ports/inbox.ts"
 import type { MetricQuestion, MetricsSource } from "../../ports/metrics.ts"
@@ -166,8 +167,7 @@ function eventsOf(entries: readonly Entry[]): Observation | undefined {
 function bucketed(latencies: readonly number[]): Histogram {
   const buckets = new Map<number, number>()
   for (const ms of latencies) {
-    // Rounding of log2 must not push an upper edge into the next bucket.
-    const bucket = Math.ceil(bucketsPerOctave * Math.log2(Math.max(ms, 0.008)) - 1e-9) - 1
+    const bucket = bucketOf(ms)
     buckets.set(bucket, (buckets.get(bucket) ?? 0) + 1)
   }
   return [...buckets].sort(([a], [b]) => a - b)

@@ -1,3 +1,4 @@
+import { bucketAtOrAbove } from "../../../core/judge/histogram.ts"
 import { bucketsPerOctave } from "../../../core/model/measurement.ts"
 import type { Counters } from "../../../ports/counters.ts"
 import type { Placement } from "./book.ts"
@@ -19,8 +20,7 @@ export class Tally {
     this.#requests += 1
     if (bad) this.#bad += 1
     if (ms === undefined) return
-    const exact = Math.ceil(bucketsPerOctave * Math.log2(ms) - 1e-9) - 1
-    const bucket = Math.min(Math.max(exact, lowest), highest)
+    const bucket = Math.min(Math.max(bucketAtOrAbove(ms), lowest), highest)
     this.#latency.set(bucket, (this.#latency.get(bucket) ?? 0) + 1)
   }
 

@@ -1,25 +1,12 @@
 import { connect, type Socket } from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
-import {
-  Cleanup,
-  fetchFrom,
-  named,
-  pool,
-  rawClient,
-  rawInstance,
-  routeTo,
-  TestRouter,
-  until,
-} from "./router.fixture.ts"
+import { Cleanup, fetchFrom, inFrontOf, named, rawClient, rawInstance, until } from "./router.fixture.ts"
 
 const cleanup = new Cleanup()
 afterEach(() => cleanup.run())
 
 async function routerWith(limits: { readonly [name: string]: number }) {
-  const one = await named(cleanup, "one")
-  const router = await TestRouter.open(cleanup, limits)
-  await router.route(routeTo([pool("r1", 100, one)]))
-  return { router, address: await router.address() }
+  return inFrontOf(cleanup, [await named(cleanup, "one")], limits)
 }
 
 const head = "GET / HTTP/1.1\r\nHost: a\r\n"
@@ -68,9 +55,8 @@ describe("clients", () => {
         isEnded = true
       })
     })
-    const router = await TestRouter.open(cleanup, { answer: 600_000 })
-    await router.route(routeTo([pool("r1", 100, held)]))
-    const client = rawClient(cleanup, await router.address(), `${head}\r\n`)
+    const { router, address } = await inFrontOf(cleanup, [held], { answer: 600_000 })
+    const client = rawClient(cleanup, address, `${head}\r\n`)
     await until("the request", async () => (await router.counted("r1", "r1-0")).inFlight === 1 || undefined)
     client.socket.destroy()
     await until("its end", () => isEnded || undefined)
@@ -84,9 +70,8 @@ describe("clients", () => {
         asked = socket
       })
     })
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, slow)]))
-    const client = rawClient(cleanup, await router.address(), `${head}\r\n`)
+    const { address } = await inFrontOf(cleanup, [slow])
+    const client = rawClient(cleanup, address, `${head}\r\n`)
     client.socket.end()
     await until("both questions", () => client.text().split("100 Continue").length === 3 || undefined)
     asked?.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

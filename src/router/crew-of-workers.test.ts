@@ -9,6 +9,7 @@ import {
   ask,
   Cleanup,
   fetchFrom,
+  inFrontOf,
   instance,
   named,
   pool,
@@ -107,11 +108,10 @@ describe("several workers", () => {
 
   it("are replaced one after the other under load: nobody fails, and no count is lost", async () => {
     const one = await named(cleanup, "one")
-    const router = await TestRouter.open(cleanup, { retireIdle: 2_000 }, { workers: 2 })
-    await router.route(routeTo([pool("r1", 100, one)]))
+    const { router, address } = await inFrontOf(cleanup, [one], { retireIdle: 2_000 }, { workers: 2 })
     const before = await workersOf(router)
-    const load = underLoad(await router.address(), 8)
-    const idle = rawClient(cleanup, await router.address())
+    const load = underLoad(address, 8)
+    const idle = rawClient(cleanup, address)
     expect(await router.control("POST", "/workers")).toMatchObject({ body: { replaced: 2 } })
     const after = await until("the old ones to end", async () => {
       const now = await workersOf(router)
@@ -126,9 +126,7 @@ describe("several workers", () => {
 
   it("56: of which one is killed go on; another one takes its place and knows the table", async () => {
     const one = await named(cleanup, "one")
-    const router = await TestRouter.open(cleanup, {}, { workers: 2 })
-    await router.route(routeTo([pool("r1", 100, one)]))
-    const address = await router.address()
+    const { router, address } = await inFrontOf(cleanup, [one], {}, { workers: 2 })
     const [victim = 0, other = 0] = await workersOf(router)
     process.kill(victim, "SIGKILL")
     await until("the replacement", async () => {
@@ -142,9 +140,7 @@ describe("several workers", () => {
 
   it("count together, also what is under way", async () => {
     const slow = await instance(cleanup, () => undefined)
-    const router = await TestRouter.open(cleanup, {}, { workers: 2 })
-    await router.route(routeTo([pool("r1", 100, slow)]))
-    const address = await router.address()
+    const { router, address } = await inFrontOf(cleanup, [slow], {}, { workers: 2 })
     const clients = Array.from({ length: 4 }, () =>
       rawClient(cleanup, address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
     )
@@ -162,8 +158,7 @@ describe("several workers", () => {
 
   it("refuse an address that somebody else has, all of them, and keep the table before", async () => {
     const [one, busy] = [await named(cleanup, "one"), await named(cleanup, "busy")]
-    const router = await TestRouter.open(cleanup, {}, { workers: 2 })
-    await router.route(routeTo([pool("r1", 100, one)]))
+    const { router } = await inFrontOf(cleanup, [one], {}, { workers: 2 })
     await expect(router.route(routeTo([pool("r1", 100, one)], { listen: busy.address }))).rejects.toThrow(
       "address-in-use",
     )

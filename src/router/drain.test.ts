@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest"
 import {
   Cleanup,
   fetchFrom,
+  inFrontOf,
   instance,
   named,
   pool,
@@ -118,9 +119,8 @@ describe("a router that is asked to end", () => {
     const slow = await instance(cleanup, (_, response) => {
       finish = () => response.end("at last")
     })
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, slow)]))
-    const client = rawClient(cleanup, await router.address(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    const { router, address } = await inFrontOf(cleanup, [slow])
+    const client = rawClient(cleanup, address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     await until("the request", () => slow.seen.length > 0 || undefined)
     const ended = router.stop()
     finish()

@@ -1,7 +1,17 @@
 import { afterEach, describe, expect, it } from "vitest"
 import { Instance } from "./instance.ts"
 import { defaultLimits } from "./limits.ts"
-import { Cleanup, fetchFrom, instance, named, pool, routeTo, TestRouter, until } from "./router.fixture.ts"
+import {
+  Cleanup,
+  fetchFrom,
+  inFrontOf,
+  instance,
+  named,
+  pool,
+  routeTo,
+  TestRouter,
+  until,
+} from "./router.fixture.ts"
 import { usableOf } from "./usable.ts"
 
 const cleanup = new Cleanup()
@@ -150,9 +160,7 @@ describe("passive health", () => {
   it("51: leaves one that answers 5xx five times in a row alone, where that is wanted", async () => {
     const well = await named(cleanup, "well")
     const ill = await instance(cleanup, (_, response) => response.writeHead(500).end("ill"))
-    const router = await TestRouter.open(cleanup, { ejectAfter5xx: 5, ejection: 60_000 })
-    await router.route(routeTo([pool("r1", 100, well, ill)]))
-    const address = await router.address()
+    const { router, address } = await inFrontOf(cleanup, [well, ill], { ejectAfter5xx: 5, ejection: 60_000 })
     await until("ejection", async () => {
       await fetchFrom(address)
       return (await router.state()).instances["r1-1"]?.ejected || undefined

@@ -5,25 +5,16 @@ import {
   Cleanup,
   canned,
   fetchFrom,
+  inFrontOf,
   instance,
   named,
-  pool,
   rawClient,
   rawInstance,
-  routeTo,
-  TestRouter,
   until,
 } from "./router.fixture.ts"
 
 const cleanup = new Cleanup()
 afterEach(() => cleanup.run())
-
-/** A router in front of one instance. */
-async function inFrontOf(one: { readonly address: string }, limits = {}) {
-  const router = await TestRouter.open(cleanup, limits)
-  await router.route(routeTo([pool("r1", 100, one)]))
-  return { router, address: await router.address() }
-}
 
 const get = (path = "/", more = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`
 
@@ -33,7 +24,7 @@ describe("a request through the router", () => {
       response.setHeader("X-Seen", `${asked.method} ${asked.url} ${asked.headers["x-forwarded-for"]}`)
       response.end("hello")
     })
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const [host, port] = address.split(":")
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     cleanup.add(() => agent.destroy())
@@ -56,7 +47,7 @@ describe("a request through the router", () => {
       if (asked.url === "/length") response.setHeader("Content-Length", asked.headers["content-length"] ?? "")
       asked.pipe(response)
     })
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const body = randomBytes(3_000_000)
     const expected = body.toString("latin1")
     const sized = await fetchFrom(address, {
@@ -81,7 +72,7 @@ describe("a request through the router", () => {
       cleanup,
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n",
     )
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const client = rawClient(cleanup, address, get("/", "Connection: close\r\n"))
     await client.over
     expect(client.text()).toMatch(/\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n$/)
@@ -92,7 +83,7 @@ describe("a request through the router", () => {
       response.statusCode = Number(asked.url?.slice(1))
       response.end(response.statusCode === 200 ? "hello" : undefined)
     })
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const head = "HEAD /200 HTTP/1.1\r\nHost: x\r\n\r\n"
     const client = rawClient(
       cleanup,
@@ -113,7 +104,7 @@ describe("a request through the router", () => {
     const one = await instance(cleanup, (asked, response) => {
       setTimeout(() => response.end(`<${asked.url}>`), asked.url === "/0" ? 100 : 0)
     })
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const paths = Array.from({ length: 10 }, (_, n) => `/${n}`)
     const client = rawClient(cleanup, address, paths.map((path) => get(path)).join(""))
     await until("all answers", () => client.text().includes("</9>") || undefined)
@@ -124,7 +115,7 @@ describe("a request through the router", () => {
     const one = await instance(cleanup, (asked, response) => {
       setTimeout(() => response.end(`<${asked.url}>`), 50)
     })
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const client = rawClient(cleanup, address)
     client.socket.end(get("/a") + get("/b"))
     expect(await client.over).toBe("ended")
@@ -135,7 +126,7 @@ describe("a request through the router", () => {
     const one = await instance(cleanup, (asked, response) => {
       asked.pipe(response)
     })
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const client = rawClient(
       cleanup,
       address,
@@ -151,7 +142,7 @@ describe("a request through the router", () => {
       cleanup,
       "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
     )
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const client = rawClient(cleanup, address, get("/", "Connection: close\r\n"))
     await client.over
     expect(client.text()).toMatch(/^HTTP\/1.1 103 Early Hints\r\nLink: <\/a>\r\n\r\nHTTP\/1.1 200 OK\r\n/)
@@ -162,7 +153,7 @@ describe("a request through the router", () => {
       response.write("hel")
       response.end("lo")
     })
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const client = rawClient(cleanup, address, "GET / HTTP/1.0\r\n\r\n")
     expect(await client.over).toBe("ended")
     expect(client.text()).toMatch(/^HTTP\/1.1 200 OK\r\n[\s\S]*\r\n\r\nhello$/)
@@ -171,7 +162,7 @@ describe("a request through the router", () => {
 
   it("whose answer ends with the connection is told the end in chunks", async () => {
     const one = await canned(cleanup, "HTTP/1.1 200 OK\r\n\r\nhello", true)
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     expect((await fetchFrom(address)).body).toBe("hello")
   })
 })
@@ -184,7 +175,7 @@ describe("a message that breaks", () => {
     ["31 with a broken chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX"],
   ])("is never shown as a whole one: %s", async (_, answer) => {
     const one = await canned(cleanup, answer, true)
-    const { router, address } = await inFrontOf(one)
+    const { router, address } = await inFrontOf(cleanup, [one])
     await expect(fetchFrom(address)).rejects.toThrow()
     const client = rawClient(cleanup, address, get())
     expect(await client.over).toBe("broken")
@@ -201,7 +192,7 @@ describe("a message that breaks", () => {
     ["HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"],
   ])("from an instance is answered by the router: %j", async (answer) => {
     const one = await canned(cleanup, answer)
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const answered = await fetchFrom(address)
     expect(answered.status).toBe(502)
     expect(answered.headers["x-immunity-router"]).toBe("bad-response")
@@ -213,13 +204,13 @@ describe("a message that breaks", () => {
       cleanup,
       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
     )
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     for (let n = 0; n < 5; n++) expect((await fetchFrom(address)).body).toBe("hi")
   })
 
   it("from a client is refused, and nothing of it reaches an instance", async () => {
     const one = await named(cleanup, "one")
-    const { router, address } = await inFrontOf(one)
+    const { router, address } = await inFrontOf(cleanup, [one])
     const client = rawClient(
       cleanup,
       address,
@@ -233,7 +224,7 @@ describe("a message that breaks", () => {
 
   it("of a client with a broken chunk ends the request, and is not the instance's fault", async () => {
     const one = await instance(cleanup, (asked) => asked.resume())
-    const { router, address } = await inFrontOf(one)
+    const { router, address } = await inFrontOf(cleanup, [one])
     const client = rawClient(
       cleanup,
       address,
@@ -249,14 +240,16 @@ describe("a message that breaks", () => {
 
 describe("time", () => {
   it("is short for a head that trickles", async () => {
-    const { address } = await inFrontOf(await named(cleanup, "one"), { head: 300 })
+    const { address } = await inFrontOf(cleanup, [await named(cleanup, "one")], { head: 300 })
     const client = rawClient(cleanup, address, "GET / HT")
     expect(await client.over).toBe("ended")
     expect(client.text()).toMatch(/^HTTP\/1.1 408/)
   })
 
   it("for an answer runs out: 504, counted as the instance's", async () => {
-    const { router, address } = await inFrontOf(await instance(cleanup, () => undefined), { answer: 100 })
+    const { router, address } = await inFrontOf(cleanup, [await instance(cleanup, () => undefined)], {
+      answer: 100,
+    })
     const answered = await fetchFrom(address)
     expect(answered).toMatchObject({ status: 504, headers: { "x-immunity-router": "timeout" } })
     expect(await router.counted("r1", "r1-0")).toMatchObject({
@@ -268,7 +261,7 @@ describe("time", () => {
 
   it("for a client that never reads runs out, and nobody is blamed", async () => {
     const one = await instance(cleanup, (_, response) => response.end(Buffer.alloc(64 * 1024 * 1024)))
-    const { router, address } = await inFrontOf(one, { between: 300 })
+    const { router, address } = await inFrontOf(cleanup, [one], { between: 300 })
     const client = rawClient(cleanup, address, get())
     client.socket.pause()
     const counted = await until("the end of it", async () => {
@@ -279,7 +272,7 @@ describe("time", () => {
   })
 
   it("is not wasted on an idle connection", async () => {
-    const { address } = await inFrontOf(await named(cleanup, "one"), { idle: 100 })
+    const { address } = await inFrontOf(cleanup, [await named(cleanup, "one")], { idle: 100 })
     expect(await rawClient(cleanup, address).over).toBeDefined()
   })
 })
@@ -301,7 +294,7 @@ describe("pressure", () => {
       }
       write()
     })
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const client = rawClient(cleanup, address, get())
     client.socket.pause()
     let last = -1
@@ -318,7 +311,7 @@ describe("pressure", () => {
 
   it("of a slow instance reaches the client", async () => {
     const one = await rawInstance(cleanup, (socket) => socket.pause())
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const client = rawClient(
       cleanup,
       address,
@@ -338,7 +331,7 @@ describe("pressure", () => {
 describe("an answer before the end of the request", () => {
   it("reaches the client, and neither connection is used again", async () => {
     const one = await canned(cleanup, "HTTP/1.1 413 Too Much\r\nContent-Length: 4\r\n\r\nstop")
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const client = rawClient(
       cleanup,
       address,
@@ -360,7 +353,7 @@ describe("a client that goes away", () => {
         gone = true
       })
     })
-    const { router, address } = await inFrontOf(one)
+    const { router, address } = await inFrontOf(cleanup, [one])
     const client = rawClient(cleanup, address, get())
     await until("an answer", () => client.text().includes("a\r\n") || undefined)
     client.socket.destroy()
@@ -374,7 +367,7 @@ describe("a client that goes away", () => {
 
   it("before its answer is counted apart", async () => {
     const one = await instance(cleanup, () => undefined)
-    const { router, address } = await inFrontOf(one)
+    const { router, address } = await inFrontOf(cleanup, [one])
     const client = rawClient(cleanup, address, get())
     await until("the request", () => one.seen[0])
     client.socket.resetAndDestroy()

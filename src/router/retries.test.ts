@@ -4,6 +4,7 @@ import { mayTryAgain } from "./retry.ts"
 import {
   Cleanup,
   fetchFrom,
+  inFrontOf,
   instance,
   named,
   nobody,
@@ -44,9 +45,8 @@ describe("an instance that dies before it answers", () => {
     async (method) => {
       const one = await mute()
       const two = await mute()
-      const router = await TestRouter.open(cleanup)
-      await router.route(routeTo([pool("r1", 100, one, two)]))
-      const answered = await fetchFrom(await router.address(), { method, body: method === "POST" ? "x" : "" })
+      const { router, address } = await inFrontOf(cleanup, [one, two])
+      const answered = await fetchFrom(address, { method, body: method === "POST" ? "x" : "" })
       expect(answered).toMatchObject({ status: 502, headers: { "x-immunity-router": "reset" } })
       expect(one.heard.length + two.heard.length).toBe(1)
       const [a, b] = [await router.counted("r1", "r1-0"), await router.counted("r1", "r1-1")]
@@ -57,9 +57,7 @@ describe("an instance that dies before it answers", () => {
 
   it("28: connections that it closed meanwhile fail nobody, neither GET nor POST", async () => {
     for (const delay of [0, 1, 5]) {
-      const router = await TestRouter.open(cleanup)
-      await router.route(routeTo([pool("r1", 100, await closesAfter(delay))]))
-      const address = await router.address()
+      const { router, address } = await inFrontOf(cleanup, [await closesAfter(delay)])
       for (let n = 0; n < 20; n++) {
         expect((await fetchFrom(address)).status).toBe(200)
         expect((await fetchFrom(address, { method: "POST", body: "x" })).status).toBe(200)
@@ -83,9 +81,7 @@ describe("an instance that dies before it answers", () => {
         else socket.destroy()
       })
     })
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, one)]))
-    const address = await router.address()
+    const { router, address } = await inFrontOf(cleanup, [one])
     for (let n = 0; n < 10; n++) expect((await fetchFrom(address)).status).toBe(200)
     expect(connections).toBeGreaterThan(4)
     const counted = await router.counted("r1", "r1-0")
@@ -97,9 +93,7 @@ describe("an instance that dies before it answers", () => {
 describe("an instance that cannot be reached", () => {
   it("fails nobody while another one of its pool can be, also requests with a body", async () => {
     const one = await named(cleanup, "one")
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, { address: await nobody() }, one)]))
-    const address = await router.address()
+    const { address } = await inFrontOf(cleanup, [{ address: await nobody() }, one])
     for (let n = 0; n < 20; n++) {
       expect((await fetchFrom(address)).body).toBe("one")
       expect((await fetchFrom(address, { method: "POST", body: "x".repeat(100_000) })).body).toBe("one")
@@ -110,9 +104,7 @@ describe("an instance that cannot be reached", () => {
     const one = await named(cleanup, "one")
     const two = await named(cleanup, "two")
     await two.close()
-    const router = await TestRouter.open(cleanup, { ejection: 400 })
-    await router.route(routeTo([pool("r1", 100, one, two)]))
-    const address = await router.address()
+    const { router, address } = await inFrontOf(cleanup, [one, two], { ejection: 400 })
     const failures = async () => (await router.counted("r1", "r1-1")).errors.connect
     while ((await failures()) < 5) expect((await fetchFrom(address)).body).toBe("one")
     expect((await router.state()).instances["r1-1"]?.ejected).toBe(true)
@@ -122,9 +114,7 @@ describe("an instance that cannot be reached", () => {
   })
 
   it("is never given up when it is the last of its pool, and the answer says whose fault it is", async () => {
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, { address: await nobody() })]))
-    const address = await router.address()
+    const { router, address } = await inFrontOf(cleanup, [{ address: await nobody() }])
     for (let n = 0; n < 8; n++) {
       const answered = await fetchFrom(address)
       expect(answered).toMatchObject({
@@ -174,9 +164,7 @@ describe("a pool with nobody usable", () => {
 
   it("54: answers at once when all have too much to do", async () => {
     const slow = await instance(cleanup, () => undefined)
-    const router = await TestRouter.open(cleanup, { mostInFlight: 2 })
-    await router.route(routeTo([pool("r1", 100, slow)]))
-    const address = await router.address()
+    const { router, address } = await inFrontOf(cleanup, [slow], { mostInFlight: 2 })
     const waiting = [fetchFrom(address), fetchFrom(address)].map((one) => one.catch(() => undefined))
     while (slow.seen.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
     expect(await fetchFrom(address)).toMatchObject({

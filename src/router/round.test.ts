@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest"
 import {
   Cleanup,
   fetchFrom,
+  inFrontOf,
   pool,
   rawClient,
   rawInstance,
@@ -24,9 +25,7 @@ describe("what sockets bring in one round of the event loop", () => {
         socket.end()
       })
     })
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, one)]))
-    const address = await router.address()
+    const { address } = await inFrontOf(cleanup, [one])
     for (let round = 0; round < 5; round++) {
       const answers = await Promise.all(Array.from({ length: 60 }, () => fetchFrom(address)))
       expect(new Set(answers.map(({ status, body }) => `${status} ${body}`))).toEqual(

@@ -173,6 +173,18 @@ export class TestRouter {
   }
 }
 
+/** A router whose users all go to one pool, `r1`, of these instances: `r1-0`, `r1-1`. */
+export async function inFrontOf(
+  cleanup: Cleanup,
+  instances: readonly { readonly address: string }[],
+  limits: Partial<Limits> = {},
+  more: More = {},
+): Promise<{ readonly router: TestRouter; readonly address: string }> {
+  const router = await TestRouter.open(cleanup, limits, more)
+  await router.route(routeTo([pool("r1", 100, ...instances)]))
+  return { router, address: await router.address() }
+}
+
 export type TestInstance = {
   readonly address: string
   /** Requests that reached it. */

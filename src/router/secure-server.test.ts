@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { connect, type TLSSocket } from "node:tls"
 import { afterEach, describe, expect, it } from "vitest"
 import { first, second } from "./certificates.fixture.ts"
-import { Cleanup, instance, pool, rawClient, routeTo, TestRouter, until } from "./router.fixture.ts"
+import { Cleanup, inFrontOf, instance, rawClient, routeTo, TestRouter, until } from "./router.fixture.ts"
 
 const cleanup = new Cleanup()
 afterEach(() => cleanup.run())
@@ -24,9 +24,7 @@ async function secureRouter(workers = 0) {
   const echo = await instance(cleanup, (asked, response) =>
     response.end(`${asked.headers["x-forwarded-proto"]} ${asked.url}`),
   )
-  const router = await TestRouter.open(cleanup, {}, { tls, workers })
-  await router.route(routeTo([pool("r1", 100, echo)]))
-  return { router, address: await router.address(), tls }
+  return { ...(await inFrontOf(cleanup, [echo], {}, { tls, workers })), tls }
 }
 
 type Client = {

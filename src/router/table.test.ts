@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest"
 import {
   Cleanup,
   fetchFrom,
+  inFrontOf,
   instance,
   named,
   pool,
@@ -190,8 +191,7 @@ describe("a table", () => {
 
   it("belongs to its application: others keep theirs, and cannot take its routes or instances", async () => {
     const one = await named(cleanup, "one")
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, one)]))
+    const { router } = await inFrontOf(cleanup, [one])
     expect((await put(router, 1, 1, [routeTo([], { route: "api/prod" })], "api")).status).toBe(200)
     expect((await fetchFrom(await router.address())).body).toBe("one")
     expect(code(await put(router, 1, 2, [routeTo([])], "api"))).toEqual([422, "invalid"])
@@ -206,8 +206,7 @@ describe("an address", () => {
     cleanup.add(() => busy.close())
     await until("the port", () => busy.listening || undefined)
     const { port } = busy.address() as AddressInfo
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, await named(cleanup, "one"))]))
+    const { router } = await inFrontOf(cleanup, [await named(cleanup, "one")])
     const routes = [
       routeTo([], { route: "papi/new" }),
       routeTo([]),
@@ -229,9 +228,7 @@ describe("an address", () => {
   })
 
   it("that was chosen once stays, over tables and restarts", async () => {
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, await named(cleanup, "one"))]))
-    const address = await router.address()
+    const { router, address } = await inFrontOf(cleanup, [await named(cleanup, "one")])
     await router.route(routeTo([]), routeTo([], { route: "papi/b" }))
     expect(await router.address()).toBe(address)
     expect(await router.address("papi/b")).not.toBe(address)
@@ -263,9 +260,7 @@ describe("an address", () => {
     const one = await instance(cleanup, (_, response) => {
       setTimeout(() => response.end("done"), 100)
     })
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, one)]))
-    const address = await router.address()
+    const { router, address } = await inFrontOf(cleanup, [one])
     const idle = rawClient(cleanup, address)
     const slow = fetchFrom(address)
     await until("the request", () => one.seen[0])
@@ -324,9 +319,8 @@ describe("the release of an instance", () => {
 
   it("closes an endless answer once the deadline at weight 0 has passed, not before", async () => {
     const one = await instance(cleanup, (_, response) => void response.write("for ever"))
-    const router = await TestRouter.open(cleanup)
-    await router.route(routeTo([pool("r1", 100, one)]))
-    const client = rawClient(cleanup, await router.address(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    const { router, address } = await inFrontOf(cleanup, [one])
+    const client = rawClient(cleanup, address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     await until("the answer", () => client.text().includes("for ever") || undefined)
     expect((await router.release("r1-0", 0)).body).toMatchObject({ released: false, weight: 100 })
     await router.route()

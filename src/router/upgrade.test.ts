@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from "vitest"
 import {
   Cleanup,
+  inFrontOf,
   instance,
   pool,
   rawClient,
   rawInstance,
   routeTo,
-  TestRouter,
   until,
 } from "./router.fixture.ts"
 
@@ -28,15 +28,9 @@ const echo = () =>
     })
   })
 
-async function inFrontOf(one: { readonly address: string }, limits = {}) {
-  const router = await TestRouter.open(cleanup, limits)
-  await router.route(routeTo([pool("r1", 100, one)]))
-  return { router, address: await router.address() }
-}
-
 describe("an upgraded connection", () => {
   it("carries bytes both ways, early ones too, and each way ends for itself", async () => {
-    const { router, address } = await inFrontOf(await echo())
+    const { router, address } = await inFrontOf(cleanup, [await echo()])
     const client = rawClient(cleanup, address, `${ask}early|`)
     await until("the echo", () => client.text().endsWith("hello|early|") || undefined)
     expect(client.text().startsWith(agreed)).toBe(true)
@@ -50,7 +44,7 @@ describe("an upgraded connection", () => {
 
   it("holds its instance until the deadline, then it is closed and the instance released", async () => {
     const one = await echo()
-    const { router, address } = await inFrontOf(one)
+    const { router, address } = await inFrontOf(cleanup, [one])
     const client = rawClient(cleanup, address, ask)
     await until("the tunnel", () => client.text().includes("hello|") || undefined)
     await router.route(routeTo([pool("r2", 100, one), pool("r1", 0, one)]))
@@ -66,7 +60,7 @@ describe("an upgraded connection", () => {
 
   it("that the instance does not want is a request like others", async () => {
     const one = await instance(cleanup, (asked, response) => response.end(`<${asked.url}>`))
-    const { address } = await inFrontOf(one)
+    const { address } = await inFrontOf(cleanup, [one])
     const client = rawClient(
       cleanup,
       address,
@@ -77,7 +71,7 @@ describe("an upgraded connection", () => {
   })
 
   it("that is silent for too long is closed", async () => {
-    const { router, address } = await inFrontOf(await echo(), { tunnel: 200 })
+    const { router, address } = await inFrontOf(cleanup, [await echo()], { tunnel: 200 })
     const client = rawClient(cleanup, address, ask)
     await client.over
     await until("its end", async () => (await router.counted("r1", "r1-0")).inFlight === 0 || undefined)

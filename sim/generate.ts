@@ -186,7 +186,7 @@ function happeningOf(chance: Chance, kind: Happening["kind"], site: string): Hap
     case "sick-world":
       return { at, kind, forMs }
     case "instance-flap":
-      return { at, kind, pick, forMs: Math.min(forMs, 8_000) }
+      return { at, kind, pick, forMs: Math.min(forMs, 16_000) }
     case "router-restart":
       return { at, kind }
     case "router-unreachable":

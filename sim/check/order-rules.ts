@@ -1,4 +1,4 @@
-import type { InstanceSpec, JobSpec, RouteSpec } from "../../src/core/pipeline/effects.ts"
+import type { InstanceSpec, JobSpec, PoolSpec, RouteSpec } from "../../src/core/pipeline/effects.ts"
 import type { Lease } from "../../src/ports/leases.ts"
 import type { Fence } from "../../src/ports/router.ts"
 import type { Cluster } from "../cluster.ts"
@@ -152,10 +152,7 @@ export class OrderRules {
     const { server, timeline } = this.#cluster
     const { log } = this.#checks
     const stable = log.stable.get(`${app}/${region}`)
-    const flapping = [...server.instances.values()].some(
-      ({ unreadyUntil }) => unreadyUntil > timeline.now - 5_000,
-    )
-    if (route.pools.length === 0 && stable !== undefined && !flapping) {
+    if (route.pools.length === 0 && stable !== undefined) {
       const idle = [...server.instances.values()].find(
         (instance) =>
           instance.app === app &&
@@ -199,7 +196,7 @@ export class OrderRules {
 
   arrived(verb: string, fence: Fence, what: unknown, answer: { readonly kind: string }): void {
     if (answer.kind === "refused" || answer.kind === "busy") return
-    const { server, timeline } = this.#cluster
+    const { server } = this.#cluster
     const say = (rule: string, text: string): void =>
       this.#checks.violated(rule, `${verb} took effect: ${text}`)
     if (fence.epoch < this.#seenEpoch)
@@ -210,15 +207,28 @@ export class OrderRules {
     if (verb === "start") this.#surge(fence.app, (what as InstanceSpec).region, say)
     if (verb !== "routes") return
     for (const route of what as readonly RouteSpec[]) {
-      for (const { id } of route.pools.flatMap((pool) => pool.instances)) {
-        const instance = server.instances.get(id)
-        if (!instance || (instance.stopped && !server.lost.has(id)) || instance.readyAt > timeline.now)
-          say("I1", `${route.route} names ${id}, which is not ready`)
-        const failing =
-          instance && instance.unreadyUntil > timeline.now && timeline.now - instance.unreadySince > 9_000
-        if (failing && !this.#slow()) say("I1", `${route.route} names ${id}, whose probe has failed for long`)
-        if (server.released.has(id)) say("I4", `${route.route} names ${id}, which was released`)
-      }
+      for (const pool of route.pools) this.#named(route, pool, say)
+    }
+  }
+
+  /** Only what is ready, or was until just now; of an old pool with nobody ready those that run. */
+  #named(route: RouteSpec, pool: PoolSpec, say: (rule: string, text: string) => void): void {
+    const { server, timeline } = this.#cluster
+    const failing = (id: string): boolean => {
+      const instance = server.instances.get(id)
+      return (instance?.unreadyUntil ?? 0) > timeline.now
+    }
+    const lastResort = pool.pool === route.stable && pool.instances.every(({ id }) => failing(id))
+    for (const { id } of pool.instances) {
+      const instance = server.instances.get(id)
+      if (!instance || (instance.stopped && !server.lost.has(id)) || instance.readyAt > timeline.now)
+        say("I1", `${route.route} names ${id}, which is not ready`)
+      const long = (since: number): boolean => timeline.now - since > 9_000 && !this.#slow()
+      if (instance?.endedAt !== undefined && long(instance.endedAt))
+        say("I1", `${route.route} names ${id}, which ended`)
+      if (instance && failing(id) && !lastResort && long(instance.unreadySince))
+        say("I1", `${route.route} names ${id}, whose probe has failed for long`)
+      if (server.released.has(id)) say("I4", `${route.route} names ${id}, which was released`)
     }
   }
 

@@ -72,9 +72,31 @@ export const inTheCore: readonly Mutant[] = [
   one(
     "traffic goes to what is not healthy",
     traffic,
-    '      instance.state === "ready" &&\n',
+    "      instance.state === state &&\n",
     "",
     "instance-flap",
+  ),
+  one(
+    "the last of the old pool loses its users when its probe fails",
+    traffic,
+    'inRoute(app, region, region.stable, "unready")',
+    "[]",
+    "instance-flap",
+  ),
+  one(
+    "what ended keeps its users",
+    traffic,
+    'inRoute(app, region, region.stable, "unready")',
+    'inRoute(app, region, region.stable, "ended")',
+    "instance-crash",
+  ),
+  one(
+    "users go back to a pool with nobody in it",
+    traffic,
+    "takers === 0 ? 100 : Math.min",
+    "Math.min",
+    "instance-crash",
+    '"errors"',
   ),
   one("traffic goes to what is on its way out", traffic, "      !instance.retired &&\n", ""),
   one(

@@ -9,6 +9,12 @@ const worse = verdict("worse", true)
 const instances = (world: CoreWorld, name: string) =>
   Object.values(world.state.regions.find((known) => known.name === name)?.instances ?? {})
 
+/** What the router is told about a region. */
+const routed = (world: CoreWorld, region: string) => {
+  const [table] = world.wants().filter((effect) => effect.kind === "set-routes")
+  return table?.routes.find(({ route }) => route === routeName("papi", region))?.pools
+}
+
 /** The second release stands at half of prod4, which has two instances. */
 function atProd4(): CoreWorld {
   const { world } = atProd3()
@@ -55,6 +61,22 @@ describe("pools and traffic", () => {
     expect(instances(world, "prod4").filter(({ pool }) => pool === rollout?.from)).toHaveLength(2)
   })
 
+  it("E36: an old pool that dies while users are on their way back to it is given nobody before it lives again", () => {
+    const world = atProd4()
+    const rollout = active(world, "prod4")
+    for (const { id, pool } of instances(world, "prod4")) if (pool === rollout?.from) world.crash(id)
+    world.look([worse])
+    world.observe()
+    expect(active(world, "prod4")?.phase.name).toBe("aborting")
+    expect(routed(world, "prod4")?.filter(({ weight }) => weight > 0)).toMatchObject([
+      { pool: `r${rollout?.number}`, weight: 100, instances: [{}] },
+    ])
+    world.settle()
+    expect(routed(world, "prod4")).toMatchObject([
+      { pool: `r${rollout?.from}`, weight: 100, instances: [{}, {}] },
+    ])
+  })
+
   it("E37: an instance that flaps loses its share at once, and no step is taken on it", () => {
     const { world, rollout } = atProd3()
     const { number } = rollout()
@@ -67,6 +89,20 @@ describe("pools and traffic", () => {
     world.turns(2)
     expect(weights(world, "prod3")?.[number]).toBe(50)
     expect(rollout().phase).toMatchObject({ name: before.name, step: 0 })
+  })
+
+  it("E37: an instance that flaps keeps its users where nobody else could take them", () => {
+    const world = served()
+    const [only] = instances(world, "prod3")
+    const before = routed(world, "prod3")
+    world.fail(only?.id ?? "")
+    world.turns(2)
+    expect(instances(world, "prod3")).toMatchObject([{ id: only?.id, state: "unready" }])
+    expect(routed(world, "prod3")).toEqual(before)
+    expect(routed(world, "prod3")).toMatchObject([{ weight: 100, instances: [{ id: only?.id }] }])
+    world.crash(only?.id ?? "")
+    world.observe()
+    expect(routed(world, "prod3")).toEqual([])
   })
 
   it("E38: what gets bad after everybody has it still goes back: it is watched at 100 %", () => {

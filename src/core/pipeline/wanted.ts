@@ -2,7 +2,7 @@ import type { Instant } from "../model/time.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
 import { stageOf } from "../rollout/looked.ts"
 import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
-import { servingInstances, targetWeights, trafficStep } from "../rollout/traffic.ts"
+import { routedInstances, targetWeights, trafficStep } from "../rollout/traffic.ts"
 import type { Application, Instance, Region } from "./application.ts"
 import type { Effect, MeasureSpec, PoolSpec, RouteSpec, Wanted } from "./effects.ts"
 import { poolName, previewName, routeName } from "./input.ts"
@@ -91,7 +91,7 @@ function regionRoute(app: Application, region: Region): RouteSpec | undefined {
 const poolSpec = (app: Application, region: Region, pool: number, weight: number): PoolSpec => ({
   pool: poolName(pool),
   weight,
-  instances: servingInstances(app, region, pool).flatMap(({ id, address }) =>
+  instances: routedInstances(app, region, pool, weight).flatMap(({ id, address }) =>
     address ? [{ id, address }] : [],
   ),
 })

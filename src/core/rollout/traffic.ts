@@ -4,13 +4,39 @@ import { underway } from "./evolve-rollout.ts"
 import { type Rollout, regionPolicy } from "./rollout.ts"
 
 /** The instances of a pool that may meet traffic now: healthy, wanted, and their step has come. */
-export function servingInstances(app: Application, region: Region, pool: RolloutNumber): readonly Instance[] {
+const servingInstances = (app: Application, region: Region, pool: RolloutNumber) =>
+  inRoute(app, region, pool, "ready")
+
+/** Those of the old pool that were well last and still run. */
+const lastResort = (app: Application, region: Region): readonly Instance[] =>
+  region.stable === undefined ? [] : inRoute(app, region, region.stable, "unready")
+
+/**
+ * The instances that the route names for a pool of this weight. Where it gives users to an old pool with nobody
+ * healthy in it, those whose probe fails: a bad answer is better than none. A candidate that is not well gets nobody.
+ */
+export function routedInstances(
+  app: Application,
+  region: Region,
+  pool: RolloutNumber,
+  weight: number,
+): readonly Instance[] {
+  const healthy = servingInstances(app, region, pool)
+  return healthy.length === 0 && weight > 0 && pool === region.stable ? lastResort(app, region) : healthy
+}
+
+function inRoute(
+  app: Application,
+  region: Region,
+  pool: RolloutNumber,
+  state: Instance["state"],
+): readonly Instance[] {
   const rollout = app.rollouts[pool]
   const step = rollout ? trafficStep(rollout) : -1
   return Object.values(region.instances).filter(
     (instance) =>
       instance.pool === pool &&
-      instance.state === "ready" &&
+      instance.state === state &&
       instance.address !== undefined &&
       !instance.retired &&
       instance.step <= step,
@@ -53,9 +79,17 @@ function askedShare(rollout: Rollout): number {
 
 /**
  * What the route's weights should be, in percent, by pool. A weight never exceeds the healthy share of its
- * pool; a pool with nobody healthy gets nothing while another can serve. Sums to 100, or is empty.
+ * pool; a pool with nobody healthy gets nothing while another can serve. With nobody healthy at all the old pool
+ * keeps its users as long as it runs: its probe may fail for less than they do. Sums to 100, or is empty.
  */
 export function targetWeights(app: Application, region: Region): Readonly<Record<RolloutNumber, number>> {
+  const weights = healthyWeights(app, region)
+  const { stable } = region
+  if (stable === undefined || Object.keys(weights).length > 0) return weights
+  return lastResort(app, region).length > 0 ? { [stable]: 100 } : {}
+}
+
+function healthyWeights(app: Application, region: Region): Readonly<Record<RolloutNumber, number>> {
   const { stable, active } = region
   const rollout = active === undefined ? undefined : app.rollouts[active]
   const old = stable === undefined ? 0 : servingInstances(app, region, stable).length
@@ -64,7 +98,7 @@ export function targetWeights(app: Application, region: Region): Readonly<Record
     return active !== undefined && rollout && askedShare(rollout) > 0 && fresh > 0 ? { [active]: 100 } : {}
   if (active === undefined || !rollout) return old > 0 ? { [stable]: 100 } : {}
   const leaving = rollout.phase.name === "aborting" || rollout.phase.name === "rolling-back"
-  if (leaving) return leavingWeights(region, rollout, stable, active, old, fresh)
+  if (leaving) return leavingWeights(app, region, rollout, stable, active, old, fresh)
   const { size } = regionPolicy(rollout)
   let share = Math.min(askedShare(rollout), fresh / size)
   if (old === 0 && fresh > 0 && askedShare(rollout) > 0) share = 1
@@ -76,6 +110,7 @@ export function targetWeights(app: Application, region: Region): Readonly<Record
 
 /** Back at once when half of the old pool is healthy; before that a bad answer is better than none. */
 function leavingWeights(
+  app: Application,
   region: Region,
   rollout: Rollout,
   stable: RolloutNumber,
@@ -86,6 +121,7 @@ function leavingWeights(
   const { size } = regionPolicy(rollout)
   const had = region.weights[active] ?? 0
   if (old * 2 >= size || fresh === 0 || had === 0) return old > 0 ? { [stable]: 100, [active]: 0 } : {}
-  const percent = Math.min(had, Math.round((1 - old / size) * 100))
+  const takers = old + lastResort(app, region).length
+  const percent = takers === 0 ? 100 : Math.min(had, Math.round((1 - old / size) * 100))
   return { [stable]: 100 - percent, [active]: percent }
 }

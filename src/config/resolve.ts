@@ -106,6 +106,9 @@ function pinned(region: RegionFile, pins: Partial<RegionFile> | undefined): Regi
   return rest
 }
 
+/** A GET that ends something: asked for twice it might do so for somebody. */
+const neverCopied = ["*/logout*", "*/log-out*", "*/signout*", "*/sign-out*", "*/unsubscribe*"]
+
 function regionOf(
   region: RegionFile,
   production: boolean,
@@ -137,6 +140,8 @@ function regionOf(
       from: mirror.from,
       sample: "sample" in mirror && mirror.sample ? shareOf(mirror.sample) : 1,
       timeout: duration("timeout" in mirror ? mirror.timeout : undefined, "2s"),
+      deny: [...neverCopied, ...(("deny" in mirror ? mirror.deny : undefined) ?? [])],
+      headers: ("headers" in mirror ? mirror.headers : undefined) ?? [],
     },
     compare: compared ? compareOf(region.compare, control) : undefined,
     bake: duration(region.bake, production ? "5m" : "0s"),

@@ -22,6 +22,15 @@ const perMinute = Type.String({
   description: "a number a minute, above 0, such as 5/min",
 })
 const memory = Type.String({ pattern: "^[0-9]+ ?(MB|GB)$", description: "an amount of memory such as 256MB" })
+const pathPattern = Type.String({
+  pattern: "^[/*][!-~]{0,300}$",
+  description: "a path such as /once/*, where a star is any text",
+})
+/** A copy must not act in anybody's name. */
+const harmlessHeader = Type.String({
+  pattern: "^(?!(authorization|cookie|proxy-authorization|x-api-key)$)[a-z0-9][a-z0-9-]{0,60}$",
+  description: "the name of a header field in small letters, of none that says who asks",
+})
 const command = Type.String({ minLength: 1, maxLength: 10_000 })
 const whole = Type.Integer({ minimum: 1, maximum: 10_000 })
 const verdict = Type.Union(["ok", "worse", "unsure", "nodata"].map((kind) => Type.Literal(kind)))
@@ -74,7 +83,16 @@ const RegionSchema = Type.Object(
     mirror: maybe(
       Type.Union([
         Type.String(),
-        Type.Object({ from: Type.String(), sample: maybe(share), timeout: maybe(duration) }, strict),
+        Type.Object(
+          {
+            from: Type.String(),
+            sample: maybe(share),
+            timeout: maybe(duration),
+            deny: maybe(Type.Array(pathPattern, { maxItems: 100 })),
+            headers: maybe(Type.Array(harmlessHeader, { maxItems: 20 })),
+          },
+          strict,
+        ),
       ]),
     ),
     compare: maybe(Compare),

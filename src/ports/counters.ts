@@ -1,3 +1,4 @@
+import type { CopiedRequest } from "../core/answers/copied.ts"
 import type { InstanceId } from "../core/model/ids.ts"
 import type { Histogram } from "../core/model/measurement.ts"
 import type { Instant } from "../core/model/time.ts"
@@ -15,6 +16,8 @@ export type MirrorCounters = {
   readonly to: string
   readonly sent: number
   readonly dropped: number
+  /** A sample of what was copied in the last seconds, where the route asks for it; oldest first. */
+  readonly recent?: readonly CopiedRequest[] | undefined
   /** The same requests, on either side of the copy. */
   readonly primary: Counters
   readonly candidate: Counters

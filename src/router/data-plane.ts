@@ -7,6 +7,7 @@ import type { Marks } from "./health-watch.ts"
 import { Instance, type Mark } from "./instance.ts"
 import type { Limits } from "./limits.ts"
 import { isCopyable, sendCopy } from "./mirror.ts"
+import { mayCopy, Recent, strippedFor } from "./mirror-choice.ts"
 import { MirrorCounters } from "./mirror-counters.ts"
 import { writeOwnAnswer } from "./own-answer.ts"
 import { Route } from "./route.ts"
@@ -17,7 +18,11 @@ import type { Ticking, Traffic } from "./traffic.ts"
 
 const countersKept = 60_000
 
-type Mirroring = { readonly counters: MirrorCounters; readonly nextPoint: () => number }
+type Mirroring = {
+  readonly counters: MirrorCounters
+  readonly nextPoint: () => number
+  readonly recent: Recent
+}
 
 /** Everything that requests go through. It is told tables and asked for counts; it decides nothing else. */
 export class DataPlane {
@@ -58,10 +63,12 @@ export class DataPlane {
       userId: () => randomUUID(),
       copy: (route, head, origin) => {
         const { mirror } = route.table
-        if (!mirror || !isCopyable(head)) return undefined
-        const { counters, nextPoint } = this.#mirroring(route.name, mirror.to)
+        if (!mirror || !isCopyable(head) || !mayCopy(mirror, head.target)) return undefined
+        const { counters, nextPoint, recent } = this.#mirroring(route.name, mirror.to)
         if (nextPoint() >= mirror.sample) return undefined
-        return sendCopy(this.#traffic, this.#routes.get(mirror.to), counters, mirror.timeoutMs, head, origin)
+        const copy = strippedFor(mirror, head)
+        if (mirror.tell) recent.see(copy, head.host ?? origin.listener)
+        return sendCopy(this.#traffic, this.#routes.get(mirror.to), counters, mirror.timeoutMs, copy, origin)
       },
     }
     this.#timer = setInterval(() => this.#tick(), limits.tick)
@@ -182,8 +189,9 @@ export class DataPlane {
 
   stats(): Stats {
     const routes = [...this.#counters].map(([name, counters]) => {
-      const mirror = this.#mirrors.get(name)?.counters
-      return [name, { ...counters.toJSON(), ...(mirror ? { mirror: mirror.toJSON() } : {}) }] as const
+      const mirroring = this.#mirrors.get(name)
+      const mirror = mirroring && { ...mirroring.counters.toJSON(), recent: mirroring.recent.read() }
+      return [name, { ...counters.toJSON(), ...(mirror ? { mirror } : {}) }] as const
     })
     return { boot: this.#boot, at: Date.now(), routes: Object.fromEntries(routes) }
   }
@@ -231,7 +239,11 @@ export class DataPlane {
   #mirroring(route: string, to: string): Mirroring {
     let mirroring = this.#mirrors.get(route)
     if (mirroring?.counters.to !== to) {
-      mirroring = { counters: new MirrorCounters(to), nextPoint: evenPoints(Math.random()) }
+      mirroring = {
+        counters: new MirrorCounters(to),
+        nextPoint: evenPoints(Math.random()),
+        recent: new Recent(),
+      }
       this.#mirrors.set(route, mirroring)
     }
     return mirroring

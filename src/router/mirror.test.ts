@@ -10,7 +10,7 @@ import {
   TestRouter,
   until,
 } from "./router.fixture.ts"
-import type { RouteTable } from "./table.ts"
+import type { MirrorTable, RouteTable } from "./table.ts"
 
 const cleanup = new Cleanup()
 afterEach(() => cleanup.run())
@@ -20,11 +20,7 @@ type At = { readonly address: string }
 const preview = (candidate: At | undefined): RouteTable =>
   routeTo(candidate ? [pool("r2", 100, candidate)] : [], { route: "papi/sandbox/preview" })
 
-async function mirroring(
-  primary: At,
-  candidate: At | undefined,
-  more: { sample?: number; timeoutMs?: number } = {},
-) {
+async function mirroring(primary: At, candidate: At | undefined, more: Partial<MirrorTable> = {}) {
   const router = await TestRouter.open(cleanup)
   const mirror = { to: "papi/sandbox/preview", sample: 1, timeoutMs: 1_000, ...more }
   await router.route(routeTo([pool("r1", 100, primary)], { mirror }), preview(candidate))
@@ -62,6 +58,37 @@ describe("a mirror", () => {
     }
     expect(primary.seen).toHaveLength(10)
     expect(primary.seen.every((asked) => asked.headers["x-mirror"] === undefined)).toBe(true)
+  })
+
+  it("leaves out denied paths, also where they are written in another way", async () => {
+    const candidate = await named(cleanup, "candidate")
+    const { router, address } = await mirroring(await named(cleanup, "primary"), candidate, {
+      deny: ["/logout", "*/once/*", "/a.b"],
+    })
+    const denied = ["/logout", "/LogOut?now", "/%6cogout", "/x/once/17", "/x/%6Fnce/17", "/%zz", "/a.b"]
+    const copied = ["/logout/all", "/once", "/axb", "/?/logout"]
+    for (const path of [...denied, ...copied]) expect((await fetchFrom(address, { path })).status).toBe(200)
+    await settled(router)
+    expect(candidate.seen.map(({ url }) => url).sort()).toEqual([...copied].sort())
+  })
+
+  it("tells a sample of what it copied, without anybody's identity, only where that is asked for", async () => {
+    const primary = await named(cleanup, "primary")
+    const headers = { cookie: "b", accept: "d", "x-tenant": "t", "if-none-match": "e" }
+    const quiet = await mirroring(primary, await named(cleanup, "candidate"))
+    await fetchFrom(quiet.address, { path: "/items?page=2", headers })
+    await settled(quiet.router)
+    expect((await quiet.router.mirrored()).recent).toEqual([])
+    const telling = await mirroring(primary, await named(cleanup, "candidate"), {
+      tell: true,
+      headers: ["x-tenant"],
+    })
+    for (let n = 0; n < 30; n++) await fetchFrom(telling.address, { path: "/items?page=2", headers })
+    await settled(telling.router)
+    const { recent = [] } = await telling.router.mirrored()
+    expect(recent[0]).toMatchObject({ method: "GET", target: "/items?page=2" })
+    expect(recent[0]?.headers).toEqual({ host: telling.address, accept: "d", "x-tenant": "t" })
+    expect(recent.length).toBeLessThan(30)
   })
 
   it("counts the same requests on both sides, and the candidate's in its own pool too", async () => {

@@ -136,6 +136,9 @@ function readMirror(value: unknown, where: string): MirrorTable {
     to: text(mirror.to, `${where}.to`),
     sample: number(mirror.sample, `${where}.sample`, 0, 1),
     timeoutMs: number(mirror.timeoutMs, `${where}.timeoutMs`, 1, 3_600_000),
+    ...(mirror.deny === undefined ? {} : { deny: texts(mirror.deny, `${where}.deny`) }),
+    ...(mirror.headers === undefined ? {} : { headers: texts(mirror.headers, `${where}.headers`) }),
+    ...(mirror.tell === true ? { tell: true } : {}),
   }
 }
 
@@ -150,6 +153,9 @@ function readHealth(value: unknown, where: string): HealthTable {
     fall: number(health.fall, `${where}.fall`, 1, 100),
   }
 }
+
+const texts = (value: unknown, where: string): readonly string[] =>
+  list(value, where).map((one, at) => text(one, `${where}[${at}]`))
 
 const readAlways = (value: unknown, where: string): readonly Always[] =>
   list(value, where).map((one, at) => {

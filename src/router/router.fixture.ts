@@ -7,7 +7,7 @@ import { join } from "node:path"
 import type { CountersJson } from "./counters.ts"
 import type { Limits } from "./limits.ts"
 import { type RunningRouter, type StartRouter, startRouter } from "./main.ts"
-import type { MirrorJson } from "./mirror-counters.ts"
+import type { MirrorStats } from "./stats.ts"
 import type { Fence, PoolTable, RouteTable } from "./table.ts"
 
 export type Told = { readonly status: number; readonly body: unknown }
@@ -30,7 +30,7 @@ export type SeenStats = {
         readonly pools: Readonly<Record<string, Readonly<Record<string, CountersJson>>>>
         readonly own: Readonly<Record<string, number>>
         readonly fellBack: Readonly<Record<string, number>>
-        readonly mirror?: MirrorJson
+        readonly mirror?: MirrorStats
       }
     >
   >
@@ -160,7 +160,7 @@ export class TestRouter {
     return found
   }
 
-  async mirrored(route = "papi/prod"): Promise<MirrorJson> {
+  async mirrored(route = "papi/prod"): Promise<MirrorStats> {
     const found = (await this.stats()).routes[route]?.mirror
     if (!found) throw new Error(`${route} counts no mirror`)
     return found

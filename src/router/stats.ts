@@ -1,5 +1,6 @@
 import type { CountersJson } from "./counters.ts"
 import type { SparseHistogram } from "./histogram.ts"
+import type { Told } from "./mirror-choice.ts"
 import type { MirrorJson, SideJson } from "./mirror-counters.ts"
 
 export type RouteStats = {
@@ -8,8 +9,11 @@ export type RouteStats = {
   readonly own: Readonly<Record<string, number>>
   /** By pool: its users who went to the stable one, because nobody of it could be asked. */
   readonly fellBack: Readonly<Record<string, number>>
-  readonly mirror?: MirrorJson
+  readonly mirror?: MirrorStats
 }
+
+/** `recent`: requests that were copied in the last seconds, where the table asks for them. */
+export type MirrorStats = MirrorJson & { readonly recent?: readonly Told[] }
 
 /** Everything that was counted since the router started. */
 export type Stats = {
@@ -46,9 +50,12 @@ const mergeCounters = (a: CountersJson, b: CountersJson): CountersJson => ({
 })
 
 /** A mirror that was led elsewhere began anew: what was counted for another target says nothing of this one. */
-function mergeMirror(a: MirrorJson, b: MirrorJson): MirrorJson {
+function mergeMirror(a: MirrorStats, b: MirrorStats): MirrorStats {
   if (a.to !== b.to) return b
   return {
+    recent: [...(a.recent ?? []), ...(b.recent ?? [])]
+      .sort((one, other) => one.at - other.at)
+      .slice(-mostTold),
     to: a.to,
     sent: a.sent + b.sent,
     dropped: a.dropped + b.dropped,
@@ -58,6 +65,8 @@ function mergeMirror(a: MirrorJson, b: MirrorJson): MirrorJson {
     candidate: mergeSides(a.candidate, b.candidate),
   }
 }
+
+const mostTold = 20
 
 const mergeSides = (a: SideJson, b: SideJson): SideJson => ({
   requests: a.requests + b.requests,

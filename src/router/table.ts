@@ -35,6 +35,12 @@ export type MirrorTable = {
   /** Share of the read-only requests that is copied, 0 to 1. */
   readonly sample: number
   readonly timeoutMs: number
+  /** Paths that are never asked for twice: `/logout`, `/once/*`. A star is any text. */
+  readonly deny?: readonly string[]
+  /** Header fields that a copy carries besides the harmless ones. */
+  readonly headers?: readonly string[]
+  /** Whether a sample of what is copied is told with the counts, for whoever compares answers. */
+  readonly tell?: boolean
 }
 
 /** One address and how its requests are split over pools. A route without pools answers 503. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { readFields } from "./fields.ts"
 import { noBody } from "./framing.ts"
+import { strippedFor } from "./mirror-choice.ts"
 import { readRequestHead } from "./request-head.ts"
 import { readResponseHead } from "./response-head.ts"
 import { writeMirrorHead, writeRequestHead, writeResponseHead, writeTrailers } from "./write-head.ts"
@@ -79,11 +80,13 @@ describe("a request towards an instance", () => {
 describe("a copy of a request", () => {
   it("carries nobody's identity and says what it is", () => {
     const head = request(
-      "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nCookie: b\r\nX-Api-Key: c\r\nProxy-Authorization: d\r\nX-Mirror: no\r\nAccept: e\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nCookie: b\r\nX-Api-Key: c\r\nProxy-Authorization: d\r\nX-Session: f\r\nX-Tenant: g\r\nX-Mirror: no\r\nAccept: e\r\n\r\n",
     )
-    const text = writeMirrorHead(head, origin)
-    expect(text).not.toMatch(/authorization|cookie|api-key|no\r/i)
+    const mirror = { to: "preview", sample: 1, timeoutMs: 1_000, headers: ["X-Tenant"] }
+    const text = writeMirrorHead(strippedFor(mirror, head), origin)
+    expect(text).not.toMatch(/authorization|cookie|api-key|session|no\r/i)
     expect(text).toContain("Accept: e\r\n")
+    expect(text).toContain("X-Tenant: g\r\n")
     expect(text.endsWith("X-Mirror: 1\r\n\r\n")).toBe(true)
   })
 })

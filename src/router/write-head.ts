@@ -36,9 +36,6 @@ const neverTrailer = new Set([
   "cache-control",
 ])
 
-/** A copy carries nobody's identity: what it causes would happen in their name a second time. */
-const credentials = new Set(["authorization", "cookie", "x-api-key", "proxy-authorization"])
-
 export type Origin = {
   /** Of the client; undefined when it is gone already. */
   readonly address: string | undefined
@@ -88,14 +85,9 @@ export function writeRequestHead(head: RequestHead, origin: Origin): string {
   return `${text}\r\n`
 }
 
-/** The copy of a read-only request, without anybody's identity. */
-export function writeMirrorHead(head: RequestHead, origin: Origin): string {
-  const fields = head.fields.filter(
-    ({ lower }) => !credentials.has(lower) && lower !== "expect" && lower !== "x-mirror",
-  )
-  const copy = writeRequestHead({ ...head, fields, upgrade: undefined }, origin)
-  return `${copy.slice(0, -2)}X-Mirror: 1\r\n\r\n`
-}
+/** The copy of a read-only request; who copies has taken out of it what says who asks. */
+export const writeMirrorHead = (head: RequestHead, origin: Origin): string =>
+  `${writeRequestHead(head, origin).slice(0, -2)}X-Mirror: 1\r\n\r\n`
 
 export type AnswerShape = {
   /** How the body goes to the client. */

@@ -338,7 +338,7 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
     it("copies what is read, marked and without anybody's identity, and counts both sides of the same requests", async () => {
       const [a, b] = [await instance("a"), await instance("b")]
       const prod = routeTo([pool("r1", 100, { a })], {
-        mirror: { to: "papi/preview", sample: 1, timeout: 1_000 },
+        mirror: { to: "papi/preview", sample: 1, timeout: 1_000, deny: ["*/logout*"], tell: true },
       })
       await set(prod, routeTo([pool("p1", 100, { b })], { route: "papi/preview" }))
       const address = await listener()
@@ -347,7 +347,8 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
         authorization: "Basic eDp5",
         accept: "text/plain",
       }
-      for (const path of ["/a?x=%20%2F", "/bad", "/c"]) await users.get(address, path, secret)
+      for (const path of ["/logout?x", "/a?x=%20%2F", "/bad", "/log%6Fut", "/c"])
+        await users.get(address, path, secret)
       const mirror = await until("the copies", async () => {
         const found = (await router.counters(signal())).routes["papi/prod"]?.mirror
         return found && found.candidate.requests >= 3 ? found : undefined
@@ -367,7 +368,10 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
         expect(headers).not.toHaveProperty("authorization")
         expect(headers).not.toHaveProperty("x-immunity-copy")
       }
-      expect(a.asked.map(({ headers }) => headers["x-mirror"])).toEqual([undefined, undefined, undefined])
+      expect(a.asked.map(({ headers }) => headers["x-mirror"])).toEqual(Array(5).fill(undefined))
+      const [told] = mirror.recent ?? []
+      expect(told).toMatchObject({ method: "GET", target: "/a?x=%20%2F", headers: { accept: "text/plain" } })
+      expect(Object.keys(told?.headers ?? {})).not.toContain("cookie")
     })
 
     it("answers users as before while the candidate of their copies hangs, and drops what is too much", async () => {

@@ -108,6 +108,10 @@ export type MirrorPolicy = {
   /** Share of the read-only requests that is copied, 0 to 1. */
   readonly sample: number
   readonly timeout: Duration
+  /** Paths that are never asked for twice; a star is any text. */
+  readonly deny?: readonly string[] | undefined
+  /** Header fields that a copy carries besides the harmless ones; none of them says who asks. */
+  readonly headers?: readonly string[] | undefined
 }
 
 /** `previous`, `peers`: the old pool of the same route. A region's name: the mirrored requests there. */

@@ -77,7 +77,20 @@ export type RouteSpec = {
   readonly pools: readonly PoolSpec[]
   /** The pool that takes over when the chosen one has nobody usable; never the other way round. */
   readonly stable: string | undefined
-  readonly mirror: { readonly to: string; readonly sample: number; readonly timeout: Duration } | undefined
+  readonly mirror: MirrorSpec | undefined
+}
+
+export type MirrorSpec = {
+  readonly to: string
+  /** Share of the read-only requests, 0 to 1. */
+  readonly sample: number
+  readonly timeout: Duration
+  /** Paths that are never asked for twice; a star is any text. */
+  readonly deny?: readonly string[] | undefined
+  /** Header fields that a copy carries besides the harmless ones; a router may know none but those. */
+  readonly headers?: readonly string[] | undefined
+  /** Whether the counters tell a sample of what is copied, so that answers can be compared. */
+  readonly tell?: boolean | undefined
 }
 
 export type PoolSpec = {

@@ -101,7 +101,16 @@ function mirrorOf(app: Application, source: Region): RouteSpec["mirror"] {
   for (const rollout of active(app)) {
     const { mirror } = regionPolicy(rollout)
     if (mirror?.from !== source.name || underway(rollout.phase)?.name !== "mirroring") continue
-    return { to: previewName(app.app, rollout.region), sample: mirror.sample, timeout: mirror.timeout }
+    const { sample, timeout, deny, headers } = mirror
+    const tell = rollout.policy.metrics.some(({ kind }) => kind === "answers")
+    return {
+      to: previewName(app.app, rollout.region),
+      sample,
+      timeout,
+      ...(deny ? { deny } : {}),
+      ...(headers ? { headers } : {}),
+      ...(tell ? { tell } : {}),
+    }
   }
   return undefined
 }

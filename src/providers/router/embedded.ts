@@ -1,5 +1,5 @@
 import { join } from "node:path"
-import type { RouteSpec } from "../../core/pipeline/effects.ts"
+import type { MirrorSpec, RouteSpec } from "../../core/pipeline/effects.ts"
 import type { Counters, RouterCounters } from "../../ports/counters.ts"
 import type { Applied, HeldRouter, Released } from "../../ports/router.ts"
 import { type Answer, call } from "./socket-call.ts"
@@ -77,7 +77,7 @@ function toWire(route: RouteSpec): RouteWire {
     sticky: route.sticky,
     pools: route.pools,
     stable: route.stable ?? null,
-    ...(mirror ? { mirror: { to: mirror.to, sample: mirror.sample, timeoutMs: mirror.timeout } } : {}),
+    ...(mirror ? { mirror: mirrorToWire(mirror) } : {}),
   }
 }
 
@@ -89,9 +89,19 @@ function fromWire({ route, listen, salt, sticky, pools, stable, mirror }: RouteW
     sticky,
     pools,
     stable: stable ?? undefined,
-    mirror: mirror && { to: mirror.to, sample: mirror.sample, timeout: mirror.timeoutMs },
+    mirror: mirror && mirrorFromWire(mirror),
   }
 }
+
+const mirrorToWire = ({ timeout, ...rest }: MirrorSpec): NonNullable<RouteWire["mirror"]> => ({
+  ...rest,
+  timeoutMs: timeout,
+})
+
+const mirrorFromWire = ({ timeoutMs, ...rest }: NonNullable<RouteWire["mirror"]>): MirrorSpec => ({
+  ...rest,
+  timeout: timeoutMs,
+})
 
 function countersOf({ boot, at, routes }: StatsWire): RouterCounters {
   return {
@@ -103,6 +113,7 @@ function countersOf({ boot, at, routes }: StatsWire): RouterCounters {
         to: mirror.to,
         sent: mirror.sent,
         dropped: mirror.dropped,
+        recent: mirror.recent,
         primary: ofSide(mirror.primary),
         candidate: ofSide(mirror.candidate),
       },

@@ -1,6 +1,7 @@
+import type { CopiedRequest } from "../../core/answers/copied.ts"
 import type { Histogram } from "../../core/model/measurement.ts"
 import type { StickyPolicy } from "../../core/model/policy.ts"
-import type { PoolSpec } from "../../core/pipeline/effects.ts"
+import type { MirrorSpec, PoolSpec } from "../../core/pipeline/effects.ts"
 
 /** What the router's sockets speak: the router stands alone, so its words are said here once more. */
 export type RouteWire = {
@@ -10,7 +11,7 @@ export type RouteWire = {
   readonly sticky: StickyPolicy
   readonly pools: readonly PoolSpec[]
   readonly stable: string | null
-  readonly mirror?: { readonly to: string; readonly sample: number; readonly timeoutMs: number }
+  readonly mirror?: Omit<MirrorSpec, "timeout"> & { readonly timeoutMs: number }
 }
 
 export type StateWire = {
@@ -54,6 +55,7 @@ export type StatsWire = {
               readonly to: string
               readonly sent: number
               readonly dropped: number
+              readonly recent?: readonly CopiedRequest[]
               readonly primary: SideWire
               readonly candidate: SideWire
             }

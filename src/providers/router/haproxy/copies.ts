@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { Agent, type ClientRequest, request } from "node:http"
+import { type CopiedRequest, isDenied } from "../../../core/answers/copied.ts"
 import type { MirrorCounters } from "../../../ports/counters.ts"
 import type { Copyable, Outcome } from "./line.ts"
 import { Tally } from "./tally.ts"
@@ -11,11 +12,19 @@ const freshFor = 1_000
 /** How long the log may take to tell of a copy that was answered, in ms. */
 const patience = 1_000
 
+/** At most one so often is told, in ms, and so many, so long, of so many characters. */
+const tellEvery = 100
+const mostTold = 20
+const toldFor = 10_000
+const longestTold = 500
+
 export type Mirrored = {
   /** The mirrored route, and the one that its copies go to. */
   readonly from: string
   readonly to: string
   readonly timeout: number
+  readonly deny?: readonly string[] | undefined
+  readonly tell?: boolean | undefined
   /** Where the other route listens; undefined: nowhere. */
   readonly address: string | undefined
 }
@@ -26,6 +35,7 @@ type Sums = {
   dropped: number
   readonly primary: Tally
   readonly candidate: Tally
+  recent: readonly CopiedRequest[]
 }
 
 type UnderWay = {
@@ -56,8 +66,10 @@ export class Copies {
   }
 
   make(copy: Copyable, at: number, primary: Outcome, mirrored: Mirrored): void {
+    if (isDenied(mirrored.deny ?? [], copy.path)) return
     const now = Date.now()
     const sums = this.#sumsOf(mirrored.from, mirrored.to)
+    if (mirrored.tell) tell(sums, copy, now)
     const [host, port] = mirrored.address?.split(":") ?? []
     if (now - at > freshFor || this.#underWay.size >= most || !host || !port) {
       sums.dropped += 1
@@ -91,8 +103,10 @@ export class Copies {
   }
 
   read(route: string, to: string): MirrorCounters {
-    const { sent, dropped, primary, candidate } = this.#sumsOf(route, to)
-    return { to, sent, dropped, primary: primary.read(), candidate: candidate.read() }
+    const sums = this.#sumsOf(route, to)
+    const { sent, dropped, primary, candidate } = sums
+    sums.recent = sums.recent.filter(({ at }) => Date.now() - at < toldFor)
+    return { to, sent, dropped, recent: sums.recent, primary: primary.read(), candidate: candidate.read() }
   }
 
   close(): void {
@@ -118,10 +132,17 @@ export class Copies {
   #sumsOf(route: string, to: string): Sums {
     const known = this.#sums.get(route)
     if (known?.to === to) return known
-    const fresh = { to, sent: 0, dropped: 0, primary: new Tally(), candidate: new Tally() }
+    const fresh = { to, sent: 0, dropped: 0, primary: new Tally(), candidate: new Tally(), recent: [] }
     this.#sums.set(route, fresh)
     return fresh
   }
+}
+
+/** A small sample, for whoever compares answers: bounded in number, in rate and in age. */
+function tell(sums: Sums, { method, path, headers }: Copyable, now: number): void {
+  const last = sums.recent.at(-1)
+  if ((last !== undefined && now - last.at < tellEvery) || path.length > longestTold) return
+  sums.recent = [...sums.recent.slice(1 - mostTold), { at: now, method, target: path, headers }]
 }
 
 /** Undefined when Node would not send such a request. */

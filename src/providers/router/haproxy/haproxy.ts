@@ -265,9 +265,9 @@ export class Haproxy implements HeldRouter {
     if (!line.copy) return
     const route = allRoutes(this.#book).find((one) => this.#book.doors[one.route]?.number === line.door)
     if (!route?.mirror) return
-    const { to, timeout } = route.mirror
+    const { to, timeout, deny, tell } = route.mirror
     const address = this.#book.doors[to]?.address
-    this.#copies.make(line.copy, line.at, outcome, { from: route.route, to, timeout, address })
+    this.#copies.make(line.copy, line.at, outcome, { from: route.route, to, timeout, deny, tell, address })
   }
 
   #inTurn<T>(order: () => Promise<T>): Promise<T> {

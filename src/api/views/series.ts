@@ -1,4 +1,5 @@
-import { mergeHistograms, middleOf, quantileBucket } from "../../core/judge/histogram.ts"
+import { middleOf } from "../../core/judge/histogram.ts"
+import { addSpreads, nothingSpread, quantileBucket, spreadOf } from "../../core/judge/spread.ts"
 import type { Observation } from "../../core/model/measurement.ts"
 import type { MetricPolicy } from "../../core/model/policy.ts"
 import type { Interval } from "../../ports/evidence.ts"
@@ -46,8 +47,8 @@ function numberOf(
       return total === 0 ? undefined : sum(proportions.map((one) => one.bad)) / total
     }
     case "latency-quantile": {
-      const histograms = seen.flatMap((one) => (one.kind === "histogram" ? [one.buckets] : []))
-      const bucket = quantileBucket(histograms.reduce(mergeHistograms, []), metric.quantile ?? 0.95)
+      const spreads = seen.flatMap((one) => (one.kind === "histogram" ? [spreadOf(one.buckets)] : []))
+      const bucket = quantileBucket(spreads.reduce(addSpreads, nothingSpread), metric.quantile ?? 0.95)
       return bucket === undefined ? undefined : middleOf(bucket)
     }
     case "events": {

@@ -1,6 +1,7 @@
-import type { Histogram } from "../model/measurement.ts"
 import { bucketsPerOctave } from "../model/measurement.ts"
-import { countAbove, totalOf, upperEdge } from "./histogram.ts"
+import { upperEdge } from "./histogram.ts"
+import type { Spread } from "./spread.ts"
+import { countAbove, countIn } from "./spread.ts"
 
 /**
  * A bound moved to `later` ms. Sources with wide buckets (10 ms, 25 ms, 50 ms) tell requests apart at their
@@ -26,20 +27,20 @@ const believed = 0.6
  * scale.
  */
 export function crossingWhenSlower(
-  past: Histogram,
+  past: Spread,
   bound: number,
   slower: number,
   edges: readonly number[],
 ): number {
   if (slower <= 1) return 1
-  const all = totalOf(past)
+  const all = past.total
   const above = Math.max(countAbove(past, bound), 0.5) / all
   const ends = edges.filter((edge) => edge <= bound).reverse()
   let crossing = 0
   let left = Math.log2(slower)
   for (const [i, end] of ends.entries()) {
     const width = (end - (ends[i + 1] ?? end - bucketsPerOctave)) / bucketsPerOctave
-    const count = past.find(([bucket]) => bucket === end)?.[1] ?? 0
+    const count = countIn(past, end)
     crossing += (believed * (count / all) * Math.min(left, width)) / width
     left -= width
     if (left <= 0) break

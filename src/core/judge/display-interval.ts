@@ -1,5 +1,6 @@
-import type { Histogram } from "../model/measurement.ts"
-import { middleOf, quantileBucket, totalOf } from "./histogram.ts"
+import { middleOf } from "./histogram.ts"
+import type { Spread } from "./spread.ts"
+import { quantileBucket } from "./spread.ts"
 import type { Counts } from "./tally.ts"
 
 // 99 % intervals for people to look at; no verdict rests on them. They may be looked at as often as one likes:
@@ -41,10 +42,10 @@ export function poissonInterval({ n, k }: Counts): Interval {
 }
 
 /** Of a quantile in ms, from the ranks that its binomial error spans. */
-export function quantileInterval(histogram: Histogram, q: number): Interval {
-  const n = totalOf(histogram)
+export function quantileInterval(spread: Spread, q: number): Interval {
+  const n = spread.total
   const half = boundary(n) * Math.sqrt((q * (1 - q)) / n)
-  const at = (level: number) => middleOf(quantileBucket(histogram, Math.min(1, Math.max(0, level))) ?? 0)
+  const at = (level: number) => middleOf(quantileBucket(spread, Math.min(1, Math.max(0, level))) ?? 0)
   return { estimate: at(q), low: at(q - half), high: at(q + half) }
 }
 

@@ -1,8 +1,6 @@
 import type { Histogram } from "../model/measurement.ts"
 import { bucketsPerOctave } from "../model/measurement.ts"
 
-// Plain loops: these run for every metric in every interval.
-
 /** Both, bucket by bucket. Expects sorted buckets, and gives sorted ones. */
 export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
   if (a.length === 0) return b
@@ -24,34 +22,6 @@ export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
     }
   }
   return merged
-}
-
-export function totalOf(histogram: Histogram): number {
-  let sum = 0
-  for (const bucket of histogram) sum += bucket[1]
-  return sum
-}
-
-/** How many values lie above the upper edge of this bucket. Expects sorted buckets. */
-export function countAbove(histogram: Histogram, bucket: number): number {
-  let sum = 0
-  for (let i = histogram.length - 1; i >= 0; i--) {
-    const found = histogram[i]
-    if (!found || found[0] <= bucket) break
-    sum += found[1]
-  }
-  return sum
-}
-
-/** The bucket in which the q-quantile lies; undefined when empty. Expects sorted buckets. */
-export function quantileBucket(histogram: Histogram, q: number): number | undefined {
-  const rank = q * totalOf(histogram)
-  let sum = 0
-  for (const bucket of histogram) {
-    sum += bucket[1]
-    if (bucket[1] > 0 && sum >= rank) return bucket[0]
-  }
-  return histogram.at(-1)?.[0]
 }
 
 /** Upper edge of a bucket in ms. */

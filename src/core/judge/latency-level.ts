@@ -1,4 +1,3 @@
-import type { Histogram } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
 import { house, openBets, settle } from "./bets.ts"
@@ -6,17 +5,12 @@ import { crossingWhenSlower, movedBound } from "./coarse-buckets.ts"
 import type { Dispersion } from "./dispersion.ts"
 import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
 import { alternativeAt, exactBernoulliLogE } from "./exact-bernoulli.ts"
-import {
-  bucketAtOrAbove,
-  bucketAtOrBelow,
-  countAbove,
-  quantileBucket,
-  totalOf,
-  upperEdge,
-} from "./histogram.ts"
+import { bucketAtOrAbove, bucketAtOrBelow, upperEdge } from "./histogram.ts"
 import { excludedAbove } from "./margins.ts"
 import type { Pace } from "./options.ts"
 import type { Seen } from "./seen.ts"
+import type { Spread } from "./spread.ts"
+import { countAbove, quantileBucket } from "./spread.ts"
 import type { Suspicion } from "./suspicion.ts"
 import { addSuspicion, openSuspicion } from "./suspicion.ts"
 import type { Counts, Margin } from "./tally.ts"
@@ -69,11 +63,11 @@ export type Bounds = {
  */
 export function boundsAt(
   level: number,
-  past: Histogram,
+  past: Spread,
   policy: MetricPolicy,
   edges: readonly number[] | undefined,
 ): Bounds | undefined {
-  if (totalOf(past) * (1 - level) < enoughBeyond) return undefined
+  if (past.total * (1 - level) < enoughBeyond) return undefined
   const reference = quantileBucket(past, level)
   if (reference === undefined || (edges && !edges.includes(reference))) return undefined
   const edge = upperEdge(reference)
@@ -94,16 +88,16 @@ export function boundsAt(
 export function foldLevel(
   past: LevelState,
   bounds: Bounds,
-  suspect: Histogram,
-  reference: Histogram,
+  suspect: Spread,
+  reference: Spread,
   pace: Pace,
   phase: Seen["phase"],
 ): LevelState {
   const s = 1 - past.level
   const { n, k } = past.reference
   const guess = (k + nominal * s) / (n + nominal)
-  const n1 = totalOf(suspect)
-  const n0 = totalOf(reference)
+  const n1 = suspect.total
+  const n0 = reference.total
   const k0 = countAbove(reference, bounds.reference)
   const split = { n1, k1: countAbove(suspect, bounds.reference), n0, k0 }
   const phi = phiOf(past.dispersion, split)

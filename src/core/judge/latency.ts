@@ -1,27 +1,20 @@
-import type { Histogram } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import { logSum, logWealth } from "./bets.ts"
 import { scatterOf } from "./dispersion.ts"
 import { differenceOf, quantileInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
-import {
-  bucketAtOrAbove,
-  countAbove,
-  mergeHistograms,
-  middleOf,
-  quantileBucket,
-  totalOf,
-  upperEdge,
-} from "./histogram.ts"
+import { bucketAtOrAbove, middleOf, upperEdge } from "./histogram.ts"
 import type { LevelState } from "./latency-level.ts"
 import { boundsAt, foldLevel, openLevel } from "./latency-level.ts"
 import type { Look, Promotion } from "./look.ts"
 import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
-import { edgesOf, readHistogram } from "./readings.ts"
+import { edgesOf, readSpread } from "./readings.ts"
 import type { Seen } from "./seen.ts"
 import { numbersSoFar } from "./seen.ts"
+import type { Spread } from "./spread.ts"
+import { addSpreads, countAbove, nothingSpread, quantileBucket } from "./spread.ts"
 import { logSuspicion } from "./suspicion.ts"
 import type { TargetLook } from "./targets.ts"
 import { lookAtTargets, targetsOf } from "./targets.ts"
@@ -31,8 +24,8 @@ import { grouped, milliseconds, percent, quantileName } from "./words.ts"
 export type LatencyState = {
   readonly kind: "latency"
   readonly begun: boolean
-  readonly canary: Histogram
-  readonly control: Histogram
+  readonly canary: Spread
+  readonly control: Spread
   readonly levels: readonly LevelState[]
   readonly guards: readonly Guard[]
 }
@@ -51,8 +44,8 @@ export function openLatency(policy: MetricPolicy, options: JudgeOptions): Latenc
   return {
     kind: "latency",
     begun: false,
-    canary: [],
-    control: [],
+    canary: nothingSpread,
+    control: nothingSpread,
     levels: levels.map(openLevel),
     guards: targetsOf(policy, options.solo).map(() => openGuard),
   }
@@ -65,10 +58,10 @@ export function foldLatency(
   pace: Pace,
   seen: Seen,
 ): LatencyState {
-  const canary = readHistogram(seen.canary) ?? []
-  const control = (options.solo ? undefined : readHistogram(seen.control)) ?? []
+  const canary = readSpread(seen.canary) ?? nothingSpread
+  const control = (options.solo ? undefined : readSpread(seen.control)) ?? nothingSpread
   const edges = edgesOf(seen.control)
-  const compared = totalOf(canary) > 0 && totalOf(control) > 0
+  const compared = canary.total > 0 && control.total > 0
   const up = policy.worse === "up"
   const before = up ? past.control : past.canary
   const patient =
@@ -85,14 +78,14 @@ export function foldLatency(
   const own = past.levels.find(({ level }) => level === ownLevel(policy))
   const phi = own ? scatterOf(own.dispersion) : 1
   const levels = past.levels.map(fold)
-  const numbers = numbersSoFar(past, canary, seen.phase, mergeHistograms)
-  const both = { ...past, ...numbers, control: mergeHistograms(past.control, control), levels }
+  const numbers = numbersSoFar(past, canary, seen.phase, addSpreads)
+  const both = { ...past, ...numbers, control: addSpreads(past.control, control), levels }
   if (seen.phase === "warming") return both
   return {
     ...both,
     guards: targetsOf(policy, options.solo).map(({ value }, i) => {
-      const slow = (h: Histogram) => ({
-        n: totalOf(h),
+      const slow = (h: Spread) => ({
+        n: h.total,
         k: countAbove(h, bucketAtOrAbove(Math.max(value, 1e-6))),
       })
       const against = options.solo ? "none" : slow(control)
@@ -143,9 +136,9 @@ export function lookAtLatency(state: LatencyState, policy: MetricPolicy, options
   }
 }
 
-function summaryOf(histogram: Histogram, q: number) {
-  const bucket = quantileBucket(histogram, q)
-  return bucket === undefined ? undefined : { value: middleOf(bucket), samples: totalOf(histogram) }
+function summaryOf(spread: Spread, q: number) {
+  const bucket = quantileBucket(spread, q)
+  return bucket === undefined ? undefined : { value: middleOf(bucket), samples: spread.total }
 }
 
 /** The mean of the levels' e-values: fair without a correction, as each level is judged at the same moment. */
@@ -163,7 +156,7 @@ function elsewhere(state: LatencyState, policy: MetricPolicy, options: JudgeOpti
   if (strongest.level === ownLevel(policy) || logSuspicion(strongest.worse) < proof) return undefined
   const bucket = quantileBucket(policy.worse === "up" ? state.control : state.canary, strongest.level)
   if (bucket === undefined) return undefined
-  const share = (h: Histogram) => percent(countAbove(h, bucket) / Math.max(1, totalOf(h)))
+  const share = (h: Spread) => percent(countAbove(h, bucket) / Math.max(1, h.total))
   const bound = milliseconds(upperEdge(bucket))
   return `${share(state.canary)} took longer than ${bound}, in the control ${share(state.control)}`
 }
@@ -174,10 +167,10 @@ function promotionOf(
   options: JudgeOptions,
   targets: TargetLook,
 ): Promotion {
-  const few = tooFew(totalOf(canary), options.minSamples)
+  const few = tooFew(canary.total, options.minSamples)
   if (few) return few
   if (options.solo) return promotionByTargets(targets)
-  if (totalOf(control) === 0) return nothingToCompare
+  if (control.total === 0) return nothingToCompare
   const own = levels.find(({ level }) => level === ownLevel(policy))
   const excluded = "twice as many slow requests as in the control"
   return own && logWealth(own.fine) >= -Math.log(options.promotionAlpha)

@@ -1,7 +1,9 @@
 import type { Margin } from "./tally.ts"
 
 const edge = 1e-12
-const halvings = 60
+const mostSteps = 60
+/** Closer than this, relative to the point, is the point. */
+const near = 1e-14
 
 /**
  * The point of the line q1 = r·q0 + d that is nearest to (pa, pb) in
@@ -18,15 +20,26 @@ export function project(pa: number, pb: number, n1: number, n0: number, { r, d }
   const highest = Math.min(1 - edge, (1 - edge - d) / r)
   const within = (q: number) => Math.min(highest, Math.max(lowest, q))
   // At pb only the canary's term pulls, at (pa − d)/r only the control's: the minimum lies between.
-  let low = within(Math.min(pb, (pa - d) / r))
-  let high = within(Math.max(pb, (pa - d) / r))
-  for (let i = 0; i < halvings; i++) {
-    const q0 = (low + high) / 2
+  const ofCanary = within((pa - d) / r)
+  const ofControl = within(pb)
+  let low = Math.min(ofCanary, ofControl)
+  let high = Math.max(ofCanary, ofControl)
+  let q0 = (n1 * ofCanary + n0 * ofControl) / (n1 + n0)
+  // Newton's method on the slope, which only rises; where it would leave what is left, halving.
+  for (let i = 0; i < mostSteps; i++) {
     const q1 = r * q0 + d
-    const slope = (r * n1 * (q1 - pa)) / (q1 * (1 - q1)) + (n0 * (q0 - pb)) / (q0 * (1 - q0))
+    const room1 = q1 * (1 - q1)
+    const room0 = q0 * (1 - q0)
+    const slope = (r * n1 * (q1 - pa)) / room1 + (n0 * (q0 - pb)) / room0
     if (slope > 0) high = q0
     else low = q0
+    const bend =
+      (r * r * n1 * (q1 * q1 - 2 * pa * q1 + pa)) / (room1 * room1) +
+      (n0 * (q0 * q0 - 2 * pb * q0 + pb)) / (room0 * room0)
+    const next = q0 - slope / bend
+    const moved = next > low && next < high ? next : (low + high) / 2
+    if (Math.abs(moved - q0) <= near * q0) break
+    q0 = moved
   }
-  const q0 = (low + high) / 2
   return { q1: r * q0 + d, q0 }
 }

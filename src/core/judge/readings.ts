@@ -1,4 +1,6 @@
 import type { Histogram, Observation } from "../model/measurement.ts"
+import type { Spread } from "./spread.ts"
+import { spreadOf } from "./spread.ts"
 import type { Counts } from "./tally.ts"
 
 // What cannot be right is not an observation. It is absent, never zero: a zero would be evidence.
@@ -19,10 +21,19 @@ export function readEvents(seen: Observation | undefined): Counts | undefined {
 
 export function readHistogram(seen: Observation | undefined): Histogram | undefined {
   if (seen?.kind !== "histogram") return undefined
-  const sound = seen.buckets.every(([bucket, count]) => Number.isInteger(bucket) && isCount(count))
-  if (!sound) return undefined
-  const rising = seen.buckets.every(([bucket], i) => i === 0 || bucket > (seen.buckets[i - 1]?.[0] ?? bucket))
+  let rising = true
+  let last = Number.NEGATIVE_INFINITY
+  for (const bucket of seen.buckets) {
+    if (!Number.isInteger(bucket[0]) || !isCount(bucket[1])) return undefined
+    if (bucket[0] <= last) rising = false
+    last = bucket[0]
+  }
   return rising ? seen.buckets : [...seen.buckets].sort(([a], [b]) => a - b)
+}
+
+export function readSpread(seen: Observation | undefined): Spread | undefined {
+  const histogram = readHistogram(seen)
+  return histogram && spreadOf(histogram)
 }
 
 /** The finite samples; a scrape that only gave NaN is absent. */

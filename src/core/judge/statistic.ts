@@ -1,4 +1,4 @@
-import type { Observation } from "../model/measurement.ts"
+import type { Histogram, Observation } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import { unreachable } from "../model/unreachable.ts"
 import {
@@ -115,7 +115,7 @@ export function amountIn(policy: MetricPolicy, seen: Observation | undefined): n
     case "error-proportion":
       return readProportion(seen)?.n
     case "latency-quantile":
-      return readHistogram(seen)?.reduce((sum, [, count]) => sum + count, 0)
+      return totalOf(readHistogram(seen))
     case "events":
       return readEvents(seen)?.n
     case "gauge":
@@ -125,4 +125,11 @@ export function amountIn(policy: MetricPolicy, seen: Observation | undefined): n
     default:
       return unreachable(policy.kind)
   }
+}
+
+function totalOf(histogram: Histogram | undefined): number | undefined {
+  if (!histogram) return undefined
+  let total = 0
+  for (const bucket of histogram) total += bucket[1]
+  return total
 }

@@ -3,14 +3,8 @@ import type { Dispersion } from "./dispersion.ts"
 import { addSplit, phiOf, scatterOf, usualDispersion } from "./dispersion.ts"
 import { differenceOf, poissonInterval, wilson } from "./display-interval.ts"
 import { binomial, chanceFrom } from "./fixtures.ts"
-import {
-  bucketAtOrAbove,
-  bucketAtOrBelow,
-  countAbove,
-  mergeHistograms,
-  quantileBucket,
-  upperEdge,
-} from "./histogram.ts"
+import { bucketAtOrAbove, bucketAtOrBelow, mergeHistograms, upperEdge } from "./histogram.ts"
+import { addSpreads, countAbove, countIn, nothingSpread, quantileBucket, spreadOf } from "./spread.ts"
 import { grouped, percent, short } from "./words.ts"
 
 describe("overdispersion", () => {
@@ -74,10 +68,30 @@ describe("histograms", () => {
       [5, 1],
       [9, 3],
     ])
-    expect(countAbove(merged, 5)).toBe(3)
-    expect(quantileBucket(merged, 0.4)).toBe(5)
-    expect(quantileBucket(merged, 0.99)).toBe(9)
-    expect(quantileBucket([], 0.5)).toBeUndefined()
+    expect(addSpreads(spreadOf(merged), spreadOf([[3, 2]]))).toEqual({
+      first: 2,
+      counts: [1, 2, 0, 1, 0, 0, 0, 3],
+      total: 7,
+    })
+    const spread = spreadOf(merged)
+    expect(countAbove(spread, 5)).toBe(3)
+    expect(countAbove(spread, -50)).toBe(5)
+    expect(countAbove(spread, 9)).toBe(0)
+    expect(countIn(spread, 9)).toBe(3)
+    expect(quantileBucket(spread, 0.4)).toBe(5)
+    expect(quantileBucket(spread, 0.99)).toBe(9)
+    expect(quantileBucket(nothingSpread, 0.5)).toBeUndefined()
+  })
+
+  it("hold what no clock could have measured at their edges, so that it costs no memory", () => {
+    const spread = spreadOf([
+      [-1e9, 1],
+      [0, 2],
+      [1e9, 3],
+    ])
+    expect(spread.counts.length).toBeLessThan(1500)
+    expect(spread.total).toBe(6)
+    expect(countAbove(spread, 0)).toBe(3)
   })
 
   it("an edge is its own bucket in both directions", () => {

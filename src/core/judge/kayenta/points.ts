@@ -1,7 +1,8 @@
 import type { Observation } from "../../model/measurement.ts"
 import type { MetricPolicy } from "../../model/policy.ts"
-import { mergeHistograms, middleOf, quantileBucket } from "../histogram.ts"
-import { readEvents, readGauge, readHistogram, readProportion } from "../readings.ts"
+import { mergeHistograms, middleOf } from "../histogram.ts"
+import { readEvents, readGauge, readProportion, readSpread } from "../readings.ts"
+import { nothingSpread, quantileBucket } from "../spread.ts"
 import { meanOf } from "./series.ts"
 
 const perMinute = 60
@@ -34,7 +35,7 @@ export function pointOf(seen: Observation | undefined, metric: MetricPolicy): nu
       return counts && counts.n > 0 ? (counts.k / counts.n) * perMinute : undefined
     }
     case "latency-quantile": {
-      const bucket = quantileBucket(readHistogram(seen) ?? [], metric.quantile ?? 0.5)
+      const bucket = quantileBucket(readSpread(seen) ?? nothingSpread, metric.quantile ?? 0.5)
       return bucket === undefined ? undefined : middleOf(bucket)
     }
     case "answers":

@@ -176,7 +176,11 @@ function agentOf(cluster: Cluster, plane: Plane, life: number): Agent {
   return {
     server: server.name,
     fence: (app, epoch, signal) => ask("fence", signal, () => server.fence(app, epoch)),
-    observe: (signal) => ask("observe", signal, () => server.observe()),
+    observe: (signal) =>
+      ask("observe", signal, () => server.observe()).then((observed) => {
+        cluster.check.observed(plane.name, observed)
+        return observed
+      }),
     putSource: (fence, _commit, _tar, signal) =>
       order("put-source", fence, undefined, signal, () => server.putSource(fence)),
     runJob: (fence, job, _url, signal) =>

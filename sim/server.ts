@@ -242,10 +242,6 @@ export class Server {
     return weight
   }
 
-  isReady(instance: SimInstance): boolean {
-    return this.#seen(instance, this.#now()).state === "ready"
-  }
-
   #apply(app: string, table: Table): void {
     const before = this.#weighted()
     this.tables = { ...this.tables, [app]: table }

@@ -178,8 +178,9 @@ export class AppendRules {
       }
       case "looked": {
         const { verdicts, decision } = event.look
-        const { server, timeline } = this.#cluster
-        const blind = server.metricsLie === "blind" && timeline.now - server.lieSince > 9_000
+        const { callTroubleAt, server, timeline } = this.#cluster
+        const since = Math.max(server.lieSince, callTroubleAt)
+        const blind = server.metricsLie === "blind" && timeline.now - since > 9_000
         if (
           blind &&
           event.look.stage !== "baking" &&

@@ -160,8 +160,16 @@ export function outcomes(cluster: Cluster): void {
     const last = releases.length - 1
     const commit = commitId(name, last)
     for (const region of state?.regions ?? []) {
-      const stable = region.stable === undefined ? undefined : state?.rollouts[region.stable]?.release
-      const nature = stable === undefined ? undefined : source.natureOf(stable)
+      const serving = region.stable === undefined ? undefined : state?.rollouts[region.stable]
+      const stable = serving?.release
+      // With nothing to go back to, or after a person has accepted it, a bad release may serve.
+      const accepted = cluster.store.streams
+        .get(name)
+        ?.some(
+          ({ event, by }) =>
+            event.type === "hold-ended" && event.rollout === serving?.number && by !== "immunity",
+        )
+      const nature = serving?.from === undefined || accepted ? undefined : source.natureOf(serving.release)
       if (releases[last]?.nature === "good" && stable !== commit && !behindBad(cluster, name, last))
         check.violated("L1", `${name}: the good release is not in ${region.name}`)
       if (

@@ -1,6 +1,7 @@
 import type { RouteSpec } from "../../src/core/pipeline/effects.ts"
 import type { Command } from "../../src/core/pipeline/input.ts"
 import type { Result } from "../../src/engine/ledger.ts"
+import type { Observed } from "../../src/ports/agent.ts"
 import type { Append, StoredEvent } from "../../src/ports/journal.ts"
 import type { Lease } from "../../src/ports/leases.ts"
 import type { Fence } from "../../src/ports/router.ts"
@@ -82,6 +83,10 @@ export class Checks {
     this.#orders.leased(plane, lease, asked)
   }
 
+  observed(plane: string, observed: Observed): void {
+    this.#orders.observed(plane, observed)
+  }
+
   planeDied(plane: string): void {
     this.#orders.forget(plane)
   }
@@ -89,7 +94,7 @@ export class Checks {
   sent(plane: Plane, verb: string, fence: Fence, what: unknown): void {
     this.mutations++
     this.#orders.sent(plane, verb, fence, what)
-    if (verb === "routes") this.#orders.tableSent(fence, what as readonly RouteSpec[])
+    if (verb === "routes") this.#orders.tableSent(plane.name, fence, what as readonly RouteSpec[])
   }
 
   unknown(plane: Plane, fence: Fence): void {

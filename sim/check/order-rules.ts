@@ -1,9 +1,11 @@
 import type { InstanceSpec, JobSpec, PoolSpec, RouteSpec } from "../../src/core/pipeline/effects.ts"
+import type { Observed } from "../../src/ports/agent.ts"
 import type { Lease } from "../../src/ports/leases.ts"
 import type { Fence } from "../../src/ports/router.ts"
 import type { Cluster } from "../cluster.ts"
 import type { Plane } from "../plane.ts"
 import type { Checks } from "./checks.ts"
+import { Knowledge } from "./knowledge.ts"
 
 const ttl = 8_000
 /** So long an order may be under way between looking and sending. */
@@ -13,6 +15,7 @@ const tolerance = 1_000
 export class OrderRules {
   readonly #cluster: Cluster
   readonly #checks: Checks
+  readonly #known = new Map<string, Knowledge>()
   readonly #held = new Map<string, { readonly epoch: number; readonly asked: number }>()
   readonly #unknown = new Map<string, { readonly plane: Plane; readonly fence: Fence; readonly at: number }>()
   #seenEpoch = 0
@@ -27,7 +30,14 @@ export class OrderRules {
     this.#held.set(`${plane} ${lease.key}`, { epoch: lease.epoch, asked })
   }
 
+  observed(plane: string, observed: Observed): void {
+    const knowledge = this.#known.get(plane) ?? new Knowledge()
+    this.#known.set(plane, knowledge)
+    knowledge.take(observed, this.#cluster.timeline.now)
+  }
+
   forget(plane: string): void {
+    this.#known.delete(plane)
     for (const key of [...this.#held.keys()]) if (key.startsWith(`${plane} `)) this.#held.delete(key)
   }
 
@@ -105,7 +115,7 @@ export class OrderRules {
     }
   }
 
-  tableSent(fence: Fence, routes: readonly RouteSpec[]): void {
+  tableSent(plane: string, fence: Fence, routes: readonly RouteSpec[]): void {
     const { log } = this.#checks
     const { now } = this.#cluster.timeline
     const say = (rule: string, text: string): void =>
@@ -122,10 +132,11 @@ export class OrderRules {
         continue
       }
       const [, region = ""] = route.route.split("/")
-      this.#serves(fence.app, region, route, say)
+      this.#serves(plane, fence.app, region, route, say)
       const stable = log.stable.get(`${fence.app}/${region}`)
       for (const pool of route.pools) {
         if (pool.weight <= 0) continue
+        this.#named(plane, route, pool, say)
         if (pool.instances.length === 0) say("I2", `${route.route} gives ${pool.weight} % to nobody`)
         const number = Number(pool.pool.slice(1))
         const past = log.past(fence.app, number)
@@ -148,8 +159,14 @@ export class OrderRules {
   }
 
   /** Whoever can serve serves: nobody is routed to nothing, and no pool carries more than its healthy share. */
-  #serves(app: string, region: string, route: RouteSpec, say: (rule: string, text: string) => void): void {
-    const { server, timeline } = this.#cluster
+  #serves(
+    plane: string,
+    app: string,
+    region: string,
+    route: RouteSpec,
+    say: (rule: string, text: string) => void,
+  ): void {
+    const { server } = this.#cluster
     const { log } = this.#checks
     const stable = log.stable.get(`${app}/${region}`)
     if (route.pools.length === 0 && stable !== undefined) {
@@ -161,8 +178,7 @@ export class OrderRules {
           instance.differences.length === 0 &&
           !server.released.has(instance.spec.id) &&
           !log.state(app)?.regions.some((known) => known.instances[instance.spec.id]?.retired) &&
-          instance.readyAt < timeline.now - 15_000 &&
-          server.isReady(instance),
+          this.#knows(plane, instance.spec.id) === "ready",
       )
       if (idle) say("I2", `${route.route} goes to nobody while ${idle.spec.id} could serve`)
     }
@@ -207,34 +223,34 @@ export class OrderRules {
     if (verb === "start") this.#surge(fence.app, (what as InstanceSpec).region, say)
     if (verb !== "routes") return
     for (const route of what as readonly RouteSpec[]) {
-      for (const pool of route.pools) this.#named(route, pool, say)
+      for (const { id } of route.pools.flatMap((pool) => pool.instances)) {
+        const instance = server.instances.get(id)
+        if (
+          !instance ||
+          (instance.stopped && !server.lost.has(id)) ||
+          instance.readyAt > this.#cluster.timeline.now
+        )
+          say("I1", `${route.route} names ${id}, which is not ready`)
+        if (server.released.has(id)) say("I4", `${route.route} names ${id}, which was released`)
+      }
     }
   }
 
-  /** Only what is ready, or was until just now; of an old pool with nobody ready those that run. */
-  #named(route: RouteSpec, pool: PoolSpec, say: (rule: string, text: string) => void): void {
-    const { server, timeline } = this.#cluster
-    const failing = (id: string): boolean => {
-      const instance = server.instances.get(id)
-      return (instance?.unreadyUntil ?? 0) > timeline.now
-    }
+  /** Only what it knows to be ready; of an old pool with nobody ready those that still run. */
+  #named(plane: string, route: RouteSpec, pool: PoolSpec, say: (rule: string, text: string) => void): void {
+    const failing = (id: string): boolean => this.#knows(plane, id) === "unready"
     const lastResort = pool.pool === route.stable && pool.instances.every(({ id }) => failing(id))
     for (const { id } of pool.instances) {
-      const instance = server.instances.get(id)
-      if (!instance || (instance.stopped && !server.lost.has(id)) || instance.readyAt > timeline.now)
-        say("I1", `${route.route} names ${id}, which is not ready`)
-      const long = (since: number): boolean => timeline.now - since > 9_000 && !this.#slow()
-      if (instance?.endedAt !== undefined && long(instance.endedAt))
-        say("I1", `${route.route} names ${id}, which ended`)
-      if (instance && failing(id) && !lastResort && long(instance.unreadySince))
-        say("I1", `${route.route} names ${id}, whose probe has failed for long`)
-      if (server.released.has(id)) say("I4", `${route.route} names ${id}, which was released`)
+      if (this.#knows(plane, id) === "ended") say("I1", `${route.route} names ${id}, which ended`)
+      if (failing(id) && !lastResort) say("I1", `${route.route} names ${id}, whose probe fails`)
     }
   }
 
-  /** Whether orders may be old when they arrive. */
-  #slow(): boolean {
-    return this.#cluster.timeline.now - this.#cluster.callTroubleAt < 22_000
+  /** What a control plane must act on: what it is told for longer than it takes to store it, while it can be stored. */
+  #knows(plane: string, id: string): string | undefined {
+    const { callTroubleAt, store, timeline } = this.#cluster
+    if (store.problem !== undefined || timeline.now - callTroubleAt < 22_000) return undefined
+    return this.#known.get(plane)?.knows(id, timeline.now - 1_000)
   }
 
   #surge(app: string, region: string, say: (rule: string, text: string) => void): void {

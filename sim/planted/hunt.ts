@@ -1,52 +1,73 @@
+import { ListedFaults } from "../faults.ts"
+import type { Outcome } from "../run.ts"
 import { plant } from "./load-mutated.ts"
 import { mutants } from "./mutants.ts"
 
-const [name = "", most = "60", least = "8"] = process.argv.slice(2)
-const mutant = mutants.find((known) => known.name === name)
+/** What a hunt prints, as its last line. */
+export type Hunted = {
+  /** Which promises were broken, and in which world first: a seed, or the name of a world that was made for it. */
+  readonly broken: Readonly<Record<string, string>>
+  readonly what: string
+  readonly worlds: number
+}
+
+const [name = "", most = "100", curious = "0", known = ""] = process.argv.slice(2)
+const mutant = mutants.find((listed) => listed.name === name)
 if (!mutant) throw new Error(`there is no mutant "${name}"`)
 plant(mutant)
 
+// Only now: they load what the bug is in.
 const { generate } = await import("../generate.ts")
 const { run } = await import("../run.ts")
+const { madeWorlds } = await import("./made-worlds.ts")
 
-/** Which promises it breaks, and with which seed it was seen first. */
-const rules = new Set<string>()
-let first: number | undefined
+const broken: Record<string, string> = {}
 let what = ""
-const tell = (): void => console.log(JSON.stringify({ first, rules: [...rules].sort(), what }))
-const caught = (seed: number, rule: string, text: string): void => {
-  rules.add(rule)
-  if (first !== undefined) return
-  first = seed
-  what = text
+let worlds = 0
+let where = ""
+const tell = (): void => console.log(JSON.stringify({ broken, what, worlds } satisfies Hunted))
+const caught = (rule: string, text: string): void => {
+  broken[rule] ??= where
+  what ||= text
 }
 
-let seed = 0
 process.on("uncaughtException", (error) => {
-  caught(seed, "crash", error.message)
+  caught("crash", error.message)
   tell()
   process.exit(0)
 })
-/** The seeds of the worlds that the bug needs. */
-function* fitting(): Generator<[number, ReturnType<typeof generate>]> {
-  for (let tried = 1, left = Number(most); left > 0 && tried < 100_000; tried++) {
-    const scenario = generate(tried)
-    const text = JSON.stringify(scenario)
+
+/** A world, and how to run it. */
+type World = readonly [where: string, live: () => Promise<Outcome>]
+
+const ofSeed = (seed: number): World => [`${seed}`, () => run(generate(seed))]
+
+/** First the worlds that were made for it, then the seeds that caught it before, then those that it needs. */
+function* worldsFor(): Generator<World> {
+  for (const made of mutant?.worlds ?? []) {
+    const world = madeWorlds[made]
+    if (!world) throw new Error(`mutant "${name}": there is no world "${made}"`)
+    yield [made, () => run(world.scenario, new ListedFaults(world.faults ?? []), { also: world.also })]
+  }
+  for (const seed of known.split(",").filter(Boolean)) yield ofSeed(Number(seed))
+  for (let seed = 1, left = Number(most); left > 0 && seed < 100_000; seed++) {
+    const text = JSON.stringify(generate(seed))
     if (mutant?.needs?.some((need) => !text.includes(need))) continue
     left--
-    yield [tried, scenario]
+    yield ofSeed(seed)
   }
 }
 
-let worlds = 0
-for (const [tried, scenario] of fitting()) {
-  seed = tried
+let enough = Number(curious)
+for (const [place, live] of worldsFor()) {
+  where = place
   worlds++
   try {
-    for (const { rule, what: text } of (await run(scenario)).violations.slice(0, 1)) caught(seed, rule, text)
+    const [first] = (await live()).violations
+    if (first) caught(first.rule, first.what)
   } catch (error) {
-    caught(seed, "crash", error instanceof Error ? error.message : String(error))
+    caught("crash", error instanceof Error ? error.message : String(error))
   }
-  if (first !== undefined && worlds >= Number(least)) break
+  if (Object.keys(broken).length > 0 && enough-- <= 0) break
 }
 tell()

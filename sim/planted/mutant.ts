@@ -5,6 +5,8 @@ export type Mutant = {
   readonly edits: readonly (readonly [find: string, put: string])[]
   /** What a world must have for the bug to matter, as texts of its JSON; other worlds are not tried. */
   readonly needs?: readonly string[] | undefined
+  /** Worlds of made-worlds.ts that were made for it. */
+  readonly worlds?: readonly string[]
   /** Why nothing can tell it from the original; such a mutant is counted apart. */
   readonly equivalent?: string
 }
@@ -17,6 +19,9 @@ export const one = (
   put: string,
   ...needs: readonly string[]
 ): Mutant => ({ name, file, edits: [[find, put]], needs })
+
+/** The same, in a world that was made for it. */
+export const inWorld = (world: string, mutant: Mutant): Mutant => ({ ...mutant, worlds: [world] })
 
 /** The same, with the reason why nothing can tell it from the original. */
 export const equivalent = (mutant: Mutant, because: string): Mutant => ({ ...mutant, equivalent: because })

@@ -34,7 +34,7 @@ const hunt = (mutant: Mutant): Promise<Found> =>
   new Promise((resolve, reject) => {
     const file = new URL("planted/hunt.ts", import.meta.url).pathname
     const most = mutant.equivalent === undefined ? options.worlds : "15"
-    const curious = options.learn ? "12" : "0"
+    const curious = options.learn ? "4" : "0"
     const began = performance.now()
     const done = (hunted: Hunted): void =>
       resolve({ mutant, seconds: Math.round(performance.now() - began) / 1_000, ...hunted })

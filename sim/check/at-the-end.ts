@@ -162,12 +162,14 @@ export function outcomes(cluster: Cluster): void {
     for (const region of state?.regions ?? []) {
       const serving = region.stable === undefined ? undefined : state?.rollouts[region.stable]
       const stable = serving?.release
-      // With nothing to go back to, or after a person has accepted it, a bad release may serve.
+      // With nothing to go back to, or after a person has accepted it anywhere, a bad release may serve.
       const accepted = cluster.store.streams
         .get(name)
         ?.some(
           ({ event, by }) =>
-            event.type === "hold-ended" && event.rollout === serving?.number && by !== "immunity",
+            event.type === "hold-ended" &&
+            state?.rollouts[event.rollout]?.release === stable &&
+            by !== "immunity",
         )
       const nature = serving?.from === undefined || accepted ? undefined : source.natureOf(serving.release)
       if (releases[last]?.nature === "good" && stable !== commit && !behindBad(cluster, name, last))

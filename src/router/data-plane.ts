@@ -3,6 +3,7 @@ import type { Socket } from "node:net"
 import { performance } from "node:perf_hooks"
 import { ClientConnection, type Door } from "./client-connection.ts"
 import { RouteCounters } from "./counters.ts"
+import { Crowd } from "./crowd.ts"
 import type { Marks } from "./health-watch.ts"
 import { Instance, type Mark } from "./instance.ts"
 import type { Limits } from "./limits.ts"
@@ -34,7 +35,7 @@ export class DataPlane {
   readonly #counters = new Map<string, RouteCounters>()
   readonly #mirrors = new Map<string, Mirroring>()
   readonly #clients = new Set<ClientConnection>()
-  readonly #underWay = new Set<Ticking>()
+  readonly #underWay = new Crowd<Ticking>()
   readonly #traffic: Traffic
   readonly #timer: NodeJS.Timeout
   readonly #boot = randomUUID()
@@ -175,7 +176,7 @@ export class DataPlane {
 
   /** Ends what is still under way on an instance. */
   cut(instance: string): void {
-    for (const one of [...(this.#instances.get(instance)?.underWay ?? [])])
+    for (const one of this.#instances.get(instance)?.underWay ?? [])
       one.cut("this copy of the application is being taken out of service")
   }
 
@@ -211,7 +212,7 @@ export class DataPlane {
   destroy(): void {
     this.#isOver = true
     clearInterval(this.#timer)
-    for (const one of [...this.#underWay]) one.cut("the router is ending")
+    for (const one of this.#underWay) one.cut("the router is ending")
     for (const client of [...this.#clients]) client.socket.destroy()
     for (const instance of this.#instances.values()) instance.close()
   }
@@ -262,7 +263,7 @@ export class DataPlane {
     const { drainTunnel, drainStream, drainRequest } = this.#limits
     const most = { tunnel: drainTunnel, stream: drainStream, request: drainRequest, copy: drainRequest }
     for (const [id, since] of this.#idleSince)
-      for (const one of [...(this.#instances.get(id)?.underWay ?? [])])
+      for (const one of this.#instances.get(id)?.underWay ?? [])
         if (now - since > most[one.kind]) one.cut("its time to finish on a draining instance is over")
   }
 

@@ -3,7 +3,9 @@ import { Answer } from "./answer.ts"
 import { BadMessage } from "./bad-message.ts"
 import type { ClientSide } from "./client-side.ts"
 import type { Failure } from "./counters.ts"
+import type { Place } from "./crowd.ts"
 import type { Field } from "./fields.ts"
+import type { UnderWay } from "./instance.ts"
 import type { MirrorPair } from "./mirror-counters.ts"
 import { writeOwnAnswer } from "./own-answer.ts"
 import { RequestBody, withoutBody } from "./request-body.ts"
@@ -41,6 +43,8 @@ export class Exchange implements Receiver, Ticking {
   #forced: string | undefined
   #setCookie = ""
   #member: Member | undefined
+  #onInstance: Place<UnderWay> | undefined
+  #inAll: Place<Ticking> | undefined
   /** The pool that was chosen first: what goes wrong is told of it. */
   #meant: string | undefined
   #upstream: Upstream | undefined
@@ -71,7 +75,7 @@ export class Exchange implements Receiver, Ticking {
     this.#point = key === undefined ? this.#route.nextPoint() : pointOf(table.salt, key)
     this.#forced = key === undefined ? undefined : this.#route.forcedPool(key)
     this.#setCookie = assign ?? ""
-    this.#traffic.underWay.add(this)
+    this.#inAll = this.#traffic.underWay.enter(this)
     const heldUntil = this.#route.heldUntil(this.#traffic.coarse())
     if (heldUntil === undefined) this.go()
     else if (this.#route.wait(this)) {
@@ -109,7 +113,7 @@ export class Exchange implements Receiver, Ticking {
     this.#member = member
     this.#meant ??= member.pool
     member.counters.inFlight += 1
-    member.instance.underWay.add(this)
+    this.#onInstance = member.instance.underWay.enter(this)
     this.#phase = "connecting"
     this.#deadline = after(limits.connect)
     const idle = this.#attempts === 0 && mayUseIdle(this.#head) ? member.instance.users.takeIdle() : undefined
@@ -381,12 +385,12 @@ export class Exchange implements Receiver, Ticking {
     }
     if (!member) return
     member.counters.inFlight -= 1
-    member.instance.underWay.delete(this)
+    member.instance.underWay.leave(this.#onInstance)
   }
 
   #over(): void {
     if (this.#phase === "held") this.#route.leaveQueue(this)
     this.#phase = "over"
-    this.#traffic.underWay.delete(this)
+    this.#traffic.underWay.leave(this.#inAll)
   }
 }

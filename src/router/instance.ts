@@ -1,3 +1,4 @@
+import { Crowd } from "./crowd.ts"
 import type { Limits } from "./limits.ts"
 import { PassiveHealth } from "./passive-health.ts"
 import { type Address, parseAddress } from "./read-table.ts"
@@ -79,7 +80,7 @@ export class Instance {
   readonly users: Connections
   /** Apart from those of users: a copy never waits in their way. */
   readonly copies: Connections
-  readonly underWay = new Set<UnderWay>()
+  readonly underWay = new Crowd<UnderWay>()
   readonly passive = new PassiveHealth()
   mark: Mark
 

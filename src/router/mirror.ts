@@ -1,4 +1,6 @@
 import type { Socket } from "node:net"
+import type { Place } from "./crowd.ts"
+import type { UnderWay } from "./instance.ts"
 import { type MirrorCounters, MirrorPair } from "./mirror-counters.ts"
 import type { RequestHead } from "./request-head.ts"
 import type { ResponseHead } from "./response-head.ts"
@@ -55,6 +57,8 @@ class Copy implements Receiver, Ticking {
   readonly #method: string
   readonly #text: string
   readonly #deadline: number
+  #onInstance: Place<UnderWay> | undefined
+  #inAll: Place<Ticking> | undefined
   #upstream: Upstream | undefined
   #startedAt = 0
   #answered = false
@@ -82,8 +86,8 @@ class Copy implements Receiver, Ticking {
   begin(): void {
     this.#counters.underWay += 1
     this.#member.counters.inFlight += 1
-    this.#member.instance.underWay.add(this)
-    this.#traffic.underWay.add(this)
+    this.#onInstance = this.#member.instance.underWay.enter(this)
+    this.#inAll = this.#traffic.underWay.enter(this)
     this.#attempt()
   }
 
@@ -162,7 +166,7 @@ class Copy implements Receiver, Ticking {
     this.#upstream = undefined
     this.#counters.underWay -= 1
     this.#member.counters.inFlight -= 1
-    this.#member.instance.underWay.delete(this)
-    this.#traffic.underWay.delete(this)
+    this.#member.instance.underWay.leave(this.#onInstance)
+    this.#traffic.underWay.leave(this.#inAll)
   }
 }

@@ -1,3 +1,4 @@
+import type { Crowd } from "./crowd.ts"
 import type { UnderWay } from "./instance.ts"
 import type { Limits } from "./limits.ts"
 import type { MirrorPair } from "./mirror-counters.ts"
@@ -20,7 +21,7 @@ export type Traffic = {
   /** A moment that is at least so many milliseconds away, and at most a tick more. */
   readonly after: (ms: number) => number
   /** Requests, tunnels and copies that are under way. */
-  readonly underWay: Set<Ticking>
+  readonly underWay: Crowd<Ticking>
   /** Requests that are being made a second time right now. */
   readonly replays: { active: number }
   readonly requestId: () => string

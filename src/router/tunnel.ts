@@ -7,11 +7,11 @@ export function openTunnel(traffic: Traffic, member: Member, client: Socket, ins
   member.counters.inFlight += 1
   const tunnel = new Tunnel(client, instance, traffic.now, traffic.limits.tunnel, () => {
     member.counters.inFlight -= 1
-    member.instance.underWay.delete(tunnel)
-    traffic.underWay.delete(tunnel)
+    member.instance.underWay.leave(onInstance)
+    traffic.underWay.leave(inAll)
   })
-  member.instance.underWay.add(tunnel)
-  traffic.underWay.add(tunnel)
+  const onInstance = member.instance.underWay.enter(tunnel)
+  const inAll = traffic.underWay.enter(tunnel)
 }
 
 /** Two connections after an upgrade: bytes go through both ways, each way ends for itself. */

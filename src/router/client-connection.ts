@@ -6,6 +6,7 @@ import { type OwnAnswer, writeOwnAnswer } from "./own-answer.ts"
 import { readRequestHead } from "./request-head.ts"
 import { type Arrival, type Arriving, round } from "./round.ts"
 import type { Route } from "./route.ts"
+import { readSwiftly } from "./swift-reading.ts"
 import type { Traffic } from "./traffic.ts"
 
 /** Where a client came in: what it is routed by, also when the table changes under it. */
@@ -50,6 +51,7 @@ export class ClientConnection implements ClientSide, Arriving {
     this.#door = door
     this.#onEnd = onEnd
     this.#deadline = traffic.after(traffic.limits.idle)
+    readSwiftly(socket)
     socket.on("data", (chunk: Buffer) => {
       this.#queued += 1
       round.add(this, chunk)

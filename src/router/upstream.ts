@@ -5,6 +5,7 @@ import type { Field } from "./fields.ts"
 import type { Address } from "./read-table.ts"
 import { type ResponseHead, readResponseHead } from "./response-head.ts"
 import { type Arrival, type Arriving, round } from "./round.ts"
+import { readSwiftly } from "./swift-reading.ts"
 
 /** Why a connection to an instance gave no whole answer. `bad-response`: what came cannot be understood. */
 export type UpstreamFailure = "connect" | "reset" | "bad-response"
@@ -60,6 +61,7 @@ export class Upstream implements Arriving {
       this.#isConnected = true
       this.#receiver?.connected()
     })
+    readSwiftly(this.socket)
     this.socket.on("data", (chunk: Buffer) => {
       // What nobody has asked for is dropped at once: in a moment somebody might be waiting.
       if (this.#receiver && !this.#isClean) this.#queue(chunk)

@@ -3,7 +3,9 @@
 # Cheap to repeat: each part is skipped when nothing that it depends on has changed.
 #   scripts/setup.sh          what running needs
 #   scripts/setup.sh routers  also the routers that ours is compared with, and libfaketime
-#   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus, PostgreSQL, HAProxy, nginx)
+#   scripts/setup.sh containers  also a container engine (Podman with what it runs on)
+#   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus, PostgreSQL, HAProxy,
+#                             nginx, Podman)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -25,13 +27,23 @@ if [ ! -f dist/.built ] || [ -n "$newer" ]; then
 fi
 
 what=${1:-}
-[ "$what" = tests ] || [ "$what" = routers ] || exit 0
+[ "$what" = tests ] || [ "$what" = routers ] || [ "$what" = containers ] || exit 0
 missing=
-[ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null 2>&1 || missing="$missing haproxy"
-[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
+if [ "$what" != containers ]; then
+  [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null 2>&1 || missing="$missing haproxy"
+  [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
+fi
 if [ "$what" = routers ]; then
   ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
-else
+fi
+if [ "$what" = containers ] || [ "$what" = tests ]; then
+  command -v podman >/dev/null 2>&1 || missing="$missing podman"
+  # Without systemd on mixed cgroups only runc works; podman only recommends what gives containers a network.
+  command -v runc >/dev/null 2>&1 || missing="$missing runc"
+  [ -x /usr/lib/podman/netavark ] || missing="$missing netavark aardvark-dns"
+  [ -x /usr/sbin/iptables ] || command -v iptables >/dev/null 2>&1 || missing="$missing iptables"
+fi
+if [ "$what" = tests ]; then
   command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
   command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
   [ -d /usr/lib/postgresql ] || missing="$missing postgresql"

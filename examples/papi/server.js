@@ -34,5 +34,5 @@ const server = createServer((request, response) => {
   })
 })
 server.keepAliveTimeout = 60_000
-server.listen(Number(process.env.PORT), "127.0.0.1")
+server.listen(Number(process.env.PORT), process.env.HOST ?? "127.0.0.1")
 process.on("SIGTERM", () => server.close(() => process.exit(0)))

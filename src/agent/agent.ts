@@ -167,7 +167,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
               : refused(`${spec.id} ran before and ended; its id is never used again`)
           }
           await memory.starts(fence.app, spec)
-          await compute.start(spec, signal)
+          await compute.start(spec, fence, signal)
           await memory.started(spec.id)
           return { kind: "done" }
         }),

@@ -24,7 +24,8 @@ export type JobParts = {
   readonly clock: Clock
   readonly builder: Builder
   readonly sandbox: Sandbox
-  readonly artifacts: Artifacts
+  /** Where a test finds the tree of what it tests. */
+  readonly artifacts: Pick<Artifacts, "copy">
   readonly path: string
 }
 

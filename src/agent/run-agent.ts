@@ -22,8 +22,10 @@ export async function runAgent(parts: RunAgent): Promise<void> {
   const agent = await createAgent({ ...parts, router })
   const ended = new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve()))
   const shutdown = async () => {
-    for (const id of await agent.instanceIds())
+    for (const id of await agent.instanceIds()) {
       await parts.compute.stop(id, 2_000, AbortSignal.timeout(10_000))
+      await parts.compute.forget(id)
+    }
     const pids = await router.pids()
     ending.abort()
     await router.close()

@@ -15,6 +15,7 @@ export const exit = {
   undecided: 7,
   running: 8,
   different: 9,
+  skipped: 77,
   interrupted: 130,
 } as const
 
@@ -29,6 +30,7 @@ export const exitMeanings: Readonly<Record<keyof typeof exit, string>> = {
   undecided: "undecided: held, needs a person, not enough data",
   running: "still running when the timeout ended",
   different: "differences were found (drift --exit-code)",
+  skipped: "skipped: this machine cannot run it",
   interrupted: "interrupted",
 }
 

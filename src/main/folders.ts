@@ -56,6 +56,15 @@ export const tokenIn = (folders: Folders): string =>
 export const webhookSecretIn = (folders: Folders): string =>
   secretIn(folders.webhookSecret, () => `whsec_${randomBytes(32).toString("base64")}`)
 
+/** What an agent's containers are named and marked with: made once, never that of another agent. */
+export function keyIn(agentDir: string): string {
+  const file = join(agentDir, "container-key")
+  if (!existsSync(file)) writeFileSync(file, `${randomBytes(6).toString("hex")}\n`, { mode: 0o600 })
+  const key = readFileSync(file, "utf8").trim()
+  if (/^[0-9a-f]{12}$/.test(key)) return key
+  throw new Stop(78, `${file} holds no key of twelve hex digits; restore it: the agent's containers bear it`)
+}
+
 /** A secret of this server: made at the first start, readable by its owner alone. */
 function secretIn(file: string, make: () => string): string {
   if (!existsSync(file)) writeFileSync(file, `${make()}\n`, { mode: 0o600 })

@@ -17,6 +17,7 @@ import { metricsSources, pushMetrics } from "../providers/metrics/index.ts"
 import { notifiers } from "../providers/notify/index.ts"
 import { sources } from "../providers/source/index.ts"
 import { openSharedStore, openStore } from "../store/store.ts"
+import type { ComputeChoice } from "./agent.ts"
 import { foldersIn, ownArgv, tokenIn, webhookSecretIn } from "./folders.ts"
 import { keepHouse } from "./housekeeping.ts"
 import { telemetry } from "./telemetry.ts"
@@ -32,6 +33,8 @@ export type ServeOptions = {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+  /** How instances run on this machine; by default as plain processes. */
+  readonly compute?: ComputeChoice
   readonly pace?: Partial<Pace>
   readonly quiet?: boolean
 }
@@ -71,7 +74,12 @@ export async function serve(options: ServeOptions): Promise<Served> {
     process.exit(exit.broken)
   })
   const agentSocket = socketPath(folders.agent)
-  const agentArgv = ownArgv("agent", "--dir", folders.agent, "--router-dir", folders.router)
+  const agentArgv = ownArgv(
+    ...["agent", "--dir", folders.agent, "--router-dir", folders.router],
+    ...(options.compute?.kind === "docker"
+      ? ["--compute", "docker", "--engine", options.compute.socket]
+      : []),
+  )
   const agents = new Map([["local", connectAgent({ server: "local", socketPath: agentSocket })]])
   const push = pushMetrics()
   const source = sources.git({ dir: folders.git })

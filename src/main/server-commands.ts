@@ -1,8 +1,21 @@
 import type { Command } from "commander"
-import { dataDir } from "../cli/client.ts"
+import { dataDir, exit, Stop } from "../cli/client.ts"
+import type { ComputeChoice } from "./agent.ts"
 import type { DemoOptions } from "./demo/demo.ts"
 import { addRouterCommand } from "./router-command.ts"
 import type { ServeOptions } from "./serve.ts"
+
+const defaultEngine = "/var/run/docker.sock"
+
+type ServeFlags = Omit<ServeOptions, "port" | "compute"> & ComputeFlags & { readonly port: string }
+type AgentFlags = ComputeFlags & { readonly dir: string; readonly routerDir: string; readonly server: string }
+type ComputeFlags = { readonly compute: string; readonly engine: string }
+
+function computeOf(kind: string, socket: string): ComputeChoice {
+  if (kind === "process") return { kind }
+  if (kind === "docker") return { kind, socket }
+  throw new Stop(exit.usage, `--compute ${kind} is no way to run instances; choose process or docker`)
+}
 
 /** What runs here rather than asks a server. Loaded when called: a client starts fast. */
 export function addServerCommands(program: Command): void {
@@ -17,6 +30,11 @@ export function addServerCommands(program: Command): void {
     .option("--keep", "leave it running for exploration")
     .option("--port <port>", "of the page", "7300")
     .option("--router <name>", "embedded or haproxy", "embedded")
+    .option(
+      "--compute <kind>",
+      "process, or docker: real containers, of a Podman of the demo's own",
+      "process",
+    )
     .action(async (options: DemoOptions) => {
       const { demo } = await import("./demo/demo.ts")
       await demo(options)
@@ -33,10 +51,17 @@ export function addServerCommands(program: Command): void {
     )
     .option("--agent-dir <folder>", "of the agent and router that control planes on one machine share")
     .option("--token-file <file>", "the token of a group of control planes")
-    .action(async (options: Omit<ServeOptions, "port"> & { port: string }) => {
+    .option("--compute <kind>", "process or docker: instances as plain processes or as containers", "process")
+    .option(
+      "--engine <socket>",
+      "where Docker or Podman answers; the agent alone speaks with it",
+      defaultEngine,
+    )
+    .action(async (options: ServeFlags) => {
       const { serve } = await import("./serve.ts")
       const db = options.db ?? process.env.IMMUNITY_DB
-      const served = await serve({ ...options, db, port: Number(options.port) })
+      const compute = computeOf(options.compute, options.engine)
+      const served = await serve({ ...options, db, port: Number(options.port), compute })
       process.stdout.write(`immunity serves ${served.url}   data in ${options.dir}\n`)
       const stop = () => {
         void served.stop().then(() => process.exit(0))
@@ -50,9 +75,11 @@ export function addServerCommands(program: Command): void {
     .requiredOption("--dir <folder>", "its data")
     .requiredOption("--router-dir <folder>", "the router's data")
     .option("--server <name>", "its name", "local")
-    .action(async (options: { dir: string; routerDir: string; server: string }) => {
+    .option("--compute <kind>", "process or docker", "process")
+    .option("--engine <socket>", "where Docker or Podman answers", defaultEngine)
+    .action(async (options: AgentFlags) => {
       const { startAgent } = await import("./agent.ts")
-      await startAgent(options)
+      await startAgent({ ...options, compute: computeOf(options.compute, options.engine) })
     })
   addRouterCommand(program)
 }

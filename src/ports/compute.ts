@@ -2,6 +2,7 @@ import type { InstanceId } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import type { Difference, Exit } from "../core/pipeline/events.ts"
+import type { Fence } from "./router.ts"
 
 export type RunningInstance = {
   readonly id: InstanceId
@@ -20,7 +21,7 @@ export type RunningInstance = {
  * Starting an id that exists is a no-op; an id that ended is never started again.
  */
 export interface Compute {
-  start(spec: InstanceSpec, signal: AbortSignal): Promise<void>
+  start(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<void>
   /** Asks it to end, forces it after `grace`; resolves when it is gone. Unknown ids are gone already. */
   stop(id: InstanceId, grace: Duration, signal: AbortSignal): Promise<void>
   list(signal: AbortSignal): Promise<readonly RunningInstance[]>

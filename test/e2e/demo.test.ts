@@ -6,9 +6,11 @@ const minutes = 60_000
 
 const hasHaproxy = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"].some((file) => existsSync(file))
 
-async function demo(kind: string, router = "embedded") {
-  const args = ["demo", "--yes", "--json", "--bad", kind, "--port", "0", "--router", router]
-  const ran = await immunity(args)
+/** As root only: its storage is mounted. */
+const hasPodman = process.getuid?.() === 0 && existsSync("/usr/bin/podman")
+
+async function demo(kind: string, ...more: readonly string[]) {
+  const ran = await immunity(["demo", "--yes", "--json", "--bad", kind, "--port", "0", ...more])
   const last = ran.stdout.trim().split("\n").at(-1) ?? ""
   expect(last, ran.stderr).toMatch(/^\{/)
   return { code: ran.code, result: JSON.parse(last), story: ran.stderr }
@@ -42,7 +44,7 @@ describe("the whole loop, for real", () => {
   it.skipIf(!hasHaproxy)(
     "goes the same way with HAProxy in front, and nobody fails by its switching",
     async () => {
-      const { code, result, story } = await demo("errors", "haproxy")
+      const { code, result, story } = await demo("errors", "--router", "haproxy")
       expect(Object.values(result.good.regions), story).toEqual(Array(4).fill("succeeded"))
       expect(result.bad).toMatchObject({ outcome: "rolled-back", locked: true, metric: "error_rate" })
       expect(result.traffic.failedBySwitching, story).toBe(0)
@@ -78,6 +80,20 @@ describe("the whole loop, for real", () => {
       expect(result.leftovers, story).toBe(0)
     },
     4 * minutes,
+  )
+
+  it.skipIf(!hasPodman)(
+    "goes the same way with containers, and one that root edits from outside is found and replaced",
+    async () => {
+      const { code, result, story } = await demo("drift", "--compute", "docker")
+      expect(Object.values(result.good.regions), story).toEqual(Array(4).fill("succeeded"))
+      expect(result.bad, story).toMatchObject({ kind: "drift", outcome: "replaced", locked: false })
+      expect(result.bad.secondsToDetect).toBeGreaterThan(0)
+      expect(result.traffic.failedBySwitching, story).toBe(0)
+      expect(result.leftovers, story).toBe(0)
+      expect(code).toBe(0)
+    },
+    8 * minutes,
   )
 
   it(

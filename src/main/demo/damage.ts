@@ -125,7 +125,7 @@ async function edit(stage: Stage, tell: Tell): Promise<BadEnd> {
     (instance) => instance.region === "prod4" && instance.weight > 0,
   )
   if (!victim) throw new Error("there is no instance in prod4 to edit")
-  const folder = join(stage.dir, "server", "agent", "run", victim.id, "app")
+  const folder = await stage.filesOf(victim.id)
   const began = Date.now()
   chmodSync(folder, 0o755)
   chmodSync(join(folder, "papi.json"), 0o644)

@@ -2,6 +2,7 @@ import { isCancel, select } from "@clack/prompts"
 import type { RolloutView } from "../../api/contract/views.ts"
 import { exit, Stop } from "../../cli/client.ts"
 import { type BadEnd, damage } from "./damage.ts"
+import { groundFor } from "./ground.ts"
 import { type Kind, kinds } from "./repository.ts"
 import { Stage } from "./stage.ts"
 
@@ -12,6 +13,7 @@ export type DemoOptions = {
   readonly keep?: boolean
   readonly port: string
   readonly router?: string
+  readonly compute?: string
 }
 
 const regions = ["sandbox1", "sandbox2", "prod3", "prod4"] as const
@@ -26,11 +28,16 @@ export async function demo(options: DemoOptions): Promise<void> {
     throw new Stop(exit.usage, "no terminal to ask on: run it with --yes, and --bad to choose")
   const tell = teller(options.json === true)
   tell("Immunity demo: real servers, real traffic, on this machine only. Ctrl-C removes everything.")
-  const stage = await Stage.open(Number(options.port), routerOf(options.router)).catch((error: unknown) => {
-    throw error instanceof Stop && options.port !== "0"
-      ? new Stop(error.code, `${error.message} (the demo takes --port too)`)
-      : error
-  })
+  const ground = await groundFor(options.compute, tell)
+  if ("impossible" in ground) return skip(ground.impossible, options, tell)
+  const stage = await Stage.open(Number(options.port), routerOf(options.router), ground).catch(
+    async (error: unknown) => {
+      await ground.close()
+      throw error instanceof Stop && options.port !== "0"
+        ? new Stop(error.code, `${error.message} (the demo takes --port too)`)
+        : error
+    },
+  )
   const interrupted = () => void stage.close().then(() => process.exit(exit.interrupted))
   process.once("SIGINT", interrupted)
   process.once("SIGTERM", interrupted)
@@ -56,6 +63,13 @@ export async function demo(options: DemoOptions): Promise<void> {
     process.off("SIGINT", interrupted)
     process.off("SIGTERM", interrupted)
   }
+}
+
+/** Nothing was shown: said aloud, and the exit code is not that of a success. */
+function skip(because: string, options: DemoOptions, tell: Tell): void {
+  tell(`SKIPPED: ${because}`)
+  if (options.json) process.stdout.write(`${JSON.stringify({ skipped: because })}\n`)
+  process.exitCode = exit.skipped
 }
 
 type Tell = (line: string) => void

@@ -10,11 +10,13 @@ export type Kind = (typeof kinds)[number]
 export class Repository {
   readonly path: string
 
-  constructor(path: string, ports: readonly number[], router: string) {
+  /** `base`: the id of the image that a Dockerfile builds on; without one there is no Dockerfile. */
+  constructor(path: string, ports: readonly number[], router: string, base: string | undefined) {
     this.path = path
     mkdirSync(path, { recursive: true })
     cpSync(fileURLToPath(new URL("../../../../examples/papi", import.meta.url)), path, { recursive: true })
     writeFileSync(join(path, "immunity.yaml"), pipeline(ports, router))
+    if (base !== undefined) writeFileSync(join(path, "Dockerfile"), dockerfile(base))
     this.#git("init", "--quiet", "--initial-branch=main")
   }
 
@@ -40,6 +42,11 @@ export class Repository {
     return execFileSync("git", args, { cwd: this.path, encoding: "utf8", env })
   }
 }
+
+const dockerfile = (base: string): string => `FROM ${base}
+WORKDIR /app
+COPY package.json server.js papi.json ./
+`
 
 /** Papi's pipeline with the clocks of a demo: seconds where a real one has minutes. */
 const pipeline = ([s1, s2, p3, p4]: readonly number[], router: string): string => `version: 1

@@ -7,11 +7,12 @@ import { socketPath } from "../../agent/server.ts"
 import type { AppView, InstanceView, RolloutView, TimelineEntry } from "../../api/contract/views.ts"
 import { passable } from "../folders.ts"
 import { type Served, serve } from "../serve.ts"
+import type { Ground } from "./ground.ts"
 import { leftovers, openFolders, processesOf } from "./leftovers.ts"
 import { Repository } from "./repository.ts"
 import { Traffic } from "./traffic.ts"
 
-const patience = 120_000
+const patience = 240_000
 
 /** Everything that a demo needs, for real, in one temporary folder: repository, control plane, agent, router, users. */
 export class Stage {
@@ -20,27 +21,36 @@ export class Stage {
   readonly served: Served
   readonly traffic = new Traffic()
   readonly ports: readonly number[]
+  readonly #ground: Ground
 
-  private constructor(dir: string, repository: Repository, served: Served, ports: readonly number[]) {
+  private constructor(
+    dir: string,
+    repository: Repository,
+    served: Served,
+    ports: readonly number[],
+    ground: Ground,
+  ) {
     this.dir = dir
+    this.#ground = ground
     this.repository = repository
     this.served = served
     this.ports = ports
   }
 
-  static async open(port: number, router: string): Promise<Stage> {
+  static async open(port: number, router: string, ground: Ground): Promise<Stage> {
     const dir = mkdtempSync(join(tmpdir(), "immunity-demo-"))
     chmodSync(dir, passable())
     const ports = await freePorts(4)
-    const repository = new Repository(join(dir, "repository"), ports, router)
+    const repository = new Repository(join(dir, "repository"), ports, router, ground.base)
     const served = await serve({
       dir: join(dir, "server"),
       host: "127.0.0.1",
       port,
       quiet: true,
+      compute: ground.compute,
       pace: { poll: 500, measure: 500 },
     })
-    return new Stage(dir, repository, served, ports)
+    return new Stage(dir, repository, served, ports, ground)
   }
 
   address(region: "prod3" | "prod4"): string {
@@ -61,6 +71,11 @@ export class Stage {
 
   instances(): Promise<readonly InstanceView[]> {
     return this.#ask("GET", "/v1/apps/papi/servers")
+  }
+
+  /** The application's folder of an instance, for somebody who would edit it. */
+  filesOf(instance: string): Promise<string> {
+    return this.#ground.filesOf(join(this.dir, "server"), instance)
   }
 
   order(path: string, body: unknown): Promise<unknown> {
@@ -95,7 +110,7 @@ export class Stage {
     const left = (await leftovers(this.dir, this.ports)).filter((name) => name !== this.dir)
     openFolders(this.dir)
     rmSync(this.dir, { recursive: true, force: true })
-    return [...left, ...(await leftovers(this.dir, []))]
+    return [...left, ...(await leftovers(this.dir, [])), ...(await this.#ground.close())]
   }
 
   async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {

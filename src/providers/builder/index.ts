@@ -1,2 +1,3 @@
 /** Every builder: one file, one line. */
+export { dockerBuilder, objectionTo, treesOfImages } from "./docker.ts"
 export { processBuilder } from "./process.ts"

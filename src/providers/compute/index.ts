@@ -1,2 +1,3 @@
 /** Every compute driver: one file, one line. */
+export { dockerCompute } from "./docker.ts"
 export { processCompute } from "./process.ts"

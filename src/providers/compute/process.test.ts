@@ -18,6 +18,7 @@ import { systemClock } from "../clock/system.ts"
 import { processCompute } from "./process.ts"
 
 const signal = AbortSignal.timeout(600_000)
+const by = { app: "papi", epoch: 1, generation: 1 }
 const server = `
 const http = require("http")
 process.on("SIGTERM", () => { console.log("leaving"); process.exit(0) })
@@ -108,7 +109,7 @@ describe("instances as processes", () => {
 
   it("starts in a read-only copy of its artifact, with its port and names, and nothing of ours", async () => {
     process.env.IMMUNITY_SECRET_OF_THE_AGENT = "do not tell"
-    await compute.start(spec("prod-1"), signal)
+    await compute.start(spec("prod-1"), by, signal)
     const { env } = JSON.parse(await ask("prod-1", "/who"))
     delete process.env.IMMUNITY_SECRET_OF_THE_AGENT
     expect(env).toMatchObject({ GREETING: "hello", IMMUNITY_INSTANCE: "prod-1", IMMUNITY_REGION: "prod" })
@@ -121,8 +122,8 @@ describe("instances as processes", () => {
   it.runIf(process.getuid?.() === 0)(
     "runs as a user of its own where we are root: it can change no file of its artifact and see no neighbour",
     async () => {
-      await compute.start(spec("prod-1"), signal)
-      await compute.start(spec("prod-2"), signal)
+      await compute.start(spec("prod-1"), by, signal)
+      await compute.start(spec("prod-2"), by, signal)
       const one = JSON.parse(await ask("prod-1", "/who"))
       const two = JSON.parse(await ask("prod-2", "/who"))
       expect(one.uid).not.toBe(0)
@@ -133,25 +134,10 @@ describe("instances as processes", () => {
     },
   )
 
-  it("started twice is one instance", async () => {
-    await compute.start(spec("prod-1"), signal)
-    const first = JSON.parse(await ask("prod-1", "/who")).pid
-    await compute.start(spec("prod-1"), signal)
-    expect(JSON.parse(await ask("prod-1", "/who")).pid).toBe(first)
-    expect(await compute.list(signal)).toHaveLength(1)
-  })
-
-  it("a stop asks first: it may end what it is doing", async () => {
-    await compute.start(spec("prod-1"), signal)
-    await ask("prod-1", "/")
-    await compute.stop("prod-1", 20_000, signal)
-    expect((await look("prod-1")).state).toBe("ended")
-    expect(readFileSync(join(dir, "agent", "logs", "prod-1.log"), "utf8")).toContain("leaving")
-  })
-
   it("who does not listen is ended after the grace, and what it forked with it", async () => {
     await compute.start(
       spec("prod-1", `trap "" TERM; (trap "" TERM; while :; do sleep 1; done) & while :; do sleep 1; done`),
+      by,
       signal,
     )
     await compute.stop("prod-1", 200, signal)
@@ -160,7 +146,7 @@ describe("instances as processes", () => {
   })
 
   it("a crash is told with its exit code, and a daemon it left behind is ended", async () => {
-    await compute.start(spec("prod-1"), signal)
+    await compute.start(spec("prod-1"), by, signal)
     const daemon = Number(await ask("prod-1", "/fork"))
     await fetch(`http://${(await look("prod-1")).address}/crash`).catch(() => undefined)
     expect((await ended("prod-1")).exit).toMatchObject({ code: 7, because: "ended with exit code 7" })
@@ -168,22 +154,13 @@ describe("instances as processes", () => {
   })
 
   it("a command that does not exist is a crash with the shell's words in the log", async () => {
-    await compute.start(spec("prod-1", "no-such-command"), signal)
+    await compute.start(spec("prod-1", "no-such-command"), by, signal)
     expect((await ended("prod-1")).exit?.code).toBe(127)
     expect(readFileSync(join(dir, "agent", "logs", "prod-1.log"), "utf8")).toContain("not found")
   })
 
-  it("lives on without whoever started it, and is found again with address, port and record", async () => {
-    await compute.start(spec("prod-1"), signal)
-    const before = JSON.parse(await ask("prod-1", "/who"))
-    compute = open()
-    const { state, address } = await look("prod-1")
-    expect([state, address?.endsWith(`:${before.env.PORT}`)]).toEqual(["running", true])
-    expect(JSON.parse(await ask("prod-1", "/who")).pid).toBe(before.pid)
-  })
-
   it("a pid that belongs to somebody else by now is neither called alive nor ended", async () => {
-    await compute.start(spec("prod-1"), signal)
+    await compute.start(spec("prod-1"), by, signal)
     await ask("prod-1", "/")
     const file = join(dir, "agent", "run", "prod-1", "instance.json")
     const record = JSON.parse(readFileSync(file, "utf8"))
@@ -205,7 +182,7 @@ describe("instances as processes", () => {
   })
 
   it("a file that somebody changes, adds or removes on a running instance is named", async () => {
-    await compute.start(spec("prod-1"), signal)
+    await compute.start(spec("prod-1"), by, signal)
     expect((await look("prod-1")).differences).toEqual([])
     const app = join(dir, "agent", "run", "prod-1", "app")
     chmodSync(app, 0o755)
@@ -224,12 +201,12 @@ describe("instances as processes", () => {
 
   it("memory counts what an instance forks too", async () => {
     const hog = `node -e "const b = Buffer.alloc(150e6, 1); setInterval(() => b.length, 1000)"`
-    await compute.start(spec("prod-1", `${hog} & wait`), signal)
+    await compute.start(spec("prod-1", `${hog} & wait`), by, signal)
     await until("the memory", async () => (((await look("prod-1")).memory ?? 0) > 150e6 ? true : undefined))
   })
 
   it("forgotten means gone: folder, processes, record; only its log is kept", async () => {
-    await compute.start(spec("prod-1"), signal)
+    await compute.start(spec("prod-1"), by, signal)
     await ask("prod-1", "/")
     await compute.stop("prod-1", 1_000, signal)
     await compute.forget("prod-1")
@@ -240,7 +217,7 @@ describe("instances as processes", () => {
 
   it("an artifact that is not there is refused, and nothing is left of the try", async () => {
     const missing = { ...spec("prod-1"), digest: `sha256:${"0".repeat(64)}` as Digest }
-    await expect(compute.start(missing, signal)).rejects.toThrow("there is no artifact sha256:000")
+    await expect(compute.start(missing, by, signal)).rejects.toThrow("there is no artifact sha256:000")
     expect(readdirSync(join(dir, "agent", "run"))).toEqual([])
   })
 })

@@ -1,0 +1,203 @@
+import type { Digest } from "../../core/model/ids.ts"
+import type { InstanceSpec } from "../../core/pipeline/effects.ts"
+import type { Difference, Exit } from "../../core/pipeline/events.ts"
+import type { Clock } from "../../ports/clock.ts"
+import type { Compute, RunningInstance } from "../../ports/compute.ts"
+import type { Container, ContainerOrder, Containers } from "../../ports/containers.ts"
+import type { Fence } from "../../ports/router.ts"
+import { wordsOf } from "./container-command.ts"
+import { ContainerLogs } from "./container-logs.ts"
+import { ContainerOrders } from "./container-orders.ts"
+import { type Process, processesByNamespace } from "./namespaces.ts"
+
+const inside = 8_080
+const driftEvery = 2_000
+const engineNotices = 3_000
+const defaultMemory = 1024 ** 3
+const defaultCpus = 2
+
+export type DockerComputeParts = {
+  /** Holds `logs/<instance>.log` and `containers/<instance>.json`. */
+  readonly dir: string
+  readonly containers: Containers
+  readonly clock: Clock
+  /** The first part of this agent's container names: twelve hex digits that no other agent has. */
+  readonly key: string
+  /** Why an image may not run here; undefined when it may. */
+  readonly objection: (image: Digest, signal: AbortSignal) => Promise<string | undefined>
+}
+
+/** Instances as containers, each from an image named by its digest; they outlive whoever started them. */
+export function dockerCompute(parts: DockerComputeParts): Compute {
+  return new DockerCompute(parts)
+}
+
+type Looked = { at: number; found: readonly Difference[] }
+
+class DockerCompute implements Compute {
+  readonly #parts: DockerComputeParts
+  readonly #orders: ContainerOrders
+  readonly #logs: ContainerLogs
+  readonly #ordered = new Set<string>()
+  readonly #looked = new Map<string, Looked>()
+  /** First processes of running containers, and when they were seen last with our own eyes. */
+  readonly #seen = new Map<string, { readonly pid: number; readonly at: number }>()
+
+  constructor(parts: DockerComputeParts) {
+    this.#parts = parts
+    this.#orders = new ContainerOrders(parts.dir)
+    this.#logs = new ContainerLogs(parts.dir, parts.containers)
+  }
+
+  async start(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<void> {
+    const { containers } = this.#parts
+    const known = await containers.find(this.#name(spec.id), signal)
+    if (known && known.state !== "created") return
+    // A create whose answer got lost, or a crash right after it: it is there and was never started.
+    const id = known?.id ?? (await this.#create(spec, by, signal))
+    await containers.start(id, signal)
+  }
+
+  async #create(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<string> {
+    const objection = await this.#parts.objection(spec.digest, signal)
+    if (objection !== undefined) throw new Error(objection)
+    const order = orderOf(this.#name(spec.id), spec, by)
+    // Before it exists: whatever runs is known by what was ordered, also after a crash.
+    await this.#orders.remember(spec.id, order)
+    return this.#parts.containers.create(order, signal)
+  }
+
+  async stop(id: string, grace: number, signal: AbortSignal): Promise<void> {
+    const container = await this.#parts.containers.find(this.#name(id), signal)
+    if (!container || container.state === "ended") return
+    this.#ordered.add(id)
+    await this.#parts.containers.stop(container.id, grace, signal)
+  }
+
+  async list(signal: AbortSignal): Promise<readonly RunningInstance[]> {
+    const [containers, processes] = [await this.#parts.containers.list(signal), processesByNamespace()]
+    return Promise.all(
+      containers.flatMap((container) => {
+        const id = this.#instanceOf(container)
+        // One that was created and not started does not count: its order comes again, and then it is started.
+        if (id === undefined || container.state === "created") return []
+        return [this.#describe(id, container, processes.of(container.pid), signal)]
+      }),
+    )
+  }
+
+  async forget(id: string): Promise<void> {
+    const signal = AbortSignal.timeout(30_000)
+    const container = await this.#parts.containers.find(this.#name(id), signal)
+    if (container) await this.#parts.containers.remove(container.id, signal)
+    await this.#orders.forget(id)
+    this.#logs.leave(id)
+    this.#ordered.delete(id)
+    this.#looked.delete(id)
+    this.#seen.delete(id)
+  }
+
+  async #describe(
+    id: string,
+    container: Container,
+    processes: readonly Process[],
+    signal: AbortSignal,
+  ): Promise<RunningInstance> {
+    this.#logs.follow(id, container.id)
+    const running = container.state === "running" && !this.#died(id, container, processes)
+    return {
+      id,
+      state: running ? "running" : "ended",
+      address: container.address,
+      startedAt: container.startedAt,
+      exit: running ? undefined : exitOf(container, this.#ordered.has(id)),
+      memory: processes.length > 0 ? processes.reduce((sum, { memory }) => sum + memory, 0) : undefined,
+      differences: running ? await this.#differences(id, container, processes, signal) : [],
+    }
+  }
+
+  /**
+   * An engine may say "running" of what died: where its process was seen once and is there no more, the engine
+   * gets a moment to notice, for it knows more of the end; then it is over all the same.
+   */
+  #died(id: string, container: Container, processes: readonly Process[]): boolean {
+    const { pid } = container
+    if (pid === undefined) return false
+    const now = this.#parts.clock.mono()
+    if (processes.length > 0) this.#seen.set(id, { pid, at: now })
+    const seen = this.#seen.get(id)
+    return seen?.pid === pid && now - seen.at > engineNotices
+  }
+
+  async #differences(
+    id: string,
+    container: Container,
+    processes: readonly Process[],
+    signal: AbortSignal,
+  ): Promise<readonly Difference[]> {
+    const known = this.#looked.get(id) ?? { at: Number.NEGATIVE_INFINITY, found: [] }
+    this.#looked.set(id, known)
+    if (this.#parts.clock.mono() - known.at < driftEvery) return known.found
+    known.at = this.#parts.clock.mono()
+    known.found = await this.#compare(id, container, processes, signal).catch(() => known.found)
+    return known.found
+  }
+
+  async #compare(
+    id: string,
+    container: Container,
+    processes: readonly Process[],
+    signal: AbortSignal,
+  ): Promise<readonly Difference[]> {
+    const order = await this.#orders.read(id)
+    if (!order) return [{ path: "its order: this agent has none on record", what: "removed" }]
+    const strangers = processes.filter(({ entered }) => entered)
+    return [
+      ...strangers.map(({ name }) => ({ path: `process ${name}`, what: "added" as const })),
+      ...(await this.#parts.containers.differences(container.id, order, signal)),
+    ]
+  }
+
+  #name(id: string): string {
+    if (!/^[a-z0-9][a-z0-9-]{0,150}$/.test(id)) throw new Error(`${id} is not an instance id`)
+    return `immunity-${this.#parts.key}-${id}`
+  }
+
+  #instanceOf(container: Container): string | undefined {
+    const prefix = `immunity-${this.#parts.key}-`
+    return container.name.startsWith(prefix) ? container.name.slice(prefix.length) : undefined
+  }
+}
+
+const orderOf = (name: string, spec: InstanceSpec, by: Fence): ContainerOrder => ({
+  name,
+  image: spec.digest,
+  command: wordsOf(spec.run.start),
+  env: {
+    ...spec.run.env,
+    HOST: "0.0.0.0",
+    PORT: String(inside),
+    HOME: "/tmp",
+    TMPDIR: "/tmp",
+    IMMUNITY_RELEASE: spec.release,
+    IMMUNITY_REGION: spec.region,
+    IMMUNITY_INSTANCE: spec.id,
+  },
+  port: inside,
+  memory: spec.run.memory ?? defaultMemory,
+  cpus: defaultCpus,
+  about: { app: by.app, region: spec.region, release: spec.release, instance: spec.id, epoch: by.epoch },
+})
+
+function exitOf(container: Container, ordered: boolean): Exit {
+  const { exitCode: code, memoryLimit } = container
+  const limit = memoryLimit === undefined ? "" : `: its limit is ${Math.round(memoryLimit / 1024 ** 2)} MB`
+  if (ordered) return { code, signal: undefined, because: "ended as ordered" }
+  if (container.outOfMemory) return { code, signal: "SIGKILL", because: `out of memory${limit}` }
+  // Podman does not say that it was the memory; nobody else ends a container of ours in this way.
+  if (code === 137)
+    return { code, signal: "SIGKILL", because: `ended by SIGKILL, most likely out of memory${limit}` }
+  if (code === undefined)
+    return { code, signal: undefined, because: "ended; the engine still calls it running" }
+  return { code, signal: undefined, because: `ended with exit code ${code}` }
+}

@@ -1,0 +1,186 @@
+import type { Static, TSchema } from "typebox"
+import type { Digest } from "../../core/model/ids.ts"
+import type { Difference } from "../../core/pipeline/events.ts"
+import type { Container, ContainerOrder, Containers, ImageOrder } from "../../ports/containers.ts"
+import {
+  Changes,
+  Created,
+  containerOf,
+  digestOf,
+  Inspected,
+  InspectedImage,
+  Listed,
+  read,
+  Version,
+} from "./answers.ts"
+import { buildImage } from "./build.ts"
+import { changedFiles, changedSettings } from "./compare.ts"
+import { bodyOf, refusalOf } from "./whitelist.ts"
+import { type Ask, ask, demultiplex, EngineRefused, open } from "./wire.ts"
+
+const mark = "immunity.agent"
+/** Looks at a list for which one answer about a running container is good. */
+const asked = 4
+
+/** Docker or Podman through the Engine API on a unix socket. `owner` is this agent's mark, known to nobody else. */
+export function dockerEngine(parts: { readonly socket: string; readonly owner: string }): Containers {
+  return new DockerEngine(parts.socket, parts.owner)
+}
+
+class DockerEngine implements Containers {
+  readonly #socket: string
+  readonly #owner: string
+  readonly #looked = new Map<
+    string,
+    { readonly state: string; readonly container: Container; looks: number }
+  >()
+
+  constructor(socket: string, owner: string) {
+    this.#socket = socket
+    this.#owner = owner
+  }
+
+  async version(signal: AbortSignal): Promise<string> {
+    const { Version: version } = await this.#ask(Version, { method: "GET", path: "/version", signal })
+    return version
+  }
+
+  async create(order: ContainerOrder, signal: AbortSignal): Promise<string> {
+    const refusal = refusalOf(order)
+    if (refusal !== undefined) throw new Error(refusal)
+    if (!(await this.image(order.image, signal)))
+      throw new Error(`there is no image ${order.image} on this server; build it again or bring it here`)
+    const { Id: id } = await this.#ask(Created, {
+      method: "POST",
+      path: "/containers/create",
+      query: { name: order.name },
+      body: bodyOf(order, { [mark]: this.#owner }),
+      signal,
+    })
+    // The engine looked the image up once more; what it found then is what would run.
+    const created = await this.#ours(id, signal)
+    if (created && digestOf(created.Image) === order.image) return id
+    await this.remove(id, signal)
+    throw new Error(`the engine took ${created?.Image ?? "nothing"} for ${order.image}; it was not started`)
+  }
+
+  async start(id: string, signal: AbortSignal): Promise<void> {
+    if (!(await this.#ours(id, signal))) throw new Error(`the container ${id} is gone`)
+    await this.#tell({ method: "POST", path: `/containers/${id}/start`, signal })
+  }
+
+  async stop(id: string, grace: number, signal: AbortSignal): Promise<void> {
+    if (!(await this.#ours(id, signal))) return
+    const query = { t: String(Math.ceil(grace / 1_000)) }
+    await this.#tell({ method: "POST", path: `/containers/${id}/stop`, query, signal }, [404])
+  }
+
+  async remove(id: string, signal: AbortSignal): Promise<void> {
+    if (!(await this.#ours(id, signal))) return
+    const query = { force: "true", v: "true" }
+    await this.#tell({ method: "DELETE", path: `/containers/${id}`, query, signal }, [404])
+  }
+
+  async find(name: string, signal: AbortSignal): Promise<Container | undefined> {
+    const found = await this.#ours(name, signal)
+    return found && containerOf(found)
+  }
+
+  async list(signal: AbortSignal): Promise<readonly Container[]> {
+    const filters = JSON.stringify({ label: [`${mark}=${this.#owner}`] })
+    const query = { all: "true", filters }
+    const listed = await this.#ask(Listed, { method: "GET", path: "/containers/json", query, signal })
+    const found = await Promise.all(listed.map(({ Id: id, State: state }) => this.#look(id, state, signal)))
+    const ids = new Set(listed.map(({ Id }) => Id))
+    for (const id of this.#looked.keys()) if (!ids.has(id)) this.#looked.delete(id)
+    return found.filter((container) => container !== undefined)
+  }
+
+  /** Asking for each of many containers costs an engine much; what goes on running is asked for now and then. */
+  async #look(id: string, state: string, signal: AbortSignal): Promise<Container | undefined> {
+    const known = this.#looked.get(id)
+    if (known && known.state === state && state === "running" && known.looks++ < asked) return known.container
+    const found = await this.#ours(id, signal)
+    if (!found) return undefined
+    const container = containerOf(found)
+    this.#looked.set(id, { state, container, looks: 0 })
+    return container
+  }
+
+  async differences(id: string, order: ContainerOrder, signal: AbortSignal): Promise<readonly Difference[]> {
+    const inspected = await this.#ours(id, signal)
+    if (!inspected) return []
+    const path = `/containers/${id}/changes`
+    const files = await this.#ask(Changes, { method: "GET", path, signal })
+    return [...changedFiles(files ?? []), ...changedSettings(inspected, order)]
+  }
+
+  async output(id: string, write: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
+    if (!(await this.#ours(id, signal))) return
+    const query = { follow: "true", stdout: "true", stderr: "true" }
+    const path = `/containers/${id}/logs`
+    await demultiplex(await open(this.#socket, { method: "GET", path, query, signal }), write)
+  }
+
+  async image(digest: Digest, signal: AbortSignal) {
+    if (!/^sha256:[0-9a-f]{64}$/.test(digest)) throw new Error(`${digest} is not a digest`)
+    const found = await this.#image(digest, signal)
+    if (!found) return undefined
+    if (digestOf(found.Id) !== digest)
+      throw new Error(`the engine answers ${found.Id} when it is asked for ${digest}; it is not used`)
+    return {
+      id: digest,
+      bytes: found.Size,
+      volumes: Object.keys(found.Config.Volumes ?? {}),
+      labels: found.Config.Labels ?? {},
+    }
+  }
+
+  build(order: ImageOrder, log: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<Digest> {
+    return buildImage(this.#socket, order, log, signal)
+  }
+
+  async meaning(reference: string, signal: AbortSignal): Promise<Digest | undefined> {
+    if (!/^[a-zA-Z0-9][\w.:/@-]{0,400}$/.test(reference) || reference.includes("..")) return undefined
+    const found = await this.#image(reference, signal)
+    return found && digestOf(found.Id)
+  }
+
+  async removeImage(digest: Digest, signal: AbortSignal): Promise<void> {
+    await this.#tell({ method: "DELETE", path: `/images/${digest}`, signal }, [404])
+  }
+
+  #image(reference: string, signal: AbortSignal): Promise<Static<typeof InspectedImage> | undefined> {
+    return this.#maybe(InspectedImage, { method: "GET", path: `/images/${reference}/json`, signal })
+  }
+
+  /** Undefined when it is gone. Whatever does not bear our mark is not ours to touch. */
+  async #ours(id: string, signal: AbortSignal): Promise<Inspected | undefined> {
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,250}$/.test(id)) throw new Error(`${id} is not a container's name`)
+    const found = await this.#maybe(Inspected, { method: "GET", path: `/containers/${id}/json`, signal })
+    if (found && found.Config.Labels?.[mark] !== this.#owner)
+      throw new Error(`${id} is not a container of this agent; it is left alone`)
+    return found
+  }
+
+  async #ask<S extends TSchema>(schema: S, order: Ask): Promise<Static<S>> {
+    return read(schema, await ask(this.#socket, order))
+  }
+
+  async #maybe<S extends TSchema>(schema: S, order: Ask): Promise<Static<S> | undefined> {
+    try {
+      return await this.#ask(schema, order)
+    } catch (error) {
+      if (error instanceof EngineRefused && error.status === 404) return undefined
+      throw error
+    }
+  }
+
+  async #tell(order: Ask, fine: readonly number[] = []): Promise<void> {
+    try {
+      await ask(this.#socket, order)
+    } catch (error) {
+      if (!(error instanceof EngineRefused && fine.includes(error.status))) throw error
+    }
+  }
+}

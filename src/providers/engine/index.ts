@@ -1,0 +1,2 @@
+/** Every container engine: one file, one line. */
+export { dockerEngine } from "./docker.ts"

@@ -1,0 +1,81 @@
+import { execFileSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { artifactFolder, discard } from "../../src/agent/artifacts.ts"
+import { processSandbox } from "../../src/agent/confine.ts"
+import type { Digest } from "../../src/core/model/ids.ts"
+import { buildBaseImage } from "../../src/main/containers/base-image.ts"
+import { startEngine } from "../../src/main/containers/own-engine.ts"
+import { dockerBuilder } from "../../src/providers/builder/index.ts"
+import { systemClock } from "../../src/providers/clock/system.ts"
+import { dockerEngine } from "../../src/providers/engine/index.ts"
+import { ask } from "../../src/providers/engine/wire.ts"
+import { contractServer } from "../../src/testing/compute-contract.ts"
+
+const key = "abcdefabcdef"
+const soon = () => AbortSignal.timeout(120_000)
+
+/** A real Podman for one test file, with an image of the contract's server that our builder built. */
+export async function realEngine() {
+  const dir = mkdtempSync(join(tmpdir(), "immunity-engine-"))
+  const engine = await startEngine(join(dir, "podman"))
+  if ("impossible" in engine) {
+    rmSync(dir, { recursive: true, force: true })
+    // Never in silence: a test that did not run is not one that passed.
+    process.stderr.write(`SKIPPED, no container engine can run here: ${engine.impossible}\n`)
+    return undefined
+  }
+  const { socket } = engine
+  const containers = dockerEngine({ socket, owner: key })
+  const base = await buildBaseImage(socket)
+  const images = join(dir, "images")
+  const artifacts = artifactFolder(join(dir, "artifacts"))
+  const parts = { sandbox: processSandbox, path: process.env.PATH ?? "", containers, artifacts }
+  const builder = dockerBuilder({ ...parts, clock: systemClock, dir: images })
+
+  /** Builds the contract's server, or what is given instead; the digest, or why there is none. */
+  const build = async (files: Readonly<Record<string, string>> = {}, commit = "a".repeat(40)) => {
+    const workspace = mkdtempSync(join(dir, "tree-"))
+    const all = {
+      "server.js": contractServer,
+      "papi.json": '{"flaw":"none"}',
+      Dockerfile: `FROM ${base}\nWORKDIR /app\nCOPY server.js papi.json ./\n`,
+      ...files,
+    }
+    for (const [name, text] of Object.entries(all)) writeFileSync(join(workspace, name), text)
+    const scratch = mkdtempSync(join(dir, "scratch-"))
+    const order = { job: "papi-build-1", commit, workspace, scratch, command: undefined, output: "." }
+    return builder.build({ ...order, network: "none", timeout: 120_000 }, () => undefined, soon())
+  }
+  const built = await build()
+  if (built.kind === "failed") throw new Error(built.because)
+  mkdirSync(join(dir, "agents"))
+  return {
+    socket,
+    key,
+    containers,
+    artifacts,
+    images,
+    base: `sha256:${base}` as Digest,
+    digest: built.digest,
+    build,
+    /** A folder for an agent. */
+    folder: () => mkdtempSync(join(dir, "agents", "agent-")),
+    /** As somebody who holds the engine's socket. */
+    ask: (method: "GET" | "POST" | "DELETE", path: string, body?: unknown) =>
+      ask(socket, { method, path, body, signal: soon() }),
+    /** As somebody with Podman's own command. */
+    podman: (...args: readonly string[]) => {
+      const env = { ...process.env, CONTAINERS_CONF: join(dir, "podman", "containers.conf") }
+      const own = ["--root", join(dir, "podman", "root"), "--runroot", join(dir, "podman", "run")]
+      return execFileSync("podman", [...own, ...args], { env, encoding: "utf8", stdio: "pipe" })
+    },
+    close: async () => {
+      await engine.close()
+      await discard(dir)
+    },
+  }
+}
+
+export type RealEngine = NonNullable<Awaited<ReturnType<typeof realEngine>>>

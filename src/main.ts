@@ -1,12 +1,14 @@
-import { existsSync, readFileSync } from "node:fs"
 import { Command, CommanderError } from "commander"
 import { exit, exitMeanings, Stop } from "./cli/client.ts"
 import { addServerCommands } from "./main/server-commands.ts"
 import { addStoreCommands } from "./main/store-commands.ts"
+import { version } from "./main/version.ts"
 
 const program = new Command("immunity")
   .description("A cluster immune system: commits climb regions, and what is worse comes back by itself.")
   .version(version(), "--version")
+  // What follows a subcommand is the subcommand's.
+  .enablePositionalOptions()
   .exitOverride()
   .configureHelp({ sortSubcommands: false })
   .showHelpAfterError("(see: immunity help)")
@@ -55,11 +57,4 @@ function codeOf(error: unknown): number {
   process.stderr.write(`immunity: ${message}\n`)
   if (process.env.IMMUNITY_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`)
   return error instanceof Stop ? error.code : exit.broken
-}
-
-function version(): string {
-  const file = new URL("../../package.json", import.meta.url)
-  const near = new URL("../package.json", import.meta.url)
-  const found = JSON.parse(readFileSync(existsSync(file) ? file : near, "utf8")) as { version: string }
-  return found.version
 }

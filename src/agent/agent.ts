@@ -14,6 +14,8 @@ export type AgentParts = JobParts & {
   readonly server: string
   readonly compute: Compute
   readonly router: Router
+  /** Of this program. */
+  readonly version?: string | undefined
 }
 
 /** While this file exists in the agent's folder, nothing is changed on its server. */
@@ -143,6 +145,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
         router: seen.state,
         routerProblem: seen.problem,
         diskFree: disk.bavail * disk.bsize,
+        version: parts.version,
       }
     },
     putSource: (fence, commit, tar) =>

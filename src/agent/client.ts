@@ -1,15 +1,71 @@
-import { request } from "node:http"
+import { type ClientRequest, request as plainRequest, type RequestOptions } from "node:http"
+import { Agent as SecureConnections, request as secureRequest } from "node:https"
 import type { Readable } from "node:stream"
 import type { Agent, LogChunk, Observed, Ordered } from "../ports/agent.ts"
 import type { RouterCounters } from "../ports/counters.ts"
 import type { Applied, Released } from "../ports/router.ts"
+import { type Credentials, serverHost } from "./trust/authority.ts"
 
-/** The engine's side of an agent's socket. A rejected promise means that the outcome is unknown. */
-export function connectAgent(options: { readonly server: string; readonly socketPath: string }): Agent {
-  const call = <T>(method: string, path: string, body: unknown, signal: AbortSignal): Promise<T> =>
-    send<T>(options.socketPath, method, path, body === undefined ? undefined : JSON.stringify(body), signal)
+/** The way to an agent: how a request to it is begun, and where that is, in words. */
+type Way = { readonly begin: (options: RequestOptions) => ClientRequest; readonly where: string }
+
+/** The engine's side of an agent on the same machine. A rejected promise means that the outcome is unknown. */
+export const connectAgent = (options: { readonly server: string; readonly socketPath: string }): Agent =>
+  agentOver(options.server, overSocket(options.socketPath))
+
+/** The same of an agent on another machine: both show certificates, and it must be the one that it is called. */
+export const connectRemoteAgent = (options: {
+  readonly server: string
+  /** `host:port`. */
+  readonly address: string
+  /** What is shown at this moment; a new object when it was renewed. */
+  readonly credentials: () => Credentials
+}): Agent => ({ ...agentOver(options.server, overTls(options)), instancesOnly: true })
+
+const overSocket = (socketPath: string): Way => ({
+  begin: (options) => plainRequest({ ...options, socketPath }),
+  where: socketPath,
+})
+
+function overTls({
+  server,
+  address,
+  credentials,
+}: {
+  readonly server: string
+  readonly address: string
+  readonly credentials: () => Credentials
+}): Way {
+  const at = address.lastIndexOf(":")
+  const host = address.slice(0, at).replace(/^\[|\]$/g, "")
+  const port = Number(address.slice(at + 1))
+  let shown: Credentials | undefined
+  let connections: SecureConnections | undefined
   return {
-    server: options.server,
+    begin(options) {
+      const now = credentials()
+      if (now !== shown) {
+        connections?.destroy()
+        connections = new SecureConnections({
+          ...now,
+          minVersion: "TLSv1.3",
+          servername: serverHost(server),
+          keepAlive: true,
+          maxSockets: 32,
+        })
+        shown = now
+      }
+      return secureRequest({ ...options, host, port, agent: connections })
+    },
+    where: address,
+  }
+}
+
+function agentOver(server: string, way: Way): Agent {
+  const call = <T>(method: string, path: string, body: unknown, signal: AbortSignal): Promise<T> =>
+    send<T>(way, method, path, body === undefined ? undefined : JSON.stringify(body), signal)
+  return {
+    server,
     fence: (app, epoch, signal) => call<Ordered>("POST", "/v1/fence", { app, epoch }, signal),
     observe: (signal) => call<Observed>("GET", "/v1/observe", undefined, signal),
     putSource: (fence, commit, tar, signal) => {
@@ -19,7 +75,7 @@ export function connectAgent(options: { readonly server: string; readonly socket
         generation: String(fence.generation),
         commit,
       })
-      return send<Ordered>(options.socketPath, "PUT", `/v1/source?${query}`, tar, signal)
+      return send<Ordered>(way, "PUT", `/v1/source?${query}`, tar, signal)
     },
     runJob: (fence, job, url, signal) => call<Ordered>("POST", "/v1/run-job", { fence, job, url }, signal),
     startInstance: (fence, instance, signal) =>
@@ -56,38 +112,36 @@ export function connectAgent(options: { readonly server: string; readonly socket
 
 /** Ends the agent behind a socket with everything that it runs: for demos and tests. */
 export const shutdownAgent = (socketPath: string, signal: AbortSignal): Promise<unknown> =>
-  send(socketPath, "POST", "/v1/shutdown", "{}", signal)
+  send(overSocket(socketPath), "POST", "/v1/shutdown", "{}", signal)
 
 function send<T>(
-  socketPath: string,
+  way: Way,
   method: string,
   path: string,
   body: string | Readable | undefined,
   signal: AbortSignal,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const asked = request(
-      { socketPath, method, path, signal, headers: { "content-type": "application/json" } },
-      (answer) => {
-        const chunks: Buffer[] = []
-        answer.on("data", (chunk: Buffer) => chunks.push(chunk))
-        answer.on("error", reject)
-        answer.on("end", () => {
-          const text = Buffer.concat(chunks).toString("utf8")
-          try {
-            const value = JSON.parse(text) as T & { readonly error?: string }
-            if (answer.statusCode === 200) resolve(value)
-            else reject(new Error(`the agent refused: ${value.error ?? text}`))
-          } catch {
-            reject(new Error(`the agent answered ${answer.statusCode} with something that is not JSON`))
-          }
-        })
-      },
-    )
+    const asked = way.begin({ method, path, signal, headers: { "content-type": "application/json" } })
+    asked.on("response", (answer) => {
+      const chunks: Buffer[] = []
+      answer.on("data", (chunk: Buffer) => chunks.push(chunk))
+      answer.on("error", reject)
+      answer.on("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8")
+        try {
+          const value = JSON.parse(text) as T & { readonly error?: string }
+          if (answer.statusCode === 200) resolve(value)
+          else reject(new Error(`the agent refused: ${value.error ?? text}`))
+        } catch {
+          reject(new Error(`the agent answered ${answer.statusCode} with something that is not JSON`))
+        }
+      })
+    })
     asked.on("error", (error: NodeJS.ErrnoException) =>
       reject(
         error.code === "ENOENT" || error.code === "ECONNREFUSED"
-          ? new Error(`no agent answers at ${socketPath}`)
+          ? new Error(`no agent answers at ${way.where}`)
           : error,
       ),
     )

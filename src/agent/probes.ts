@@ -40,7 +40,8 @@ export class Probe {
 /** What is wrong, in a few words; undefined when it is well. */
 function ask(address: string, policy: HealthPolicy, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const [host, port] = address.split(":")
+    const at = address.lastIndexOf(":")
+    const [host, port] = [address.slice(0, at).replace(/^\[|\]$/g, ""), address.slice(at + 1)]
     const asked = request(
       {
         host,

@@ -1,24 +1,35 @@
 import { join } from "node:path"
+import type { HeldRouter } from "../ports/router.ts"
 import type { AgentParts } from "./agent.ts"
 import { createAgent } from "./agent.ts"
+import { noRouter } from "./no-router.ts"
 import { becomeOnlyAgent } from "./only-one.ts"
-import { serveAgent } from "./server.ts"
+import { serveAgent, serveRemotely } from "./server.ts"
 import type { SeveralRouters } from "./several-routers.ts"
 import { supervise } from "./supervise.ts"
+import { type Identity, keepRenewed } from "./trust/identity.ts"
 
 export type RunAgent = Omit<AgentParts, "router"> & {
-  /** Called by the only agent of its folder: a second one must not come near its routers. */
-  readonly openRouters: () => Promise<SeveralRouters>
-  readonly routerDir: string
-  /** How to start the router of our own: it lives on when the agent dies. */
-  readonly routerArgv: readonly string[]
+  /** Absent: this server runs instances, and users come to them through the routers of others. */
+  readonly routing?:
+    | {
+        /** Called by the only agent of its folder: a second one must not come near its routers. */
+        readonly open: () => Promise<SeveralRouters>
+        readonly dir: string
+        /** How to start the router of our own: it lives on when the agent dies. */
+        readonly argv: readonly string[]
+      }
+    | undefined
+  /** Absent: only processes of this machine can reach it. */
+  readonly identity?: Identity | undefined
 }
 
 /** The agent as a process: serves its socket until it is told to end; instances and router live on. */
 export async function runAgent(parts: RunAgent): Promise<void> {
   const only = becomeOnlyAgent(parts.dir)
   const ending = new AbortController()
-  const router = await parts.openRouters()
+  const routers = await parts.routing?.open()
+  const router: HeldRouter = routers ?? noRouter
   const agent = await createAgent({ ...parts, router })
   const ended = new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve()))
   const shutdown = async () => {
@@ -26,25 +37,40 @@ export async function runAgent(parts: RunAgent): Promise<void> {
       await parts.compute.stop(id, 2_000, AbortSignal.timeout(10_000))
       await parts.compute.forget(id)
     }
-    const pids = await router.pids()
+    const pids = (await routers?.pids()) ?? []
     ending.abort()
     await router.close()
     for (const pid of pids) process.kill(pid, "SIGKILL")
   }
   const server = await serveAgent(agent, parts.dir, shutdown)
-  const watching = supervise(
-    {
-      name: "router",
-      socket: join(parts.routerDir, "control.sock"),
-      argv: parts.routerArgv,
-      logDir: join(parts.dir, "logs"),
-    },
-    parts.clock,
-    ending.signal,
-  )
+  const { routing, identity, clock, dir } = parts
+  const watching = routing
+    ? supervise(
+        {
+          name: "router",
+          socket: join(routing.dir, "control.sock"),
+          argv: routing.argv,
+          logDir: join(dir, "logs"),
+        },
+        clock,
+        ending.signal,
+      )
+    : undefined
+  const remote = identity ? await serveRemotely(agent, identity, addressOf(identity)) : undefined
+  const renewing = identity
+    ? keepRenewed(dir, identity, clock, ending.signal, {
+        renewed: (fresh) => remote?.renew(fresh),
+        failed: (because) => process.stderr.write(`the certificate could not be renewed: ${because}\n`),
+      })
+    : undefined
   process.once("SIGTERM", () => ending.abort())
   process.once("SIGINT", () => ending.abort())
   await ended
-  await Promise.all([agent.close(), server.close(), watching, router.close()])
+  await Promise.all([agent.close(), server.close(), remote?.close(), watching, renewing, router.close()])
   only.release()
+}
+
+function addressOf({ address }: Identity): { readonly host: string; readonly port: number } {
+  const at = address.lastIndexOf(":")
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(address.slice(at + 1)) }
 }

@@ -1,8 +1,12 @@
 import { chmod, rm } from "node:fs/promises"
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { createServer as createSecureServer } from "node:https"
 import { connect } from "node:net"
 import { join } from "node:path"
+import type { TLSSocket } from "node:tls"
 import type { Agent } from "../ports/agent.ts"
+import { readBody } from "./read-body.ts"
+import { type Credentials, controlName } from "./trust/authority.ts"
 import { asInstance, asJob, asRoutes, BadOrder, bodies, parse } from "./wire.ts"
 
 const mostBody = 4 * 1024 * 1024
@@ -19,29 +23,69 @@ export async function serveAgent(
 ): Promise<AgentServer> {
   const path = socketPath(dir)
   await rm(path, { force: true })
-  const server = createServer((request, response) => {
-    handle(agent, request, shutdown).then(
-      (answer) => reply(response, 200, answer),
-      (error: unknown) =>
-        reply(response, error instanceof BadOrder ? 400 : 500, {
-          error: error instanceof Error ? error.message : String(error),
-        }),
-    )
-  })
+  const server = createServer((request, response) => answer(response, () => handle(agent, request, shutdown)))
   server.requestTimeout = 0
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject)
     server.listen(path, resolve)
   })
   await chmod(path, 0o600)
-  return {
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
+  return { close: () => close(server) }
+}
+
+export type RemoteAgentServer = AgentServer & { readonly renew: (credentials: Credentials) => void }
+
+/**
+ * Offers the same verbs to the control plane over the network: TLS 1.3, both sides show a certificate of the same
+ * authority, and the caller's must be the control plane's own. Another server's is not enough.
+ */
+export async function serveRemotely(
+  agent: Agent,
+  credentials: Credentials,
+  at: { readonly host: string; readonly port: number },
+): Promise<RemoteAgentServer> {
+  const nobodyEndsIt = async (): Promise<void> => undefined
+  const server = createSecureServer(
+    { ...credentials, minVersion: "TLSv1.3", requestCert: true, rejectUnauthorized: true },
+    (request, response) =>
+      answer(response, async () => {
+        const caller = (request.socket as TLSSocket).getPeerX509Certificate()
+        if (caller?.checkHost(controlName) === undefined)
+          throw new BadOrder("only the control plane gives orders here")
+        if (request.url === "/v1/shutdown") throw new BadOrder("an agent is ended on its own machine only")
+        return handle(agent, request, nobodyEndsIt)
       }),
+  )
+  server.requestTimeout = 0
+  server.headersTimeout = 10_000
+  server.maxConnections = 256
+  // Whoever has no certificate of ours is told so by TLS itself.
+  server.on("tlsClientError", () => undefined)
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(at.port, at.host, resolve)
+  })
+  return {
+    renew: (fresh) => server.setSecureContext({ ...fresh, minVersion: "TLSv1.3" }),
+    close: () => close(server),
   }
 }
+
+function answer(response: ServerResponse, act: () => Promise<unknown>): void {
+  act().then(
+    (body) => reply(response, 200, body),
+    (error: unknown) =>
+      reply(response, error instanceof BadOrder ? 400 : 500, {
+        error: error instanceof Error ? error.message : String(error),
+      }),
+  )
+}
+
+const close = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
 
 async function handle(
   agent: Agent,
@@ -67,7 +111,7 @@ async function handle(
       return { chunk: chunk ?? null }
     }
     case "POST /v1/fence": {
-      const { app, epoch } = parse(bodies.fence, await read(request))
+      const { app, epoch } = parse(bodies.fence, await readBody(request, mostBody))
       return agent.fence(app, epoch, signal)
     }
     case "PUT /v1/source": {
@@ -80,23 +124,23 @@ async function handle(
       return agent.putSource(fence, url.searchParams.get("commit") ?? "", request, signal)
     }
     case "POST /v1/run-job": {
-      const { fence, job, url: address } = parse(bodies.runJob, await read(request))
+      const { fence, job, url: address } = parse(bodies.runJob, await readBody(request, mostBody))
       return agent.runJob(fence, asJob(job), address, signal)
     }
     case "POST /v1/start-instance": {
-      const { fence, instance } = parse(bodies.startInstance, await read(request))
+      const { fence, instance } = parse(bodies.startInstance, await readBody(request, mostBody))
       return agent.startInstance(fence, asInstance(instance), signal)
     }
     case "POST /v1/stop-instance": {
-      const { fence, instance, grace } = parse(bodies.stopInstance, await read(request))
+      const { fence, instance, grace } = parse(bodies.stopInstance, await readBody(request, mostBody))
       return agent.stopInstance(fence, instance, grace, signal)
     }
     case "POST /v1/release-instance": {
-      const { fence, instance, drain } = parse(bodies.releaseInstance, await read(request))
+      const { fence, instance, drain } = parse(bodies.releaseInstance, await readBody(request, mostBody))
       return agent.releaseInstance(fence, instance, drain, signal)
     }
     case "POST /v1/set-routes": {
-      const { fence, routes } = parse(bodies.setRoutes, await read(request))
+      const { fence, routes } = parse(bodies.setRoutes, await readBody(request, mostBody))
       return agent.setRoutes(fence, asRoutes(routes), signal)
     }
     case "POST /v1/shutdown":
@@ -105,21 +149,6 @@ async function handle(
       return { kind: "done" }
     default:
       throw new BadOrder(`there is no verb ${request.method} ${url.pathname}`)
-  }
-}
-
-async function read(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length
-    if (size > mostBody) throw new BadOrder(`the order is larger than ${mostBody} bytes`)
-    chunks.push(chunk as Buffer)
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"))
-  } catch {
-    throw new BadOrder("the order is not JSON")
   }
 }
 

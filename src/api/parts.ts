@@ -2,6 +2,7 @@ import type { Engine } from "../engine/engine.ts"
 import type { Agent } from "../ports/agent.ts"
 import type { Clock } from "../ports/clock.ts"
 import type { Evidence } from "../ports/evidence.ts"
+import type { Fleet } from "../ports/fleet.ts"
 import type { Inbox } from "../ports/inbox.ts"
 import type { Journal } from "../ports/journal.ts"
 import type { Policies } from "../ports/policies.ts"
@@ -12,6 +13,7 @@ export type ApiParts = {
   readonly evidence: Evidence
   readonly policies: Policies
   readonly agents: ReadonlyMap<string, Agent>
+  readonly fleet: Fleet
   readonly clock: Clock
   /** Where pushed measurements wait for the judge. */
   readonly inbox: Inbox

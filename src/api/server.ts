@@ -9,6 +9,7 @@ import { measurementRoute } from "./routes/measurements.ts"
 import { openapiRoute } from "./routes/openapi.ts"
 import { pageRoutes } from "./routes/pages.ts"
 import { readRoutes } from "./routes/reads.ts"
+import { serverRoutes } from "./routes/servers.ts"
 
 export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
   const api = Fastify({ bodyLimit: 1024 * 1024, trustProxy: false, forceCloseConnections: true })
@@ -43,6 +44,7 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
   })
   readRoutes(api, parts)
   commandRoutes(api, parts)
+  serverRoutes(api, parts)
   measurementRoute(api, parts)
   eventRoutes(api, parts)
   openapiRoute(api)

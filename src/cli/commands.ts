@@ -5,6 +5,7 @@ import { exit, Stop } from "./client.ts"
 import { addExport } from "./export.ts"
 import { addOrders } from "./orders.ts"
 import { line, print, printApp, printInstances, printRollout, printTimeline } from "./print.ts"
+import { addServers } from "./servers.ts"
 import { appName, base, type Common, client, split } from "./target.ts"
 
 /** Everything that looks at or steers a running server; a client of its API and nothing more. */
@@ -40,12 +41,7 @@ export function addClientCommands(program: Command): void {
       print(options, timeline, () => printTimeline(timeline))
     },
   )
-  base(program, "servers [app]", "the instances").action(
-    async (name: string | undefined, options: Common) => {
-      const instances = await client(options).get<InstanceView[]>(`/v1/apps/${appName(name)}/servers`)
-      print(options, instances, () => printInstances(instances))
-    },
-  )
+  addServers(program)
   base(program, "watch [app]", "every change as it happens").action(watch)
   base(program, "logs <name>", "the log of an instance or a job")
     .option("-f, --follow", "as it is written")

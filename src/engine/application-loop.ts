@@ -181,7 +181,7 @@ export class ApplicationLoop {
     for (const server of this.world.servers.keys())
       if (!this.world.problems[server]) this.#problem(`server ${server}`, undefined)
     // What was observed, even when it is nothing, also lets the rules look at the time.
-    for (const fact of factsFor(this.ledger.state, this.world)) {
+    for (const fact of factsFor(this.ledger.state, this.world, this.#parts.agents)) {
       if (until.aborted) return false
       await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
     }
@@ -260,7 +260,7 @@ export class ApplicationLoop {
     | Awaited<ReturnType<NonNullable<ReturnType<Parts["agents"]["get"]>>["counters"]>>
     | { readonly blind: string }
   > {
-    const agent = this.#parts.agents.values().next().value
+    const agent = [...this.#parts.agents.values()].find(({ instancesOnly }) => !instancesOnly)
     if (!agent) return { blind: "there is no agent to ask" }
     try {
       const counters = await agent.counters(

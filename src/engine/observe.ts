@@ -1,7 +1,7 @@
 import type { ServerName } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import type { Fact, ServerFacts } from "../core/pipeline/input.ts"
-import type { Observed } from "../ports/agent.ts"
+import type { Agent, Observed } from "../ports/agent.ts"
 import { type Parts, sentence } from "./parts.ts"
 
 /** What every server says now; one that did not answer is absent and its problem is told. */
@@ -28,7 +28,12 @@ export async function observeAll(parts: Pick<Parts, "agents" | "pace">, signal: 
 }
 
 /** The part of the world that one application cares about, as facts for the core. */
-export function factsFor(app: Application, world: World): readonly Fact[] {
+export function factsFor(
+  app: Application,
+  world: World,
+  agents: ReadonlyMap<ServerName, Pick<Agent, "instancesOnly">>,
+): readonly Fact[] {
+  const letGo = released(world, agents)
   const servers = [...world.servers.values()].map((seen): ServerFacts => {
     const table = seen.router?.apps[app.app]
     const routes = Object.fromEntries(
@@ -49,7 +54,7 @@ export function factsFor(app: Application, world: World): readonly Fact[] {
           differences,
         })),
       routes,
-      released: seen.router?.released ?? [],
+      released: agents.get(seen.server)?.instancesOnly ? letGo : (seen.router?.released ?? []),
     }
   })
   const jobs = [...world.servers.values()].flatMap((seen) =>
@@ -58,4 +63,14 @@ export function factsFor(app: Application, world: World): readonly Fact[] {
     ),
   )
   return [...jobs, { type: "observed", servers }]
+}
+
+/** What no router sends anybody to any more; nothing while one of them does not answer. */
+function released(
+  world: World,
+  agents: ReadonlyMap<ServerName, Pick<Agent, "instancesOnly">>,
+): readonly string[] {
+  const routers = [...agents].filter(([, { instancesOnly }]) => !instancesOnly)
+  const [first, ...others] = routers.map(([server]) => world.servers.get(server)?.router?.released ?? [])
+  return (first ?? []).filter((id) => others.every((known) => known.includes(id)))
 }

@@ -111,26 +111,46 @@ export class Performer {
           return undefined
         return because(await agent.startInstance(this.#next(state.app), effect.instance, this.#timed(signal)))
       }
-      case "release-instance": {
-        const { agent, seen } = this.#at(effect.server, world)
-        if (!agent || !seen?.router || seen.router.released.includes(effect.instance)) return undefined
-        const answer = await agent.releaseInstance(
-          this.#next(state.app),
-          effect.instance,
-          effect.drain,
-          this.#timed(signal),
-        )
-        return answer.kind === "refused" ? answer.because : ""
-      }
+      case "release-instance":
+        return this.#release(state.app, effect, world, signal)
       case "stop-instance": {
         const { agent, seen } = this.#at(effect.server, world)
         if (!agent || !seen?.instances.some((instance) => instance.id === effect.instance)) return undefined
         const wait = AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call + effect.grace)])
+        if (agent.instancesOnly) {
+          // It has no router that could have told it: whoever has one has let go of the instance already.
+          const told = await agent.releaseInstance(this.#next(state.app), effect.instance, 0, wait)
+          if (told.kind === "refused") return told.because
+        }
         return because(await agent.stopInstance(this.#next(state.app), effect.instance, effect.grace, wait))
       }
       default:
         return unreachable(effect)
     }
+  }
+
+  /** At every router: an instance is let go of when none of them sends anybody to it any more. */
+  async #release(
+    app: string,
+    { instance, drain }: Extract<Effect, { kind: "release-instance" }>,
+    world: World,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const answers = await Promise.all(
+      this.#routing().map(async ({ server }) => {
+        const { agent, seen } = this.#at(server, world)
+        if (!agent || !seen?.router || seen.router.released.includes(instance)) return undefined
+        const answer = await agent.releaseInstance(this.#next(app), instance, drain, this.#timed(signal))
+        return answer.kind === "refused" ? answer.because : ""
+      }),
+    )
+    const said = answers.filter((answer) => answer !== undefined)
+    return said.find((answer) => answer !== "") ?? said[0]
+  }
+
+  /** The servers that users come in through. */
+  #routing(): readonly Agent[] {
+    return [...this.#parts.agents.values()].filter(({ instancesOnly }) => !instancesOnly)
   }
 
   async #runJob(
@@ -139,7 +159,10 @@ export class Performer {
     world: World,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { agent, seen } = this.#at(job.server, world)
+    // A test reaches the new instances through a router's address, which is on that router's own loopback.
+    const named = this.#parts.agents.get(job.server)
+    const tester = job.kind === "test" && (!named || named.instancesOnly) ? this.#routing()[0] : undefined
+    const { agent, seen } = this.#at(tester?.server ?? job.server, world)
     if (!agent || !seen || seen.jobs.some((known) => known.id === job.id)) return undefined
     if (job.kind === "test") {
       const listener = seen.router?.listeners[job.route]
@@ -165,7 +188,7 @@ export class Performer {
     signal: AbortSignal,
   ): Promise<boolean> {
     const table = JSON.stringify(routes)
-    const agents = [...this.#parts.agents.values()].filter(({ server }) => this.#fenced.has(server))
+    const agents = this.#routing().filter(({ server }) => this.#fenced.has(server))
     const ordered = await Promise.all(
       agents.map((agent) => this.#push(agent, app, routes, table, world, signal)),
     )

@@ -4,12 +4,15 @@ import { artifactFolder } from "../agent/artifacts.ts"
 import { processSandbox } from "../agent/confine.ts"
 import { runAgent } from "../agent/run-agent.ts"
 import { severalRouters } from "../agent/several-routers.ts"
+import { joinFleet, readIdentity } from "../agent/trust/identity.ts"
+import { exit, Stop } from "../cli/client.ts"
 import { dockerBuilder, objectionTo, processBuilder, treesOfImages } from "../providers/builder/index.ts"
 import { systemClock } from "../providers/clock/system.ts"
 import { dockerCompute, processCompute } from "../providers/compute/index.ts"
 import { dockerEngine } from "../providers/engine/index.ts"
 import { routers } from "../providers/router/index.ts"
 import { keyIn, ownArgv, passable, toolPath } from "./folders.ts"
+import { version } from "./version.ts"
 
 /** How instances run on a server, and with that what an artifact is: a folder, or an image. */
 export type ComputeChoice =
@@ -17,43 +20,74 @@ export type ComputeChoice =
   /** `socket`: where a Docker or Podman answers; nobody but the agent speaks with it. */
   | { readonly kind: "docker"; readonly socket: string }
 
-/** Puts an agent together from its providers and runs it until it is told to end. */
-export async function startAgent(options: {
+export type AgentOptions = {
   readonly dir: string
-  readonly routerDir: string
-  readonly server: string
+  readonly compute: ComputeChoice
+  readonly routerDir?: string | undefined
+  readonly server?: string | undefined
+}
+
+/** Lets this machine join a control plane, then runs its agent. */
+export async function joinAndStart(options: {
+  readonly dir: string
+  readonly to: string
+  readonly token: string
+  readonly address: string
   readonly compute: ComputeChoice
 }): Promise<void> {
+  mkdirSync(options.dir, { recursive: true, mode: passable() })
+  const identity = await joinFleet(options.dir, {
+    control: options.to,
+    token: options.token,
+    address: options.address,
+  }).catch((error: unknown) => {
+    throw new Stop(exit.refused, error instanceof Error ? error.message : String(error))
+  })
+  process.stdout.write(
+    `${identity.server} has joined ${identity.control} and answers at ${identity.address}; start it again with: immunity agent --dir ${options.dir}\n`,
+  )
+  await startAgent({ dir: options.dir, compute: options.compute })
+}
+
+/** Puts an agent together from its providers and runs it until it is told to end. */
+export async function startAgent(options: AgentOptions): Promise<void> {
+  const identity = await readIdentity(options.dir)
+  const { routerDir } = options
+  if (!identity && routerDir === undefined)
+    throw new Stop(
+      exit.usage,
+      `${options.dir} holds no identity: let this server join first (immunity agent join), or name --router-dir for one that serves users itself`,
+    )
+  if (identity && options.compute.kind === "docker")
+    throw new Stop(
+      exit.usage,
+      "containers listen on loopback alone, where no other server reaches them: a server that has joined runs plain processes (--compute process)",
+    )
   mkdirSync(options.dir, { recursive: true, mode: passable() })
   for (const own of ["artifacts", "jobs", "logs", "sources"])
     mkdirSync(join(options.dir, own), { recursive: true, mode: 0o700 })
   const path = toolPath()
-  const haproxy = join(options.routerDir, "haproxy")
   await runAgent({
-    server: options.server,
+    server: identity?.server ?? options.server ?? "local",
+    identity,
+    version: version(),
     dir: options.dir,
     clock: systemClock,
     sandbox: processSandbox,
-    ...providersFor(options.compute, options.dir, path),
-    openRouters: () =>
-      severalRouters("embedded", {
-        embedded: { open: async () => routers.embedded({ dir: options.routerDir }), wasUsed: true },
-        haproxy: { open: () => routers.haproxy({ dir: haproxy }), wasUsed: existsSync(haproxy) },
-      }),
+    ...providersFor(options.compute, options.dir, path, identity && hostOf(identity.address)),
+    routing: routerDir === undefined ? undefined : routingIn(routerDir),
     path,
-    routerDir: options.routerDir,
-    routerArgv: ownArgv("router", "--dir", options.routerDir),
   })
   // Streams of the instances stay open with them; nothing of ours is left to do.
   process.exit(0)
 }
 
-function providersFor(choice: ComputeChoice, dir: string, path: string) {
+function providersFor(choice: ComputeChoice, dir: string, path: string, host: string | undefined) {
   const [clock, sandbox] = [systemClock, processSandbox]
   const artifacts = artifactFolder(join(dir, "artifacts"))
   if (choice.kind === "process") {
     const builder = processBuilder({ sandbox, artifacts, path })
-    return { artifacts, builder, compute: processCompute({ dir, artifacts, clock, path }) }
+    return { artifacts, builder, compute: processCompute({ dir, artifacts, clock, path, host }) }
   }
   const key = keyIn(dir)
   const images = join(dir, "images")
@@ -65,3 +99,18 @@ function providersFor(choice: ComputeChoice, dir: string, path: string) {
     compute: dockerCompute({ dir, containers, clock, key, objection }),
   }
 }
+
+function routingIn(dir: string) {
+  const haproxy = join(dir, "haproxy")
+  return {
+    dir,
+    argv: ownArgv("router", "--dir", dir),
+    open: () =>
+      severalRouters("embedded", {
+        embedded: { open: async () => routers.embedded({ dir }), wasUsed: true },
+        haproxy: { open: () => routers.haproxy({ dir: haproxy }), wasUsed: existsSync(haproxy) },
+      }),
+  }
+}
+
+const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "")

@@ -11,6 +11,8 @@ export type Folders = {
   readonly git: string
   readonly agent: string
   readonly router: string
+  /** Which servers have joined, and the authority that signs for them. */
+  readonly servers: string
   readonly token: string
   /** Allows instances to push measurements and nothing else. */
   readonly pushToken: string
@@ -36,6 +38,7 @@ export function foldersIn(
     git: join(root, "git"),
     agent: join(shared, "agent"),
     router: join(shared, "router"),
+    servers: join(shared, "servers"),
     token: tokenFile ? resolve(tokenFile) : join(root, "token"),
     pushToken: join(root, "push-token"),
     webhookSecret: join(root, "webhook-secret"),

@@ -12,6 +12,7 @@ import { exit, Stop } from "../cli/client.ts"
 import { pinsProblem, readPolicy } from "../config/read-policy.ts"
 import { createEngine } from "../engine/engine.ts"
 import { defaultPace, type Pace } from "../engine/parts.ts"
+import type { Agent } from "../ports/agent.ts"
 import { systemClock } from "../providers/clock/system.ts"
 import { metricsSources, pushMetrics } from "../providers/metrics/index.ts"
 import { notifiers } from "../providers/notify/index.ts"
@@ -20,6 +21,7 @@ import { openSharedStore, openStore } from "../store/store.ts"
 import type { ComputeChoice } from "./agent.ts"
 import { foldersIn, ownArgv, tokenIn, webhookSecretIn } from "./folders.ts"
 import { keepHouse } from "./housekeeping.ts"
+import { openServers } from "./servers.ts"
 import { telemetry } from "./telemetry.ts"
 
 export type ServeOptions = {
@@ -35,6 +37,8 @@ export type ServeOptions = {
   readonly port: number
   /** How instances run on this machine; by default as plain processes. */
   readonly compute?: ComputeChoice
+  /** `host:port` where other servers join. */
+  readonly agents?: string | undefined
   readonly pace?: Partial<Pace>
   readonly quiet?: boolean
 }
@@ -80,7 +84,27 @@ export async function serve(options: ServeOptions): Promise<Served> {
       ? ["--compute", "docker", "--engine", options.compute.socket]
       : []),
   )
-  const agents = new Map([["local", connectAgent({ server: "local", socketPath: agentSocket })]])
+  const agents = new Map<string, Agent>([
+    ["local", connectAgent({ server: "local", socketPath: agentSocket })],
+  ])
+  const servers = await openServers({
+    folder: folders.servers,
+    listen: options.agents,
+    clock,
+    log,
+    agents,
+  }).catch(async (error: NodeJS.ErrnoException) => {
+    ending.abort()
+    await house.finished
+    await store.close()
+    const taken = error.code === "EADDRINUSE" || error.code === "EADDRNOTAVAIL"
+    throw taken
+      ? new Stop(
+          exit.broken,
+          `--agents ${options.agents}: ${error.message}; choose an address of this machine that is free`,
+        )
+      : error
+  })
   const push = pushMetrics()
   const source = sources.git({ dir: folders.git })
   const engine = createEngine({
@@ -109,6 +133,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     evidence: store.evidence,
     policies: store.policies,
     agents,
+    fleet: servers.fleet,
     clock,
     token,
     inbox: push.inbox,
@@ -123,6 +148,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   })
   await api.listen({ host: options.host, port: options.port }).catch(async (error: NodeJS.ErrnoException) => {
     ending.abort()
+    await servers.close()
     await house.finished
     await store.close()
     if (error.code !== "EADDRINUSE") throw error
@@ -148,6 +174,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       await engine.stop()
       await api.close()
       await watching
+      await servers.close()
       await house.finished
       await store.close()
     },

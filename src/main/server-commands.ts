@@ -1,6 +1,6 @@
 import type { Command } from "commander"
 import { dataDir, exit, Stop } from "../cli/client.ts"
-import type { ComputeChoice } from "./agent.ts"
+import type { AgentOptions, ComputeChoice } from "./agent.ts"
 import type { DemoOptions } from "./demo/demo.ts"
 import { addRouterCommand } from "./router-command.ts"
 import type { ServeOptions } from "./serve.ts"
@@ -8,7 +8,13 @@ import type { ServeOptions } from "./serve.ts"
 const defaultEngine = "/var/run/docker.sock"
 
 type ServeFlags = Omit<ServeOptions, "port" | "compute"> & ComputeFlags & { readonly port: string }
-type AgentFlags = ComputeFlags & { readonly dir: string; readonly routerDir: string; readonly server: string }
+type AgentFlags = ComputeFlags & Partial<Omit<AgentOptions, "compute">>
+type JoinFlags = ComputeFlags & {
+  readonly to: string
+  readonly address: string
+  readonly token?: string
+  readonly dir: string
+}
 type ComputeFlags = { readonly compute: string; readonly engine: string }
 
 function computeOf(kind: string, socket: string): ComputeChoice {
@@ -51,6 +57,7 @@ export function addServerCommands(program: Command): void {
     )
     .option("--agent-dir <folder>", "of the agent and router that control planes on one machine share")
     .option("--token-file <file>", "the token of a group of control planes")
+    .option("--agents <address>", "where other servers join, such as 10.0.0.1:7400; absent: none can")
     .option("--compute <kind>", "process or docker: instances as plain processes or as containers", "process")
     .option(
       "--engine <socket>",
@@ -69,17 +76,37 @@ export function addServerCommands(program: Command): void {
       process.once("SIGTERM", stop)
       process.once("SIGINT", stop)
     })
-  program
+  const agent = program
     .command("agent")
     .description("the process on a server that runs instances, builds and tests")
-    .requiredOption("--dir <folder>", "its data")
-    .requiredOption("--router-dir <folder>", "the router's data")
-    .option("--server <name>", "its name", "local")
+    .option("--dir <folder>", "its data")
+    .option("--router-dir <folder>", "the router's data; absent on a server that only runs instances")
+    .option("--server <name>", "its name, where it has not joined as another", "local")
     .option("--compute <kind>", "process or docker", "process")
     .option("--engine <socket>", "where Docker or Podman answers", defaultEngine)
     .action(async (options: AgentFlags) => {
       const { startAgent } = await import("./agent.ts")
-      await startAgent({ ...options, compute: computeOf(options.compute, options.engine) })
+      const compute = computeOf(options.compute, options.engine)
+      await startAgent({ ...options, compute, dir: needed(options.dir, "--dir <folder>") })
+    })
+  agent
+    .command("join")
+    .description("lets this machine join a control plane as one of its servers, and runs its agent")
+    .requiredOption("--to <address>", "https://… of the control plane, as `servers invite` printed it")
+    .requiredOption("--address <address>", "where this machine answers, such as 10.0.0.11:7301")
+    .option("--token <token>", "the one-time token; IMMUNITY_JOIN_TOKEN keeps it out of `ps`")
+    .requiredOption("--dir <folder>", "its data")
+    .option("--compute <kind>", "process or docker", "process")
+    .option("--engine <socket>", "where Docker or Podman answers", defaultEngine)
+    .action(async (options: JoinFlags) => {
+      const { joinAndStart } = await import("./agent.ts")
+      const token = needed(options.token ?? process.env.IMMUNITY_JOIN_TOKEN, "--token <token>")
+      await joinAndStart({ ...options, token, compute: computeOf(options.compute, options.engine) })
     })
   addRouterCommand(program)
+}
+
+function needed(value: string | undefined, option: string): string {
+  if (value === undefined) throw new Stop(exit.usage, `say ${option}`)
+  return value
 }

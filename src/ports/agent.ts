@@ -40,6 +40,8 @@ export type Observed = {
   readonly routerProblem: string | undefined
   /** Bytes left on the disk that holds artifacts and logs. */
   readonly diskFree: number
+  /** Of the agent's program; absent where it does not say. */
+  readonly version?: string | undefined
 }
 
 /** `refused`: an older fence than the agent has seen, or an order outside the whitelist. */
@@ -51,6 +53,8 @@ export type Ordered = { readonly kind: "done" } | { readonly kind: "refused"; re
  */
 export interface Agent {
   readonly server: ServerName
+  /** It runs instances and has no router: users come to them through the routers of other servers. */
+  readonly instancesOnly?: boolean
   /** The barrier after winning a lease, before the first mutation. */
   fence(app: AppName, epoch: number, signal: AbortSignal): Promise<Ordered>
   observe(signal: AbortSignal): Promise<Observed>

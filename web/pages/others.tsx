@@ -1,5 +1,5 @@
-import type { AppView, InstanceView, TimelineEntry } from "../../src/api/contract/views.ts"
-import { type Common, Layout } from "../layout.tsx"
+import type { AppView, InstanceView, ServerView, TimelineEntry } from "../../src/api/contract/views.ts"
+import { Badge, type Common, Layout } from "../layout.tsx"
 import { ago } from "../words.ts"
 import { Timeline } from "./rollout.tsx"
 
@@ -17,7 +17,11 @@ export function TimelinePage(
 
 /** Every instance: what it is, what it should be, and whether somebody touched it. */
 export function Servers(
-  props: Common & { readonly app: AppView; readonly instances: readonly InstanceView[] },
+  props: Common & {
+    readonly app: AppView
+    readonly instances: readonly InstanceView[]
+    readonly servers: readonly ServerView[]
+  },
 ) {
   const touched = props.instances.filter((instance) => instance.modified.length > 0).length
   return (
@@ -27,10 +31,17 @@ export function Servers(
           ? `${touched} instances differ from their artifact`
           : "Every instance is as it was built"}
       </h1>
+      <h2>Servers</h2>
+      <ul class="cards">
+        {props.servers.map((server) => (
+          <Server {...server} now={props.now} />
+        ))}
+      </ul>
+      <h2>Instances</h2>
       <ul class="cards">
         {props.instances.map((instance) => (
           <li class="card">
-            <h2>{instance.id}</h2>
+            <h3>{instance.id}</h3>
             <p>
               {instance.state} · <code>{instance.commit}</code> · {instance.weight} % of {instance.region} ·{" "}
               {instance.server}
@@ -47,6 +58,34 @@ export function Servers(
         ))}
       </ul>
     </Layout>
+  )
+}
+
+/** One machine: whether it answers, what is counted there, and whether it is being left. */
+function Server(props: ServerView & { readonly now: number }) {
+  const tone = !props.answers ? "bad" : props.drained ? "wait" : "ok"
+  const word = !props.answers ? "does not answer" : props.drained ? "drained" : "answers"
+  const runs = props.instances.map(
+    ({ app, commit, count, ready }) => `${app} ${commit}: ${ready} of ${count}`,
+  )
+  return (
+    <li class="card">
+      <h3>
+        {props.server} <Badge tone={tone} word={word} />
+      </h3>
+      <p>{runs.length > 0 ? runs.join(" · ") : "nothing runs here"}</p>
+      <p class="quiet">
+        {props.address ?? "the control plane's own machine"}
+        {props.version !== undefined && ` · agent ${props.version}`}
+        {!props.routes && " · no router"}
+      </p>
+      {props.drained && (
+        <p>
+          Drained by {props.drained.by}, {ago(props.drained.at, props.now)}: {props.drained.because}
+        </p>
+      )}
+      {props.problem && <p>✕ {props.problem}</p>}
+    </li>
   )
 }
 

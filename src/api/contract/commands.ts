@@ -52,5 +52,13 @@ export const Measurements = Type.Object(
   },
   strict,
 )
+/** Allows one server to join, once; `minutes`: for how long, an hour when absent. */
+export const Invite = Type.Object(
+  {
+    server: Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" }),
+    minutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_080 })),
+  },
+  strict,
+)
 export const Done = Type.Object({ ok: Type.Literal(true), version: Type.Number() })
 export type Done = Static<typeof Done>

@@ -224,6 +224,36 @@ export const AppSummary = Type.Object({
 })
 export type AppSummary = Static<typeof AppSummary>
 
+/** A server: whether it answers, what runs there, and whether it is being left. */
+export const ServerView = Type.Object({
+  server: Type.String(),
+  /** Absent: the control plane's own machine. */
+  address: maybe(Type.String()),
+  answers: Type.Boolean(),
+  /** Why it does not answer, or what is wrong there. */
+  problem: maybe(Type.String()),
+  /** Of its agent. */
+  version: maybe(Type.String()),
+  /** Whether users come in through it. */
+  routes: Type.Boolean(),
+  drained: maybe(Type.Object({ at: Type.Number(), by: Type.String(), because: Type.String() })),
+  /** When its certificate ends, unless it is renewed before. */
+  certificateUntil: maybe(Type.Number()),
+  /** What the journal counts there, by application; also while it does not answer. */
+  instances: Type.Array(
+    Type.Object({ app: Type.String(), commit: Type.String(), count: Type.Number(), ready: Type.Number() }),
+  ),
+})
+export type ServerView = Static<typeof ServerView>
+
+/** A one-time token, and where it is to be shown. */
+export const InvitationView = Type.Object({
+  token: Type.String(),
+  to: Type.String(),
+  expiresAt: Type.Number(),
+})
+export type InvitationView = Static<typeof InvitationView>
+
 /** RFC 9457. */
 export const Problem = Type.Object({
   type: Type.String(),

@@ -5,6 +5,7 @@ import {
   Approve,
   Deploy,
   Done,
+  Invite,
   Lock,
   Measurements,
   Policy,
@@ -15,9 +16,11 @@ import {
   AppSummary,
   AppView,
   InstanceView,
+  InvitationView,
   Problem,
   RolloutView,
   RouteView,
+  ServerView,
   TimelineEntry,
 } from "../contract/views.ts"
 
@@ -66,6 +69,25 @@ const operations: readonly Operation[] = [
     body: Approve,
     answer: Done,
   },
+  {
+    method: "post",
+    path: "/v1/servers/invitations",
+    says: "A one-time token that lets a server join",
+    body: Invite,
+    answer: InvitationView,
+  },
+  ...[
+    ["drain", "Moves what runs on a server elsewhere"],
+    ["undrain", "Uses a server again"],
+    ["remove", "Forgets a server; its certificate is not renewed any more"],
+  ].map(
+    ([verb, says]): Operation => ({
+      method: "post",
+      path: `/v1/servers/{server}/${verb}`,
+      says: says ?? "",
+      body: Reason,
+    }),
+  ),
   ...["reject", "halt", "rollback", "retry", "resume"].map(
     (verb): Operation => ({
       method: "post",
@@ -91,6 +113,7 @@ function describe(): unknown {
   const paths: Record<string, Record<string, unknown>> = {
     "/v1/apps": { get: plain("All applications, those that need a person first", list(AppSummary)) },
     "/v1/apps/{app}/servers": { get: plain("The instances", list(InstanceView)) },
+    "/v1/servers": { get: plain("The servers", list(ServerView)) },
     "/v1/apps/{app}/routes": { get: plain("How users are split now", list(RouteView)) },
     "/v1/apps/{app}/timeline": { get: plain("What happened, newest first", list(TimelineEntry)) },
     "/v1/evidence/{hash}": { get: plain("What a decision rested on", {}) },

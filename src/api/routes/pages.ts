@@ -3,6 +3,7 @@ import { cookieOf, sameText } from "../access.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
 import { submit } from "./commands.ts"
 import { listApps, readApp, readEvidence, readRollout, readServers, readTimeline } from "./reads.ts"
+import { readFleet } from "./servers.ts"
 
 type InApp = { Params: { app: string } }
 type InRollout = { Params: { app: string; n: string } }
@@ -35,6 +36,7 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
     show(request, reply, "servers", {
       app: readApp(parts, request.params.app),
       instances: readServers(parts, request.params.app),
+      servers: await readFleet(parts),
     }),
   )
   api.get<InRollout>("/a/:app/r/:n", async (request, reply) =>

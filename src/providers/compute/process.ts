@@ -36,6 +36,8 @@ export type ProcessComputeParts = {
   readonly clock: Clock
   /** The PATH that instances get. */
   readonly path: string
+  /** Where instances answer, told to them as HOST; absent: on loopback, and they are not told. */
+  readonly host?: string | undefined
 }
 
 /** Instances as plain processes, each in its own copy of the artifact; they outlive whoever started them. */
@@ -96,6 +98,7 @@ class ProcessCompute implements Compute {
           HOME: join(home, "tmp"),
           TMPDIR: join(home, "tmp"),
           PORT: String(port),
+          ...(this.#parts.host === undefined ? {} : { HOST: this.#parts.host }),
           IMMUNITY_RELEASE: spec.release,
           IMMUNITY_REGION: spec.region,
           IMMUNITY_INSTANCE: spec.id,
@@ -161,7 +164,7 @@ class ProcessCompute implements Compute {
     return {
       id: spec.id,
       state: running ? "running" : "ended",
-      address: `127.0.0.1:${record.port}`,
+      address: this.#address(record.port),
       startedAt: record.startedAt,
       exit: this.#known.get(spec.id)?.exit,
       memory: running ? memory : undefined,
@@ -233,11 +236,19 @@ class ProcessCompute implements Compute {
     return new Set(running.map(what).filter((value) => value !== undefined))
   }
 
+  get #host(): string {
+    return this.#parts.host ?? "127.0.0.1"
+  }
+
+  #address(port: number): string {
+    return this.#host.includes(":") ? `[${this.#host}]:${port}` : `${this.#host}:${port}`
+  }
+
   async #freePort(): Promise<number> {
     const taken = this.#taken((record) => record.port)
     for (let tries = 0; tries < ports; tries++) {
       const port = firstPort + ((this.#nextPort++ - firstPort) % ports)
-      if (!taken.has(port) && (await isFree(port))) return port
+      if (!taken.has(port) && (await isFree(port, this.#host))) return port
     }
     throw new Error(`no free port between ${firstPort} and ${firstPort + ports - 1}`)
   }
@@ -269,11 +280,11 @@ function send(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-const isFree = (port: number): Promise<boolean> =>
+const isFree = (port: number, host: string): Promise<boolean> =>
   new Promise((resolve) => {
     const server = createServer()
     server.once("error", () => resolve(false))
-    server.listen({ port, host: "127.0.0.1" }, () => server.close(() => resolve(true)))
+    server.listen({ port, host }, () => server.close(() => resolve(true)))
   })
 
 /** Removes a tree whose folders are read-only. */

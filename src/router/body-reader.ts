@@ -115,7 +115,7 @@ export class BodyReader {
       return buffer.length
     }
     const size = ends === 0 ? 2 : ends + 4
-    if (ends > 0) this.trailers = readFields(this.#tail.slice(0, ends), 0, 64)
+    if (ends > 0) this.trailers = readFields(this.#tail.slice(0, ends + 2), 0, 64)
     if (this.trailers.some(({ lower }) => neverTrailer.has(lower)))
       throw badRequest("a trailer tells how to read the message")
     this.#state = "done"

@@ -3,7 +3,7 @@ import { BadMessage } from "./bad-message.ts"
 import type { ClientSide } from "./client-side.ts"
 import { Exchange } from "./exchange.ts"
 import { type OwnAnswer, writeOwnAnswer } from "./own-answer.ts"
-import { readRequestHead } from "./request-head.ts"
+import { type RequestHead, readRequestHead } from "./request-head.ts"
 import { type Arrival, type Arriving, round } from "./round.ts"
 import type { Route } from "./route.ts"
 import { readSwiftly } from "./swift-reading.ts"
@@ -32,6 +32,7 @@ export class ClientConnection implements ClientSide, Arriving {
   readonly #door: Door
   readonly #onEnd: () => void
   #pending: Buffer | undefined
+  #before: RequestHead | undefined
   #exchange: Exchange | undefined
   #phase: "open" | "lingering" | "detached" = "open"
   #deadline: number
@@ -182,11 +183,12 @@ export class ClientConnection implements ClientSide, Arriving {
       this.#deadline = this.#traffic.after(this.#traffic.limits.head)
     }
     try {
-      const read = readRequestHead(buffer, 0, this.#traffic.limits)
+      const read = readRequestHead(buffer, 0, this.#traffic.limits, this.#before)
       if (!read) {
         if (this.#clientEnded) this.#linger()
         return false
       }
+      this.#before = read.head
       this.#pending = read.end < buffer.length ? buffer.subarray(read.end) : undefined
       const route = this.#door.route()
       if (!route) {

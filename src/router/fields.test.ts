@@ -4,6 +4,21 @@ import { readFields } from "./fields.ts"
 const read = (text: string) => readFields(text, 0, 100)
 
 describe("header fields", () => {
+  it("that were said at the same place of the message before are taken from there, line by line", () => {
+    const before = read("Host: a\r\nCookie: user=1\r\nTE: x\r\n")
+    const next = readFields("Host: a\r\nCookie: user=12\r\nTE: x\r\nHost: a\r\n", 0, 100, before)
+    expect(next.map(({ line }) => line)).toEqual([
+      "Host: a\r\n",
+      "Cookie: user=12\r\n",
+      "TE: x\r\n",
+      "Host: a\r\n",
+    ])
+    expect([next[0], next[2]]).toEqual([before[0], before[2]])
+    for (const broken of ["Host: a\n", "Host: a\rTE: x\r\n", "Host : a\r\n", " Host: a\r\n"])
+      expect(() => readFields(broken, 0, 100, before)).toThrow()
+    expect(() => readFields("Host: a\r\nTE: x\r\n", 0, 1, before)).toThrow("more than 1")
+  })
+
   it("read a second time are the same as the first time", () => {
     const text = "Accept: */*\r\nX-Odd:  a b \t\r\nServer:s"
     const first = read(text)

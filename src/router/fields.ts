@@ -41,19 +41,31 @@ const special = new Set([
 export const isFieldValue = (text: string): boolean => value.test(text)
 
 /**
- * Reads field lines, separated by CRLF, none after the last. Throws on everything that two readers could
- * understand differently: folded lines, bare CR or LF, NUL, space before the colon, empty names.
+ * Reads field lines, each with its CRLF; the last one may lack it. Throws on everything that two readers could understand differently:
+ * folded lines, bare CR or LF, NUL, space before the colon, empty names. `before`: the fields of the message
+ * before it on this connection.
  */
-export function readFields(text: string, from: number, most: number): readonly Field[] {
+export function readFields(
+  text: string,
+  from: number,
+  most: number,
+  before: readonly Field[] = [],
+): readonly Field[] {
   const fields: Field[] = []
   let at = from
   while (at < text.length) {
-    let end = text.indexOf("\r\n", at)
-    if (end === -1) end = text.length
-    const line = text.slice(at, end)
-    const field = known.get(line) ?? readField(line)
     if (fields.length === most) throw badRequest(`more than ${most} header fields`)
-    fields.push(field)
+    // Most of what is said on a connection is said again at the same place of the next message.
+    const again = before[fields.length]
+    if (again !== undefined && text.slice(at, at + again.line.length) === again.line) {
+      fields.push(again)
+      at += again.line.length
+      continue
+    }
+    const found = text.indexOf("\r\n", at)
+    const end = found === -1 ? text.length : found
+    const line = text.slice(at, end)
+    fields.push(known.get(line) ?? readField(line))
     at = end + 2
   }
   return fields

@@ -31,12 +31,13 @@ const targetForm = /^[\x21\x22\x24-\x7e]+$/
 
 /**
  * Reads one request head from `from` on. Undefined: not all of it is there yet. Throws a BadMessage for
- * everything ambiguous: it is refused, never repaired.
+ * everything ambiguous: it is refused, never repaired. `before`: the head before it on this connection.
  */
 export function readRequestHead(
   buffer: Buffer,
   from: number,
   most: HeadLimits = defaultLimits,
+  before?: RequestHead | undefined,
 ): ReadRequest | undefined {
   // One empty line before a request is what old clients leave behind a body; RFC 9112 2.2 lets it pass.
   const start = buffer[from] === 0x0d && buffer[from + 1] === 0x0a ? from + 2 : from
@@ -45,8 +46,8 @@ export function readRequestHead(
     refuseHopeless(buffer, start, most.mostHead)
     return undefined
   }
-  if (text.length > most.mostHead) throw tooLarge(most.mostHead)
-  return { head: parse(text, most.mostFields), end: start + text.length + 4 }
+  if (text.length - 2 > most.mostHead) throw tooLarge(most.mostHead)
+  return { head: parse(text, most.mostFields, before?.fields), end: start + text.length + 2 }
 }
 
 /** What can never become a head is not waited for. */
@@ -64,10 +65,10 @@ function refuseHopeless(buffer: Buffer, start: number, mostHead: number): void {
 const tooLarge = (mostHead: number): BadMessage =>
   new BadMessage(431, "head-too-large", `the head is larger than ${mostHead} bytes`)
 
-function parse(text: string, mostFields: number): RequestHead {
+function parse(text: string, mostFields: number, before: readonly Field[] | undefined): RequestHead {
   const lineEnd = text.indexOf("\r\n")
-  const { method, target, authority, minor } = readRequestLine(lineEnd === -1 ? text : text.slice(0, lineEnd))
-  const fields = lineEnd === -1 ? [] : readAll(text, lineEnd + 2, mostFields)
+  const { method, target, authority, minor } = readRequestLine(text.slice(0, lineEnd))
+  const fields = readAll(text, lineEnd + 2, mostFields, before)
   const found = gather(fields, minor)
   // RFC 9112 3.2.2: an absolute target decides, whatever Host says.
   const host = authority ?? found.host
@@ -102,12 +103,18 @@ function readRequestLine(line: string): RequestLine {
   const method = line.slice(0, first)
   const minor = readVersion(line.slice(second + 1))
   checkMethod(method)
-  return { method, minor, ...readTarget(method, line.slice(first + 1, second)) }
+  const { target, authority } = readTarget(method, line.slice(first + 1, second))
+  return { method, minor, target, authority }
 }
 
-function readAll(text: string, from: number, mostFields: number): readonly Field[] {
+function readAll(
+  text: string,
+  from: number,
+  mostFields: number,
+  before: readonly Field[] | undefined,
+): readonly Field[] {
   try {
-    return readFields(text, from, mostFields)
+    return readFields(text, from, mostFields, before)
   } catch (error) {
     if (error instanceof BadMessage && error.message.startsWith("more than"))
       throw new BadMessage(431, "head-too-large", error.message)

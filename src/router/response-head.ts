@@ -15,32 +15,45 @@ export type ResponseHead = {
   readonly connection: readonly string[]
   readonly keepAlive: boolean
   readonly upgrade: string | undefined
+  /** Bytes of it as it came. */
+  readonly size: number
 }
 
 export type ReadResponse = { readonly head: ResponseHead; readonly end: number }
 
 const mostHead = 64 * 1024
 const mostFields = 256
+/** By so much the head of an answer is often longer than the one before it. */
+const slack = 64
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/
 
 const bad = (message: string): BadMessage => new BadMessage(502, "bad-response", message)
 
-/** Reads the head of an answer to `method`. Undefined: not all there yet. Throws a BadMessage when it is ambiguous. */
-export function readResponseHead(buffer: Buffer, from: number, method: string): ReadResponse | undefined {
-  const text = headText(buffer, from)
-  if ((text === undefined ? buffer.length - from : text.length) > mostHead) throw bad("the head is too large")
+/**
+ * Reads the head of an answer to `method`. Undefined: not all there yet. Throws a BadMessage when it is ambiguous.
+ * `before`: the head before it on this connection.
+ */
+export function readResponseHead(
+  buffer: Buffer,
+  from: number,
+  method: string,
+  before?: ResponseHead | undefined,
+): ReadResponse | undefined {
+  const text = headText(buffer, from, before && before.size + slack)
+  if ((text === undefined ? buffer.length - from : text.length - 2) > mostHead)
+    throw bad("the head is too large")
   if (text === undefined) {
     if (buffer.length - from >= 5 && buffer.toString("latin1", from, from + 5) !== "HTTP/")
       throw bad("this is not HTTP")
     return undefined
   }
-  return { head: parse(text, method), end: from + text.length + 4 }
+  return { head: parse(text, method, before?.fields), end: from + text.length + 2 }
 }
 
-function parse(text: string, method: string): ResponseHead {
+function parse(text: string, method: string, before: readonly Field[] | undefined): ResponseHead {
   const lineEnd = text.indexOf("\r\n")
-  const { minor, status, reason } = readStatusLine(lineEnd === -1 ? text : text.slice(0, lineEnd))
-  const fields = lineEnd === -1 ? [] : readFields(text, lineEnd + 2, mostFields)
+  const { minor, status, reason } = readStatusLine(text.slice(0, lineEnd))
+  const fields = readFields(text, lineEnd + 2, mostFields, before)
   let length: number | undefined
   let coding: string | undefined
   let connection: readonly string[] = []
@@ -74,6 +87,7 @@ function parse(text: string, method: string): ResponseHead {
     connection,
     keepAlive: stays && framing.kind !== "close",
     upgrade,
+    size: text.length,
   }
 }
 

@@ -42,8 +42,8 @@ describe("what sockets bring in one round of the event loop", () => {
     const reusable = await new Promise<boolean>((resolve, reject) => {
       const receiver: Receiver = {
         connected: () => {
-          upstream.socket.emit("data", Buffer.from(ok("mine")))
-          upstream.socket.emit("data", Buffer.from(ok("poison")))
+          upstream.brought(Buffer.from(ok("mine")))
+          upstream.brought(Buffer.from(ok("poison")))
         },
         ended: () => resolve(upstream.isReusable),
         failed: (_, because) => reject(new Error(because)),

@@ -55,12 +55,15 @@ export function evenPoints(start: number): () => number {
 
 /** A cookie's value in a Cookie header; the first of that name. */
 export function cookieValue(header: string, name: string): string | undefined {
-  for (const part of header.split(";")) {
-    const equals = part.indexOf("=")
-    if (equals !== -1 && part.slice(0, equals).trim() === name) {
-      const value = part.slice(equals + 1).trim()
+  for (let at = 0; at < header.length; ) {
+    const semicolon = header.indexOf(";", at)
+    const end = semicolon === -1 ? header.length : semicolon
+    const equals = header.indexOf("=", at)
+    if (equals !== -1 && equals < end && header.slice(at, equals).trim() === name) {
+      const value = header.slice(equals + 1, end).trim()
       if (value !== "") return value
     }
+    at = end + 1
   }
   return undefined
 }

@@ -5,7 +5,6 @@ import type { Field } from "./fields.ts"
 import type { Address } from "./read-table.ts"
 import { type ResponseHead, readResponseHead } from "./response-head.ts"
 import { type Arrival, type Arriving, round } from "./round.ts"
-import { readSwiftly } from "./swift-reading.ts"
 
 /** Why a connection to an instance gave no whole answer. `bad-response`: what came cannot be understood. */
 export type UpstreamFailure = "connect" | "reset" | "bad-response"
@@ -30,6 +29,12 @@ export interface Receiver {
 
 const mostInterim = 16
 
+/**
+ * Where all connections read to, one at a time; what came is copied out of it at once. A buffer for each piece, as
+ * large as the largest one might be, costs several times as much.
+ */
+const inbox = Buffer.allocUnsafeSlow(64 * 1024)
+
 /** One connection to an instance: one request after the other, each answer read strictly. */
 export class Upstream implements Arriving {
   readonly socket: Socket
@@ -38,6 +43,7 @@ export class Upstream implements Arriving {
   #method = "GET"
   #pending: Buffer | undefined
   #head: ResponseHead | undefined
+  #before: ResponseHead | undefined
   #body: BodyReader | undefined
   #interims = 0
   #isConnected = false
@@ -56,21 +62,37 @@ export class Upstream implements Arriving {
   constructor(address: Address, onIdleEnd: (upstream: Upstream) => void) {
     this.#onIdleEnd = onIdleEnd
     this.#emit = (content) => this.#receiver?.content(content)
-    this.socket = connect({ host: address.host, port: address.port, allowHalfOpen: true, noDelay: true })
+    this.socket = connect({
+      host: address.host,
+      port: address.port,
+      allowHalfOpen: true,
+      noDelay: true,
+      onread: { buffer: inbox, callback: (size) => this.#came(size) },
+    })
     this.socket.on("connect", () => {
       this.#isConnected = true
       this.#receiver?.connected()
-    })
-    readSwiftly(this.socket)
-    this.socket.on("data", (chunk: Buffer) => {
-      // What nobody has asked for is dropped at once: in a moment somebody might be waiting.
-      if (this.#receiver && !this.#isClean) this.#queue(chunk)
-      else this.#arrived(chunk)
     })
     this.socket.on("drain", () => this.#receiver?.drained())
     this.socket.on("end", () => this.#inOrder("end"))
     this.socket.on("error", (error) => this.#inOrder(error))
     this.socket.on("close", () => this.#inOrder("close"))
+  }
+
+  /** So many bytes are in the inbox. */
+  #came(size: number): boolean {
+    const chunk = Buffer.allocUnsafe(size)
+    inbox.copy(chunk, 0, 0, size)
+    this.brought(chunk)
+    return true
+  }
+
+  /** The socket has brought this. */
+  brought(chunk: Buffer): void {
+    if (this.#isTaken) this.socket.emit("data", chunk)
+    // What nobody has asked for is dropped at once: in a moment somebody might be waiting.
+    else if (this.#receiver && !this.#isClean) this.#queue(chunk)
+    else this.#arrived(chunk)
   }
 
   #queue(what: Arrival): void {
@@ -166,13 +188,14 @@ export class Upstream implements Arriving {
       if (this.#body) {
         at = this.#body.feed(buffer, at, this.#emit)
       } else {
-        const read = readResponseHead(buffer, at, this.#method)
+        const read = readResponseHead(buffer, at, this.#method, this.#before)
         if (!read) {
           this.#pending = buffer.subarray(at)
           return
         }
         at = read.end
-        if (!this.#take(read.head, buffer.subarray(at))) return
+        this.#before = read.head
+        if (!this.#take(read.head, buffer, at)) return
         if (!this.#body) continue
       }
       if (this.#body.done) {
@@ -185,16 +208,15 @@ export class Upstream implements Arriving {
   }
 
   /** Returns false when the rest of the stream is not ours any more. */
-  #take(head: ResponseHead, rest: Buffer): boolean {
+  #take(head: ResponseHead, buffer: Buffer, at: number): boolean {
     const receiver = this.#receiver
     if (!receiver) return false
     if (head.status === 101) {
       const { socket } = this
       this.#receiver = undefined
       this.#isTaken = true
-      for (const event of ["connect", "data", "drain", "end", "error", "close"])
-        socket.removeAllListeners(event)
-      receiver.upgraded(head, socket, rest)
+      for (const event of ["connect", "drain", "end", "error", "close"]) socket.removeAllListeners(event)
+      receiver.upgraded(head, socket, buffer.subarray(at))
       return false
     }
     if (head.status < 200) {

@@ -2,8 +2,12 @@ import { type Static, type TSchema, Type } from "typebox"
 import { Value } from "typebox/value"
 import type { InstanceSpec, JobSpec, RouteSpec } from "../core/pipeline/effects.ts"
 
-/** What may be sent to an agent: a short list of typed orders, and nothing else. */
+/**
+ * What may be sent to an agent: a short list of typed orders, and nothing else. About what is to run, an order
+ * that says more than the list is refused, not stripped: whoever says more meant something by it.
+ */
 const Fence = Type.Object({ app: name(), epoch: whole(), generation: whole() })
+const only = { additionalProperties: false }
 
 function name() {
   return Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" })
@@ -11,27 +15,47 @@ function name() {
 function whole() {
   return Type.Integer({ minimum: 0 })
 }
+/** Milliseconds, up to a day. */
+function duration() {
+  return Type.Integer({ minimum: 0, maximum: 86_400_000 })
+}
 
 const id = Type.String({ pattern: "^[a-z0-9][a-zA-Z0-9._-]{0,150}$" })
+/** What becomes a folder, a name in an engine and a label; the driver builds them from it. */
+const instanceId = Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,150}$" })
 const text = Type.String({ maxLength: 20_000 })
+const command = Type.String({ minLength: 1, maxLength: 20_000, pattern: "^[^\\u0000]*$" })
+const label = Type.String({ pattern: "^[a-z0-9][a-z0-9_.-]{0,59}$" })
 const digest = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" })
 const commit = Type.String({ pattern: "^[0-9a-f]{40,64}$" })
 
-const Health = Type.Object({
-  path: text,
-  every: whole(),
-  timeout: whole(),
-  healthy: whole(),
-  unhealthy: whole(),
-})
-const Run = Type.Object({
-  start: text,
-  health: Health,
-  drain: whole(),
-  memory: Type.Optional(whole()),
-  env: Type.Record(Type.String(), text),
-  keep: whole(),
-})
+const Health = Type.Object(
+  {
+    path: Type.String({ pattern: "^/[\\u0021-\\u007e]{0,2000}$" }),
+    every: duration(),
+    timeout: duration(),
+    healthy: Type.Integer({ minimum: 0, maximum: 1_000 }),
+    unhealthy: Type.Integer({ minimum: 0, maximum: 1_000 }),
+  },
+  only,
+)
+/** Never `LD_`: what the loader obeys before the program does would change what was built and tested. */
+const variable = Type.String({ pattern: "^(?!LD_)[A-Za-z_][A-Za-z0-9_]{0,200}$" })
+const Run = Type.Object(
+  {
+    start: command,
+    health: Health,
+    drain: duration(),
+    memory: Type.Optional(Type.Integer({ minimum: 1024 ** 2, maximum: 1024 ** 5 })),
+    cpus: Type.Optional(Type.Number({ minimum: 0.01, maximum: 1_024 })),
+    env: Type.Record(variable, Type.String({ maxLength: 20_000, pattern: "^[^\\u0000]*$" }), {
+      ...only,
+      maxProperties: 500,
+    }),
+    keep: whole(),
+  },
+  only,
+)
 
 export const bodies = {
   fence: Type.Object({ app: name(), epoch: whole() }),
@@ -64,10 +88,13 @@ export const bodies = {
   }),
   startInstance: Type.Object({
     fence: Fence,
-    instance: Type.Object({ id, server: text, region: text, release: commit, digest, run: Run }),
+    instance: Type.Object(
+      { id: instanceId, server: label, region: label, release: commit, digest, run: Run },
+      only,
+    ),
   }),
-  stopInstance: Type.Object({ fence: Fence, instance: id, grace: whole() }),
-  releaseInstance: Type.Object({ fence: Fence, instance: id, drain: whole() }),
+  stopInstance: Type.Object({ fence: Fence, instance: id, grace: duration() }),
+  releaseInstance: Type.Object({ fence: Fence, instance: id, drain: duration() }),
   setRoutes: Type.Object({ fence: Fence, routes: Type.Array(Type.Unknown(), { maxItems: 1_000 }) }),
 } as const
 

@@ -47,6 +47,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
       },
       drain: duration(run?.drain, "20s"),
       memory: run?.memory === undefined ? undefined : bytesOf(run.memory),
+      ...(run?.cpus === undefined ? {} : { cpus: run.cpus }),
       env: run?.env ?? {},
       keep: run?.keep ?? 1,
     },

@@ -21,7 +21,10 @@ const perMinute = Type.String({
   pattern: "^(?=.*[1-9])[0-9]+(\\.[0-9]+)? ?/ ?min$",
   description: "a number a minute, above 0, such as 5/min",
 })
-const memory = Type.String({ pattern: "^[0-9]+ ?(MB|GB)$", description: "an amount of memory such as 256MB" })
+const memory = Type.String({
+  pattern: "^[1-9][0-9]* ?(MB|GB)$",
+  description: "an amount of memory such as 256MB",
+})
 const pathPattern = Type.String({
   pattern: "^[/*][!-~]{0,300}$",
   description: "a path such as /once/*, where a star is any text",
@@ -294,7 +297,7 @@ export const FileSchema = Type.Object(
           health: maybe(
             Type.Object(
               {
-                path: maybe(Type.String({ pattern: "^/" })),
+                path: maybe(Type.String({ pattern: "^/[\\u0021-\\u007e]*$" })),
                 every: maybe(duration),
                 timeout: maybe(duration),
                 healthy: maybe(whole),
@@ -305,7 +308,9 @@ export const FileSchema = Type.Object(
           ),
           drain: maybe(duration),
           memory: maybe(memory),
-          env: maybe(Type.Record(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }), Type.String())),
+          cpus: maybe(Type.Number({ minimum: 0.05, maximum: 1_024 })),
+          // What the loader obeys before the program does would change what was built and tested.
+          env: maybe(Type.Record(Type.String({ pattern: "^(?!LD_)[A-Za-z_][A-Za-z0-9_]*$" }), Type.String())),
           keep: maybe(Type.Integer({ minimum: 0, maximum: 10 })),
         },
         strict,

@@ -39,6 +39,8 @@ export type RunPolicy = {
   readonly drain: Duration
   /** Resident memory in bytes past which an instance is ended and counted as crashed. */
   readonly memory?: number | undefined
+  /** Processors' worth of time; only containers keep to it. */
+  readonly cpus?: number | undefined
   readonly env: Readonly<Record<string, string>>
   /** Old pools kept warm for an instant swap back. */
   readonly keep: number

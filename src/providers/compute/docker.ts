@@ -185,7 +185,7 @@ const orderOf = (name: string, spec: InstanceSpec, by: Fence): ContainerOrder =>
   },
   port: inside,
   memory: spec.run.memory ?? defaultMemory,
-  cpus: defaultCpus,
+  cpus: spec.run.cpus ?? defaultCpus,
   about: { app: by.app, region: spec.region, release: spec.release, instance: spec.id, epoch: by.epoch },
 })
 

@@ -39,6 +39,7 @@ class DockerCompute implements Compute {
   readonly #orders: ContainerOrders
   readonly #logs: ContainerLogs
   readonly #ordered = new Set<string>()
+  #last: readonly Container[] | undefined
   readonly #looked = new Map<string, Looked>()
   /** First processes of running containers, and when they were seen last with our own eyes. */
   readonly #seen = new Map<string, { readonly pid: number; readonly at: number }>()
@@ -75,7 +76,8 @@ class DockerCompute implements Compute {
   }
 
   async list(signal: AbortSignal): Promise<readonly RunningInstance[]> {
-    const [containers, processes] = [await this.#parts.containers.list(signal), processesByNamespace()]
+    const containers = await this.#containers(signal)
+    const processes = processesByNamespace()
     return Promise.all(
       containers.flatMap((container) => {
         const id = this.#instanceOf(container)
@@ -84,6 +86,19 @@ class DockerCompute implements Compute {
         return [this.#describe(id, container, processes.of(container.pid), signal)]
       }),
     )
+  }
+
+  /**
+   * Containers serve on while their engine does not answer, and a swap back must not wait for it: what it said
+   * last holds then, and their processes are looked at without it.
+   */
+  async #containers(signal: AbortSignal): Promise<readonly Container[]> {
+    try {
+      this.#last = await this.#parts.containers.list(signal)
+    } catch (error) {
+      if (this.#last === undefined) throw error
+    }
+    return this.#last
   }
 
   async forget(id: string): Promise<void> {

@@ -136,8 +136,12 @@ class DockerEngine implements Containers {
     }
   }
 
-  build(order: ImageOrder, log: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<Digest> {
-    return buildImage(this.#socket, order, log, signal)
+  async build(order: ImageOrder, log: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<Digest> {
+    const digest = await buildImage(this.#socket, order, log, signal)
+    // Nothing is run by this name. Images without any are what people prune, also those of a kept release.
+    const query = { repo: `localhost/immunity-${this.#owner}`, tag: digest.slice("sha256:".length, 19) }
+    await this.#tell({ method: "POST", path: `/images/${digest}/tag`, query, signal })
+    return digest
   }
 
   async meaning(reference: string, signal: AbortSignal): Promise<Digest | undefined> {

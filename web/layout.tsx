@@ -69,8 +69,10 @@ export function Order(props: {
   readonly consequences: readonly string[]
   readonly fields?: Readonly<Record<string, string>>
   readonly danger?: boolean
+  /** Of its field; where one page gives the same order for several things. */
+  readonly id?: string
 }) {
-  const id = `reason-${props.verb}-${Object.values(props.fields ?? {}).join("-")}`
+  const id = props.id ?? `reason-${props.verb}-${Object.values(props.fields ?? {}).join("-")}`
   return (
     <details class="order">
       <summary>{props.label}</summary>

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
 import type { Command } from "commander"
 import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } from "../api/contract/views.ts"
+import { addAnswers } from "./answers.ts"
 import { exit, Stop } from "./client.ts"
 import { addExport } from "./export.ts"
 import { addOrders } from "./orders.ts"
@@ -50,6 +51,7 @@ export function addClientCommands(program: Command): void {
     .option("--exit-code", `ends with ${exit.different} when there are any`)
     .action(drift)
   addExport(program)
+  addAnswers(program)
   addOrders(program)
 }
 

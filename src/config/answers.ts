@@ -13,7 +13,7 @@ export function answersMetric(answers: File["answers"]): readonly MetricPolicy[]
       name,
       source: {
         type: "answers",
-        ask: answers.ask,
+        ask: answers.ask ?? [],
         accept: answers.accept ?? [],
         every: durationOf(answers.every ?? "2s"),
       },

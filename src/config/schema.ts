@@ -156,9 +156,10 @@ const MetricSchema = Type.Object(
 
 const AnswersSchema = Type.Object(
   {
-    ask: Type.Array(
-      Type.String({ pattern: "^/[!-~]{0,500}$", description: "a path such as /items?page=2" }),
-      { minItems: 1, maxItems: 100 },
+    ask: maybe(
+      Type.Array(Type.String({ pattern: "^/[!-~]{0,500}$", description: "a path such as /items?page=2" }), {
+        maxItems: 100,
+      }),
     ),
     accept: maybe(Type.Array(Type.String({ maxLength: 500 }), { maxItems: 100 })),
     every: maybe(duration),

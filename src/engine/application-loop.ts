@@ -241,7 +241,9 @@ export class ApplicationLoop {
       for (const spec of specs) {
         try {
           const key = `${spec.rollout}/${spec.stage}`
-          const watch = watches.get(key) ?? (await Watch.open(this.ledger.app, spec, this.#parts))
+          const known = watches.get(key)
+          // A change that a person accepted meanwhile is judged anew, from all that was measured.
+          const watch = known?.judges(spec) ? known : await Watch.open(this.ledger.app, spec, this.#parts)
           watches.set(key, watch)
           const fact = await watch.look(this.ledger.state, spec, read, until)
           if (fact && !until.aborted)

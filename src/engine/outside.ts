@@ -1,12 +1,17 @@
+import type { CopiedRequest } from "../core/answers/copied.ts"
 import type { Measurement, Observation } from "../core/model/measurement.ts"
 import type { MetricPolicy } from "../core/model/policy.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import type { Cohort, MeasureSpec } from "../core/pipeline/effects.ts"
+import type { MetricQuestion } from "../ports/metrics.ts"
 import { type Parts, sentence } from "./parts.ts"
 
 /** Asking an outside system more often than this tells nothing new, unless its metric says so. */
 const usually: Duration = 5_000
+
+/** Copied requests that wait to be asked again; older ones are dropped. */
+const mostCopied = 40
 
 /**
  * Asks what is neither the router nor an agent, beside the looks: a monitoring system that hangs must not slow
@@ -18,6 +23,8 @@ export class Outside {
   readonly #askedAt = new Map<string, Instant>()
   readonly #out = new Set<string>()
   #arrived: Measurement[] = []
+  #copied: readonly CopiedRequest[] = []
+  #copiedUntil = 0
 
   constructor(app: string, parts: Pick<Parts, "metrics" | "pace">) {
     this.#app = app
@@ -36,6 +43,14 @@ export class Outside {
       this.#out.delete(metric.name)
       this.#arrived.push(measurement)
     })
+  }
+
+  /** Hears which requests were copied lately, one reading after the other; keeps a few that are new. */
+  hearCopied(recent: readonly CopiedRequest[], now: Instant): void {
+    // A clock that went back must not make everything old.
+    const since = Math.min(this.#copiedUntil, now)
+    this.#copied = [...this.#copied, ...recent.filter(({ at }) => at > since)].slice(-mostCopied)
+    this.#copiedUntil = Math.max(since, ...recent.map(({ at }) => at))
   }
 
   /** What has arrived since it was last taken. */
@@ -59,24 +74,19 @@ export class Outside {
     const until = AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call)])
     const observe = async (
       cohort: Cohort | undefined,
-      against?: Readonly<Record<string, string>>,
+      more?: Pick<MetricQuestion, "against" | "copied">,
     ): Promise<Observation | undefined> =>
       cohort &&
       source.observe(
-        {
-          app: this.#app,
-          metric,
-          cohort,
-          addresses: addressesOf(state, cohort),
-          ...(against ? { against } : {}),
-          from,
-          to,
-        },
+        { app: this.#app, metric, cohort, addresses: addressesOf(state, cohort), ...more, from, to },
         until,
       )
     if (metric.kind === "answers") {
       // One question is put to both sides at once, and one observation speaks of both.
-      const both = observe(spec.canary, spec.control && addressesOf(state, spec.control))
+      const copied = this.#copied
+      this.#copied = []
+      const against = spec.control && addressesOf(state, spec.control)
+      const both = observe(spec.canary, { ...(against ? { against } : {}), copied })
       return both.then(
         (seen) => ({ ...interval, canary: seen, control: seen }),
         (error: unknown) => ({ ...interval, blind: sentence(error) }),

@@ -27,6 +27,7 @@ export class Watch {
   readonly #parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">
   readonly #app: string
   readonly #judge: Judge
+  readonly #metrics: string
   #intervals: { readonly step: number; readonly observed: number }[] = []
   #last: Reading | undefined
   readonly #outside: Outside
@@ -42,6 +43,7 @@ export class Watch {
     this.#parts = parts
     this.#outside = new Outside(app, parts)
     this.#judge = judgeFor(spec)
+    this.#metrics = JSON.stringify(spec.metrics)
   }
 
   /** Goes on where the stored evidence ends. */
@@ -56,6 +58,11 @@ export class Watch {
     for (const interval of await parts.evidence.intervals(app, spec.rollout, spec.stage))
       watch.#hear(interval)
     return watch
+  }
+
+  /** Whether it judges by the metrics that are wanted now. */
+  judges({ metrics }: MeasureSpec): boolean {
+    return JSON.stringify(metrics) === this.#metrics
   }
 
   /** What is known now. */
@@ -151,6 +158,10 @@ export class Watch {
     now: Reading,
     signal: AbortSignal,
   ): readonly Measurement[] {
+    if (!("blind" in now.counters)) {
+      const copied = now.counters.routes[spec.canary.route]?.mirror?.recent
+      if (copied) this.#outside.hearCopied(copied, now.counters.at)
+    }
     const seen = spec.metrics.flatMap((metric): readonly Measurement[] => {
       switch (metric.source.type) {
         case "router":

@@ -1,3 +1,4 @@
+import type { CopiedRequest } from "../core/answers/copied.ts"
 import type { AppName, InstanceId } from "../core/model/ids.ts"
 import type { Observation } from "../core/model/measurement.ts"
 import type { MetricPolicy } from "../core/model/policy.ts"
@@ -12,6 +13,8 @@ export type MetricQuestion = {
   readonly addresses: Readonly<Record<InstanceId, string>>
   /** Where the control's instances answer; only for a metric that holds one side's answers against the other's. */
   readonly against?: Readonly<Record<InstanceId, string>>
+  /** What was copied to the candidate since the last question, a sample; only for such a metric. */
+  readonly copied?: readonly CopiedRequest[]
   /** Closed interval that has passed. */
   readonly from: Instant
   readonly to: Instant

@@ -1,4 +1,5 @@
 import type {
+  AnswersView,
   AppView,
   RolloutView,
   Series,
@@ -85,6 +86,7 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
           </ul>
         </section>
       )}
+      {rollout.answers && <Answers rollout={rollout} answers={rollout.answers} />}
       {rollout.foresight.length > 0 && (
         <section>
           <h2>What this comparison can see</h2>
@@ -113,6 +115,63 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
         {summary.strategy}
       </p>
     </Layout>
+  )
+}
+
+const answerWords: Readonly<Record<string, string>> = {
+  proven: "differs",
+  suspected: "may differ",
+  accepted: "accepted",
+}
+
+/** What the candidate answers otherwise, and the way to say that it means to. */
+function Answers({ rollout, answers }: { readonly rollout: RolloutView; readonly answers: AnswersView }) {
+  const { app, summary } = rollout
+  return (
+    <section>
+      <h2>Answers</h2>
+      <p>
+        {answers.compared} requests compared
+        {answers.paths.length === 0 && ", no path differs on the candidate alone"}.
+        {answers.accepted.length > 0 && ` Accepted for ${summary.commit}: ${answers.accepted.join(", ")}.`}
+      </p>
+      <ul class="cards">
+        {answers.paths.map((one, at) => (
+          <li class="card">
+            <h3>
+              <code>
+                {one.endpoint} {one.path}
+              </code>
+            </h3>
+            <p>
+              <strong>{answerWords[one.state]}</strong>
+              {one.structural && " in shape"}
+              {one.stable !== undefined && one.candidate !== undefined && (
+                <>
+                  : {one.stable} → {one.candidate}
+                </>
+              )}
+            </p>
+            <p class="quiet">
+              {one.raw} times on the candidate alone, {one.noise} times on a second stable instance
+            </p>
+            {one.state !== "accepted" && (
+              <Order
+                app={app}
+                verb="accept-answers"
+                label="Accept this change"
+                id={`reason-accept-${at}`}
+                consequences={[
+                  `${one.path} of ${one.endpoint}, and what is below it, may be different in ${summary.commit}`,
+                  `it holds for ${summary.commit} in every region, and for no other commit`,
+                ]}
+                fields={{ rollout: String(summary.number), path: `${one.endpoint} ${one.path}` }}
+              />
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
   )
 }
 

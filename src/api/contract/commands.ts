@@ -21,6 +21,14 @@ export const Approve = Type.Object(
   { reason, digest: Type.Optional(Type.String()), evidence: Type.Optional(Type.String()) },
   strict,
 )
+/** Paths of answers: `body.price`, `GET /items/:id body.price`. */
+export const AcceptAnswers = Type.Object(
+  {
+    reason,
+    paths: Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { minItems: 1, maxItems: 100 }),
+  },
+  strict,
+)
 export const Reason = Type.Object({ reason }, strict)
 export const Lock = Type.Object({ reason, region: Type.Optional(Type.String()) }, strict)
 export const Unlock = Type.Object(

@@ -23,6 +23,28 @@ export const VerdictView = Type.Object({
 })
 export type VerdictView = Static<typeof VerdictView>
 
+const AnswersView = Type.Object({
+  /** Requests that were compared. */
+  compared: Type.Number(),
+  /** Where the candidate answers otherwise, the most suspicious first; shapes, no contents. */
+  paths: Type.Array(
+    Type.Object({
+      endpoint: Type.String(),
+      path: Type.String(),
+      state: Type.Union([Type.Literal("proven"), Type.Literal("suspected"), Type.Literal("accepted")]),
+      structural: Type.Boolean(),
+      raw: Type.Number(),
+      noise: Type.Number(),
+      stable: maybe(Type.String()),
+      candidate: maybe(Type.String()),
+      because: Type.String(),
+    }),
+  ),
+  /** What its commit and people accepted for this release. */
+  accepted: Type.Array(Type.String()),
+})
+export type AnswersView = Static<typeof AnswersView>
+
 const DecisionView = Type.Object({
   action: Type.String(),
   rule: Type.String(),
@@ -114,6 +136,8 @@ export const RolloutView = Type.Object({
   look: maybe(LookView),
   /** What its comparison can see at the traffic there is, one sentence a metric; empty when it is over. */
   foresight: Type.Array(Type.String()),
+  /** Absent where its answers are not compared. */
+  answers: maybe(AnswersView),
   series: Type.Array(Series),
   actions: Type.Array(Type.String()),
   /** What each of these actions will do, one sentence each. */

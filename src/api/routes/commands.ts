@@ -4,7 +4,17 @@ import type { Static, TSchema } from "typebox"
 import { Value } from "typebox/value"
 import type { Command } from "../../core/pipeline/input.ts"
 import { actorOf } from "../access.ts"
-import { AddApp, Approve, Deploy, type Done, Lock, Policy, Reason, Unlock } from "../contract/commands.ts"
+import {
+  AcceptAnswers,
+  AddApp,
+  Approve,
+  Deploy,
+  type Done,
+  Lock,
+  Policy,
+  Reason,
+  Unlock,
+} from "../contract/commands.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
 import { stateOf } from "./reads.ts"
 
@@ -73,6 +83,15 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
       rollout: Number(request.params.n),
       reason,
       bound,
+    })
+  })
+  api.post<InRollout>("/v1/apps/:app/rollouts/:n/accept-answers", async (request) => {
+    const { reason, paths } = check(AcceptAnswers, request.body)
+    return order(request, request.params.app, {
+      type: "accept-answers",
+      rollout: Number(request.params.n),
+      paths,
+      reason,
     })
   })
   for (const type of ["reject", "halt", "rollback", "retry", "resume"] as const) {

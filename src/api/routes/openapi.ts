@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify"
 import type { TSchema } from "typebox"
 import {
+  AcceptAnswers,
   AddApp,
   Approve,
   Deploy,
@@ -88,6 +89,13 @@ const operations: readonly Operation[] = [
       body: Reason,
     }),
   ),
+  {
+    method: "post",
+    path: "/v1/apps/{app}/rollouts/{n}/accept-answers",
+    says: "Accepts that its release changes these paths of its answers",
+    body: AcceptAnswers,
+    answer: Done,
+  },
   ...["reject", "halt", "rollback", "retry", "resume"].map(
     (verb): Operation => ({
       method: "post",

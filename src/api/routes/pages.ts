@@ -60,7 +60,7 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
   api.post<{ Params: { app: string; verb: string }; Body: Record<string, string> }>(
     "/a/:app/do/:verb",
     async (request, reply) => {
-      const { rollout, lock, reason = "", digest, evidence, preventive } = request.body
+      const { rollout, lock, reason = "", digest, evidence, preventive, path = "" } = request.body
       const number = Number(rollout)
       const { app, verb } = request.params
       switch (verb) {
@@ -73,6 +73,14 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
               digest: digest ? (digest as `sha256:${string}`) : undefined,
               evidence: evidence || undefined,
             },
+          })
+          break
+        case "accept-answers":
+          await submit(parts, request, app, {
+            type: "accept-answers",
+            rollout: number,
+            paths: [path],
+            reason,
           })
           break
         case "reject":

@@ -6,6 +6,7 @@ import { type Rollout, terminal } from "../../core/rollout/rollout.ts"
 import type { Interval } from "../../ports/evidence.ts"
 import type { StoredEvent } from "../../ports/journal.ts"
 import type { RolloutSummary, RolloutView, TimelineEntry } from "../contract/views.ts"
+import { answersOf } from "./answers.ts"
 import { consequencesOf } from "./consequences.ts"
 import { foresightOf } from "./foresight.ts"
 import { seriesOf } from "./series.ts"
@@ -68,6 +69,7 @@ export function rolloutView(
       decision: { ...rollout.lastLook.decision },
     },
     foresight: foresightOf(rollout, intervals, before).map(({ because }) => because),
+    answers: answersOf(app, rollout),
     series: seriesOf(rollout.policy.metrics, intervals),
     actions,
     consequences: Object.fromEntries(actions.map((action) => [action, consequencesOf(app, rollout, action)])),

@@ -117,6 +117,8 @@ export function titleOf(event: Event): string {
       return "Unlocked"
     case "quarantined":
       return `${shortCommit(event.release)} is blocked`
+    case "answers-accepted":
+      return `Changed answers accepted: ${event.paths.join(", ")}`
     case "quarantine-lifted":
       return `${shortCommit(event.release)} may be tried again`
     case "instance-requested":

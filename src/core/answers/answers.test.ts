@@ -77,9 +77,31 @@ describe("differences", () => {
     const sample = redact(one)
     expect(sample).toEqual({
       kind: "value",
-      stable: "string aaa@aaaaaaa.aaa",
-      candidate: "string aaa99@aaaaaaa.aaa",
+      stable: "string of 15 characters",
+      candidate: "string of 17 characters",
     })
+  })
+
+  it("tell of what looks secret only its type and length, and of nothing its content", () => {
+    const shown = (before: object, after: object) => {
+      const [one] = differences(flat(before), flat(after))
+      if (!one) throw new Error("a difference")
+      return redact(one).candidate
+    }
+    expect(shown({ apiKey: "a" }, { apiKey: "hunter2" })).toBe("string of 7 characters")
+    expect(shown({ next: "a" }, { next: "eyJhbGciOiJIUzI1NiJ9.e30.x" })).toBe("string of 26 characters")
+    expect(shown({ note: "a" }, { note: "card 4111 1111 1111 1111" })).toBe("string of 24 characters")
+    expect(shown({ id: "a" }, { id: "sk_live_51H8x9K2eZvKYlo2C" })).toBe("string of 25 characters")
+    expect(shown({ title: "a" }, { title: "Blue shoes, size 43" })).toBe("string aaaa aaaaa, aaaa 99")
+    expect(shown({ price: 1 }, { price: 12.5 })).toBe("number 99.9")
+  })
+
+  it("name no person and no key in paths either", () => {
+    expect(endpointOf("GET", "/users/ana@example.com/reset/f3b9c1d27a8e4f60/blue-shoes?token=1")).toBe(
+      "GET /users/:id/reset/:id/blue-shoes",
+    )
+    expect(endpointOf("GET", "/invite/Zk3v9QpX2mL8aR5t")).toBe("GET /invite/:id")
+    expect([...flat({ "bob@example.org": 1 }).keys()]).toContain("body.*")
   })
 })
 

@@ -1,3 +1,5 @@
+import { looksSecret } from "./secret.ts"
+
 /** What one instance answered. `body` is undefined when it was larger than what is compared. */
 export type Answer = {
   readonly status: number
@@ -87,14 +89,16 @@ function put(flat: Map<string, Leaf>, path: string, leaf: Leaf): void {
   flat.set(path, { type: [...types].sort().join("|"), value: `${known.value}\n${leaf.value}` })
 }
 
-const keyName = (key: string): string => (isId(key) ? "*" : key.slice(0, 60))
+const keyName = (key: string): string => (isName(key) ? "*" : key.slice(0, 60))
 
-/** Numbers, UUIDs and long hexadecimal: names of one thing, not of a kind of thing. */
+/** Numbers, UUIDs, tokens, addresses of people: names of one thing, not of a kind of thing. */
+const isName = (text: string): boolean => isId(text) || looksSecret(text) || /@|%40/.test(text)
+
 const isId = (text: string): boolean => /^\d+$|^[0-9a-f-]{16,}$/i.test(text)
 
 /** What was asked, without what changes from request to request: `GET /items/:id`. */
 export function endpointOf(method: string, target: string): string {
   const [path = "/"] = target.split(/[?#]/)
   const parts = path.split("/").slice(0, 12)
-  return `${method} ${parts.map((part) => (isId(part) ? ":id" : part.slice(0, 60))).join("/")}`
+  return `${method} ${parts.map((part) => (isName(part) ? ":id" : part.slice(0, 60))).join("/")}`
 }

@@ -163,7 +163,7 @@ export type MetricSourcePolicy =
   /** Answers of candidate and stable instances to the same requests; measured only while mirroring. */
   | (Every & {
       readonly type: "answers"
-      /** What is asked, with GET: `/`, `/items?page=2`. */
+      /** What is asked besides what the mirror copies, with GET: `/`, `/items?page=2`. */
       readonly ask: readonly string[]
       /** Paths of answers whose change is intended: `body.price`, `GET /items/:id body.price`. */
       readonly accept: readonly string[]

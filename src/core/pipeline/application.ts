@@ -85,6 +85,8 @@ export type Release = {
   readonly subject: string
   readonly author: string
   readonly email: string
+  /** Paths of answers whose change people accepted, besides those that its policy names. */
+  readonly accepted?: readonly string[] | undefined
 }
 
 export type Region = {

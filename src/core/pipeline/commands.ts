@@ -3,6 +3,7 @@ import { goOn } from "../rollout/advance.ts"
 import { halt } from "../rollout/hold.ts"
 import { placeToGo, retreat } from "../rollout/retreat.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
+import { acceptAnswers } from "./accept-answers.ts"
 import { queue } from "./climb.ts"
 import type { Draft, Refusal } from "./draft.ts"
 import { blocker, blockerOf } from "./guards.ts"
@@ -41,6 +42,10 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
       return undefined
     case "retry":
       return withRollout(draft, command.rollout, (rollout) => retry(draft, rollout, command.reason))
+    case "accept-answers":
+      return withRollout(draft, command.rollout, (rollout) =>
+        acceptAnswers(draft, rollout, command.paths, command.reason),
+      )
     case "lock":
       return lockIt(draft, command.region, command.reason)
     case "unlock":

@@ -155,6 +155,13 @@ export type Event =
       readonly because: string
     }
   | { readonly type: "quarantine-lifted"; readonly release: ReleaseId; readonly reason: string }
+  | {
+      readonly type: "answers-accepted"
+      readonly rollout: RolloutNumber
+      readonly release: ReleaseId
+      readonly paths: readonly string[]
+      readonly reason: string
+    }
   // instances and routes
   | {
       readonly type: "instance-requested"

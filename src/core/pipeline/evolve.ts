@@ -98,6 +98,12 @@ export function evolve(app: Application, recorded: Recorded): Application {
       const { [event.release]: _, ...quarantine } = app.quarantine
       return { ...app, quarantine }
     }
+    case "answers-accepted": {
+      const release = app.releases[event.release]
+      if (!release) return app
+      const accepted = [...(release.accepted ?? []), ...event.paths]
+      return { ...app, releases: { ...app.releases, [release.id]: { ...release, accepted } } }
+    }
     case "gate-approved":
     case "gate-rejected":
     case "gate-expired":

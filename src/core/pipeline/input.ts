@@ -33,6 +33,13 @@ export type Command =
   /** Resumes a held rollout, or the whole application when it is paused. */
   | { readonly type: "resume"; readonly rollout: RolloutNumber | undefined; readonly reason: string }
   | { readonly type: "pause"; readonly reason: string }
+  /** The release means to change these paths of its answers. */
+  | {
+      readonly type: "accept-answers"
+      readonly rollout: RolloutNumber
+      readonly paths: readonly string[]
+      readonly reason: string
+    }
   | { readonly type: "retry"; readonly rollout: RolloutNumber; readonly reason: string }
   | { readonly type: "lock"; readonly region: RegionName | undefined; readonly reason: string }
   | {

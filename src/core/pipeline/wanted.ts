@@ -3,6 +3,7 @@ import { underway } from "../rollout/evolve-rollout.ts"
 import { stageOf } from "../rollout/looked.ts"
 import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
 import { routedInstances, targetWeights, trafficStep } from "../rollout/traffic.ts"
+import { withAccepted } from "./accept-answers.ts"
 import type { Application, Instance, Region } from "./application.ts"
 import type { Effect, MeasureSpec, PoolSpec, RouteSpec, Wanted } from "./effects.ts"
 import { poolName, previewName, routeName } from "./input.ts"
@@ -199,7 +200,9 @@ function measurements(app: Application, rollout: Rollout): readonly Effect[] {
     step: now.name === "mirroring" ? 0 : now.name === "baking" ? rollout.schedule.length : now.step,
     ...cohorts(app, region, rollout, stage),
     // Answers are compared only where no user sees the candidate's.
-    metrics: rollout.policy.metrics.filter(({ kind }) => kind !== "answers" || stage === "mirroring"),
+    metrics: withAccepted(app, rollout.release, rollout.policy.metrics).filter(
+      ({ kind }) => kind !== "answers" || stage === "mirroring",
+    ),
     judge: rollout.policy.judge,
     minSamples: policy.compare?.minSamples ?? 0,
     harm: policy.ramp !== undefined && stage === "shifting" ? true : undefined,

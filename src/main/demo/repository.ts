@@ -64,7 +64,7 @@ regions:
   - { name: sandbox2, listen: ${s2}, mirror: prod3, compare: { for: 4s, warmup: 500ms, minSamples: 50, extensions: 10 } }
   - { name: prod3, listen: ${p3}, gate: button, compare: { for: 6s, warmup: 0s, minSamples: 50, extensions: 10 }, bake: 2s }
   - { name: prod4, listen: ${p4}, size: 2, compare: { for: 6s, warmup: 0s, minSamples: 50, extensions: 10 }, bake: 2s }
-answers: { ask: [/, /items], every: 500ms }
+answers: { every: 500ms }
 metrics:
   http: false
   list:

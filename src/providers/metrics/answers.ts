@@ -1,116 +1,117 @@
-import { type Discordance, discordances } from "../../core/answers/difference.ts"
-import { endpointOf, type Flat, flatten } from "../../core/answers/flatten.ts"
-import { redact } from "../../core/answers/redact.ts"
-import type { PathCount } from "../../core/model/measurement.ts"
+import { type ChildProcess, fork } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import type { Observation } from "../../core/model/measurement.ts"
 import type { MetricsSource } from "../../ports/metrics.ts"
-import { askAnswer } from "./ask-answer.ts"
+import { mostRequests } from "./answers-compare.ts"
+import type { ToAnswers, ToAsk, ToCompare } from "./answers-wire.ts"
 
-/** What the stable instances are asked in one interval, at most twice each. */
-const mostRequests = 20
-/** Paths kept of one interval; what else differs shows in the next. */
-const mostKept = 200
-const timeoutMs = 2_000
-/** Nothing new is asked when this much time has passed: whoever waits for the interval gives up soon. */
-const enoughMs = 2_500
+const program = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "./answers-process.ts" : "./answers-process.js", import.meta.url),
+)
 
-type Target = { readonly address: string; readonly own: readonly string[] }
-type Trio = { readonly first: Target; readonly second: Target; readonly candidate: Target }
+/** Megabytes of its own memory, without buffers. */
+const mostMemory = 96
 
 /**
- * Puts the same harmless requests to a stable instance, a second one and the candidate, at the same time and
- * in random order, and counts where exactly one of the two differs from the first. With a single stable
- * instance that one is asked twice: what changes from answer to answer is noise still. What differs in shape
- * on the candidate alone is asked once more, and counts as confirmed when it does so again.
+ * Compares the answers of stable instances and the candidate to the requests that the router copied, and to
+ * those that the metric lists. A process of its own asks: whatever answers do to it, the control plane goes
+ * on, and the next question starts it again.
  */
-export function answersMetrics(random: () => number = Math.random): MetricsSource {
+export function answersMetrics(): MetricsSource & { readonly pid: () => number | undefined } {
+  const asker = new Asker()
   let turn = 0
   return {
-    async observe({ metric, addresses, against = {} }, signal) {
+    pid: () => asker.pid,
+    async observe({ app, metric, addresses, against = {}, copied = [] }, signal) {
       const { source } = metric
       if (source.type !== "answers")
         throw new Error(`metric ${metric.name} comes from ${source.type}, not from answers`)
-      const candidates = targetsIn(addresses)
-      const stable = targetsIn(against)
-      if (candidates.length === 0 || stable.length === 0) return undefined
-      const began = performance.now()
-      const counts = new Map<string, PathCount>()
-      let compared = 0
-      for (let i = 0; i < mostRequests && performance.now() - began < enoughMs; i++) {
-        const path = source.ask[turn++ % source.ask.length] ?? "/"
-        const trio = chooseTrio(stable, candidates, random)
-        const found = await compare(trio, path, signal, random)
-        if (signal.aborted) break
-        if (!found) continue
-        compared++
-        const suspect = found.some(({ structural, who }) => structural && who === "candidate")
-        const again = suspect ? ((await compare(trio, path, signal, random)) ?? []) : []
-        for (const one of found) count(counts, endpointOf("GET", path), one, again)
-      }
-      if (compared === 0)
-        throw new Error(
-          `not one of the requests that ${metric.name} asks was answered by all of candidate and stable instances`,
-        )
-      return { kind: "answers", compared, paths: [...counts.values()] }
+      if (Object.keys(addresses).length === 0 || Object.keys(against).length === 0) return undefined
+      const real = copied
+        .slice(-mostRequests)
+        .map(({ method, target, headers }): ToAsk => ({ method, target, headers }))
+      const listed: ToAsk[] = []
+      for (let i = real.length; i < mostRequests && source.ask.length > 0; i++)
+        listed.push({ method: "GET", target: source.ask[turn++ % source.ask.length] ?? "/", headers: {} })
+      const requests = [...real, ...listed]
+      if (requests.length === 0) return { kind: "answers", compared: 0, paths: [] }
+      return asker.compare({ app, candidates: addresses, stable: against, requests }, signal)
     },
   }
 }
 
-const targetsIn = (addresses: Readonly<Record<string, string>>): readonly Target[] =>
-  Object.entries(addresses).map(([id, address]) => ({ address, own: [id, address] }))
+type Waiting = { readonly resolve: (seen: Observation) => void; readonly reject: (error: Error) => void }
 
-function chooseTrio(stable: readonly Target[], candidates: readonly Target[], random: () => number): Trio {
-  const [first, second] = shuffled(stable, random)
-  const [candidate] = shuffled(candidates, random)
-  if (!first || !candidate) throw new Error("nobody to ask")
-  return { first, second: second ?? first, candidate }
-}
+/** The process that asks, as the control plane sees it: started when there is something to ask. */
+class Asker {
+  #child: ChildProcess | undefined
+  readonly #waiting = new Map<number, Waiting>()
+  #last = 0
+  /** Questions in a row that nobody answered in time. */
+  #unanswered = 0
 
-/** Undefined when one of the three gave no answer: errors and timeouts are for other metrics to judge. */
-async function compare(
-  { first, second, candidate }: Trio,
-  path: string,
-  signal: AbortSignal,
-  random: () => number,
-): Promise<readonly Discordance[] | undefined> {
-  const asked = [first, second, candidate].map((target, i) => ({ target, i }))
-  const flat: (Flat | undefined)[] = []
-  await Promise.all(
-    shuffled(asked, random).map(async ({ target, i }) => {
-      const answer = await askAnswer(target.address, path, timeoutMs, signal)
-      flat[i] = answer && flatten(answer, target.own)
-    }),
-  )
-  const [a, b, c] = flat
-  return a && b && c ? discordances(a, b, c) : undefined
-}
-
-function count(
-  counts: Map<string, PathCount>,
-  endpoint: string,
-  { path, structural, who, difference }: Discordance,
-  again: readonly Discordance[],
-): void {
-  const key = `${structural} ${endpoint} ${path}`
-  const known = counts.get(key)
-  if (!known && counts.size >= mostKept) return
-  const past = known ?? { endpoint, path, structural, raw: 0, confirmed: 0, noise: 0 }
-  if (who === "second") {
-    counts.set(key, { ...past, noise: past.noise + 1 })
-    return
+  get pid(): number | undefined {
+    return this.#child?.pid
   }
-  const repeated =
-    structural && again.some((one) => one.structural && one.who === "candidate" && one.path === path)
-  counts.set(key, {
-    ...past,
-    raw: past.raw + 1,
-    confirmed: past.confirmed + (repeated ? 1 : 0),
-    sample: redact(difference),
-  })
-}
 
-function shuffled<T>(list: readonly T[], random: () => number): readonly T[] {
-  return list
-    .map((one) => ({ one, by: random() }))
-    .sort((a, b) => a.by - b.by)
-    .map(({ one }) => one)
+  compare(what: ToCompare, signal: AbortSignal): Promise<Observation> {
+    const child = this.#running()
+    this.#last += 1
+    const id = this.#last
+    return new Promise<Observation>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      const giveUp = () => {
+        reject(new Error("it took too long to compare answers"))
+        this.#unanswered += 1
+        // Every round has an end of its own: who does not answer twice in a row hangs.
+        if (this.#unanswered >= 2) child.kill("SIGKILL")
+      }
+      signal.addEventListener("abort", giveUp, { once: true })
+      child.send({ id, compare: what } satisfies ToAnswers, (error) => {
+        if (error) reject(new Error(`the process that compares answers cannot be asked: ${error.message}`))
+      })
+    }).finally(() => {
+      this.#waiting.delete(id)
+      if (this.#waiting.size === 0) child.channel?.unref()
+    })
+  }
+
+  #running(): ChildProcess {
+    const child = this.#child ?? this.#start()
+    child.channel?.ref()
+    return child
+  }
+
+  #start(): ChildProcess {
+    // It reads what hostile instances say: nothing of our environment is of use to it.
+    const child = fork(program, [], {
+      env: {},
+      execArgv: [`--max-old-space-size=${mostMemory}`, "--disable-warning=ExperimentalWarning"],
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    })
+    this.#child = child
+    child.unref()
+    child.on("message", (said) => this.#heard(said))
+    child.on("error", (error) => this.#ended(child, error.message))
+    child.on("exit", (code, by) => this.#ended(child, by ?? `exit code ${code}`))
+    return child
+  }
+
+  #heard(said: unknown): void {
+    this.#unanswered = 0
+    const { id, seen, because } = said as { id: number; seen?: Observation; because?: string }
+    const waiting = this.#waiting.get(id)
+    if (seen) waiting?.resolve(seen)
+    else waiting?.reject(new Error(because ?? "the answers could not be compared"))
+  }
+
+  #ended(child: ChildProcess, how: string): void {
+    if (this.#child !== child) return
+    this.#child = undefined
+    this.#unanswered = 0
+    const error = new Error(
+      `the process that compares answers ended (${how}); the next question starts it again`,
+    )
+    for (const { reject } of [...this.#waiting.values()]) reject(error)
+  }
 }

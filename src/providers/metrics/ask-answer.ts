@@ -1,23 +1,29 @@
-import { request } from "node:http"
+import { type ClientRequest, type RequestOptions, request } from "node:http"
 import type { Answer } from "../../core/answers/flatten.ts"
+import type { ToAsk } from "./answers-wire.ts"
 
 /** A longer body is not compared. */
 const mostBytes = 256 * 1024
 
 /**
- * Asks one instance, over a connection of its own. The request carries nothing of any user: GET, and the
- * headers below. Resolves to undefined when no whole answer came in time; never throws.
+ * Asks one instance, over a connection of its own. The request carries nothing that says who asks: what the
+ * router left of it, or the bare headers below. Resolves to undefined when no whole answer came in time; never
+ * throws.
  */
 export function askAnswer(
   address: string,
-  path: string,
+  { method, target, headers: own }: ToAsk,
   timeoutMs: number,
-  signal: AbortSignal,
 ): Promise<Answer | undefined> {
   return new Promise((resolve) => {
-    const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
-    const headers = { host: address, accept: "*/*", "user-agent": "immunity-answers", "x-mirror": "1" }
-    const asked = request(`http://${address}${path}`, { method: "GET", agent: false, headers, signal: until })
+    const until = AbortSignal.timeout(timeoutMs)
+    const bare = { host: address, accept: "*/*", "user-agent": "immunity-answers" }
+    const headers = { ...bare, ...own, "x-mirror": "1" }
+    const asked = begin(address, { method, path: target, agent: false, headers, signal: until })
+    if (!asked) {
+      resolve(undefined)
+      return
+    }
     asked.on("error", () => resolve(undefined))
     asked.on("response", (response) => {
       const parts: Buffer[] = []
@@ -43,4 +49,13 @@ export function askAnswer(
     })
     asked.end()
   })
+}
+
+/** Undefined when Node would not send such a request. */
+function begin(address: string, options: RequestOptions): ClientRequest | undefined {
+  try {
+    return request(`http://${address}`, options)
+  } catch {
+    return undefined
+  }
 }

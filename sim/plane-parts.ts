@@ -83,6 +83,24 @@ export function planeParts(cluster: Cluster, plane: Plane, life: number): Parts 
           return ours
         })
       },
+      take: (keys, owner) => {
+        const asked = plane.mono()
+        return stored("take-leases", () => {
+          const before = new Map(
+            keys.map((key) => {
+              const row = store.leases.get(key)
+              return [key, row && store.held(row) ? row.owner : undefined]
+            }),
+          )
+          const taken = store.takeLeases(keys, owner)
+          for (const lease of taken) cluster.check.taken(lease, owner, before.get(lease.key))
+          return taken
+        }).then((taken) => {
+          for (const lease of taken) cluster.check.leased(plane.name, lease, asked)
+          return taken
+        })
+      },
+      open: (owner) => stored("open-leases", () => store.openLeases(owner)),
       release: (lease, owner) => stored("release-lease", () => store.release(lease, owner)),
     },
     evidence: {
@@ -176,11 +194,12 @@ function agentOf(cluster: Cluster, plane: Plane, life: number): Agent {
   return {
     server: server.name,
     fence: (app, epoch, signal) => ask("fence", signal, () => server.fence(app, epoch)),
-    observe: (signal) =>
-      ask("observe", signal, () => server.observe()).then((observed) => {
-        cluster.check.observed(plane.name, observed)
+    observe: (apps, signal) =>
+      ask("observe", signal, () => server.observe(apps)).then((observed) => {
+        cluster.check.observed(plane.name, apps, observed)
         return observed
       }),
+    news: (since, signal) => ask("news", signal, () => server.news(since)),
     putSource: (fence, _commit, _tar, signal) =>
       order("put-source", fence, undefined, signal, () => server.putSource(fence)),
     runJob: (fence, job, _url, signal) =>
@@ -193,7 +212,7 @@ function agentOf(cluster: Cluster, plane: Plane, life: number): Agent {
       order("routes", fence, routes, signal, () => server.setRoutes(fence, routes)),
     releaseInstance: (fence, id, drain, signal) =>
       order("release", fence, id, signal, () => server.releaseInstance(fence, id, drain)),
-    counters: (signal) => ask("counters", signal, () => server.counters()),
+    counters: (_apps, signal) => ask("counters", signal, () => server.counters()),
     log: () => Promise.resolve(undefined),
   }
 }

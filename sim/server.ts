@@ -1,7 +1,7 @@
 import type { InstanceSpec, JobSpec, RouteSpec } from "../src/core/pipeline/effects.ts"
 import type { Difference } from "../src/core/pipeline/events.ts"
 import type { JobOutcome } from "../src/core/pipeline/input.ts"
-import type { AgentInstance, Observed, Ordered } from "../src/ports/agent.ts"
+import type { AgentInstance, News, Observed, Ordered } from "../src/ports/agent.ts"
 import type { RouterCounters } from "../src/ports/counters.ts"
 import type { Applied, Fence, Released } from "../src/ports/router.ts"
 import type { Chance } from "./random.ts"
@@ -49,6 +49,8 @@ export class Server {
   readonly jobs = new Map<string, Job>()
   tables: Readonly<Record<string, Table>> = {}
   readonly epochs = new Map<string, number>()
+  readonly #lastSeen = new Map<string, { readonly essential: string; readonly changedIn: number }>()
+  #looks = 0
   readonly traffic: Traffic
   routerProblem: string | undefined
   metricsLie: MetricsLie | undefined
@@ -80,21 +82,54 @@ export class Server {
     return { kind: "done" }
   }
 
-  observe(): Observed {
+  /** Whose things changed since a mark; told like a real agent tells it, by what was seen at the last question. */
+  news(since: string | undefined): News {
+    this.#looks++
+    const now = this.#now()
+    const seen = new Map<string, string>()
+    const add = (app: string, what: string): void => void seen.set(app, `${seen.get(app) ?? ""} ${what}`)
+    for (const instance of this.instances.values()) {
+      if (instance.stopped) continue
+      const { state, differences } = this.#seen(instance, now)
+      add(instance.app, `${instance.spec.id} ${state} ${differences.length}`)
+    }
+    for (const { job, app, endsAt } of this.jobs.values()) add(app, `${job.id} ${endsAt <= now}`)
+    const tables = this.routerProblem === undefined ? this.tables : {}
+    for (const [app, { epoch, routes }] of Object.entries(tables)) {
+      add(app, `${epoch}`)
+      for (const { route, pools } of routes)
+        for (const { pool, weight, instances } of pools)
+          add(app, `${route} ${pool} ${weight} ${instances.map(({ id }) => id)}`)
+    }
+    for (const app of new Set([...seen.keys(), ...this.#lastSeen.keys()])) {
+      const last = this.#lastSeen.get(app)
+      const essential = seen.get(app) ?? ""
+      if (last?.essential !== essential) this.#lastSeen.set(app, { essential, changedIn: this.#looks })
+    }
+    const changed = [...this.#lastSeen].flatMap(([app, { changedIn }]) =>
+      changedIn > Number(since) ? [app] : [],
+    )
+    return { mark: `${this.#looks}`, changed: since === undefined ? "all" : changed }
+  }
+
+  observe(apps: readonly string[]): Observed {
+    const asked = new Set(apps)
     const now = this.#now()
     return {
       server: this.name,
       at: now,
       instances: [...this.instances.values()]
-        .filter(({ stopped }) => !stopped)
+        .filter(({ stopped, app }) => !stopped && asked.has(app))
         .map((instance) => this.#seen(instance, now)),
-      jobs: [...this.jobs.values()].map(({ job, app, startedAt, endsAt, outcome }) => ({
-        id: job.id,
-        app,
-        state: endsAt <= now ? "ended" : "running",
-        startedAt,
-        outcome: endsAt <= now ? outcome : undefined,
-      })),
+      jobs: [...this.jobs.values()]
+        .filter(({ app }) => asked.has(app))
+        .map(({ job, app, startedAt, endsAt, outcome }) => ({
+          id: job.id,
+          app,
+          state: endsAt <= now ? "ended" : "running",
+          startedAt,
+          outcome: endsAt <= now ? outcome : undefined,
+        })),
       router: this.routerProblem === undefined ? this.#routerState() : undefined,
       routerProblem: this.routerProblem,
       diskFree: 1e12,

@@ -1,6 +1,6 @@
 import type { Interval } from "../src/ports/evidence.ts"
 import type { Append, AppendOutcome, OutboxRow, StoredEvent } from "../src/ports/journal.ts"
-import type { Lease } from "../src/ports/leases.ts"
+import { type Lease, presenceOf } from "../src/ports/leases.ts"
 import type { Notice } from "../src/ports/notifier.ts"
 import type { Order } from "../src/ports/orders.ts"
 import { Digest } from "./random.ts"
@@ -101,6 +101,33 @@ export class StoreModel {
     if (row?.epoch !== lease.epoch || row.owner !== owner) return false
     row.expiresAt = this.#now() + ttl
     return true
+  }
+
+  takeLeases(keys: readonly string[], owner: string): readonly Lease[] {
+    this.#writable()
+    for (const [key, row] of this.leases)
+      if (key.startsWith(presenceOf("")) && row.owner !== undefined && row.expiresAt <= this.#now())
+        Object.assign(row, { owner: undefined, epoch: row.epoch + 1, expiresAt: 0 })
+    return keys.flatMap((key) => {
+      const row = this.leases.get(key)
+      if (row && row.owner !== owner && this.held(row)) return []
+      const epoch = 1 + (row?.epoch ?? 0)
+      this.leases.set(key, { owner, epoch, expiresAt: Number.POSITIVE_INFINITY })
+      return [{ key, epoch }]
+    })
+  }
+
+  openLeases(owner: string): readonly string[] {
+    return [...this.leases].flatMap(([key, row]) =>
+      key.startsWith("app/") && row.owner !== owner && !this.held(row) ? [key] : [],
+    )
+  }
+
+  /** Whether its owner is there. */
+  held(row: LeaseRow): boolean {
+    if (row.owner === undefined || row.expiresAt <= this.#now()) return false
+    const presence = this.leases.get(presenceOf(row.owner))
+    return presence?.owner !== undefined && presence.expiresAt > this.#now()
   }
 
   release(lease: Lease, owner: string): void {

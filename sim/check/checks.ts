@@ -79,12 +79,18 @@ export class Checks {
     if (lease && held) this.violated("I21", `${owner} took ${key} while ${before.owner} held it`)
   }
 
+  /** `holder`: who held it when it was taken, and was there. */
+  taken(lease: Lease, owner: string, holder: string | undefined): void {
+    if (holder !== undefined && holder !== owner)
+      this.violated("I21", `${owner} took ${lease.key} while ${holder} held it`)
+  }
+
   leased(plane: string, lease: Lease, asked: number): void {
     this.#orders.leased(plane, lease, asked)
   }
 
-  observed(plane: string, observed: Observed): void {
-    this.#orders.observed(plane, observed)
+  observed(plane: string, apps: readonly string[], observed: Observed): void {
+    this.#orders.observed(plane, apps, observed)
   }
 
   planeDied(plane: string): void {

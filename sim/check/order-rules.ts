@@ -1,6 +1,6 @@
 import type { InstanceSpec, JobSpec, PoolSpec, RouteSpec } from "../../src/core/pipeline/effects.ts"
 import type { Observed } from "../../src/ports/agent.ts"
-import type { Lease } from "../../src/ports/leases.ts"
+import { type Lease, presenceOf } from "../../src/ports/leases.ts"
 import type { Fence } from "../../src/ports/router.ts"
 import type { Cluster } from "../cluster.ts"
 import type { Plane } from "../plane.ts"
@@ -30,10 +30,15 @@ export class OrderRules {
     this.#held.set(`${plane} ${lease.key}`, { epoch: lease.epoch, asked })
   }
 
-  observed(plane: string, observed: Observed): void {
+  /** A lease lasts as long as its owner's presence. */
+  #askedAt(plane: string): number {
+    return this.#held.get(`${plane} ${presenceOf(plane)}`)?.asked ?? Number.NEGATIVE_INFINITY
+  }
+
+  observed(plane: string, apps: readonly string[], observed: Observed): void {
     const knowledge = this.#known.get(plane) ?? new Knowledge()
     this.#known.set(plane, knowledge)
-    knowledge.take(observed, this.#cluster.timeline.now)
+    knowledge.take(apps, observed, this.#cluster.timeline.now)
   }
 
   forget(plane: string): void {
@@ -50,7 +55,7 @@ export class OrderRules {
     const { cut, troubleAt, killSwitch, server, store, timeline } = this.#cluster
     for (const [key, { plane, fence, at }] of this.#unknown) {
       const lease = this.#held.get(`${plane.name} app/${fence.app}`)
-      const fresh = lease?.epoch === fence.epoch && plane.mono() - lease.asked < ttl * 0.6
+      const fresh = lease?.epoch === fence.epoch && plane.mono() - this.#askedAt(plane.name) < ttl * 0.6
       const over = cut.size > 0 || !plane.up || killSwitch || !fresh || store.problem !== undefined
       if (over || plane.pausedUntil > timeline.now) this.#unknown.delete(key)
       else if (server.routerProblem === undefined && timeline.now - Math.max(at, troubleAt) > 7_500) {
@@ -69,8 +74,11 @@ export class OrderRules {
     if (verb === "routes") this.#unknown.delete(`${plane.name} ${fence.app}`)
     const held = this.#held.get(`${plane.name} app/${fence.app}`)
     if (held?.epoch !== fence.epoch) say("I20", `with epoch ${fence.epoch}, which it does not hold`)
-    else if (plane.mono() - held.asked > ttl * 0.6 + 1)
-      say("I20", `${Math.round(plane.mono() - held.asked)} ms after it last asked for its lease`)
+    else if (plane.mono() - this.#askedAt(plane.name) > ttl * 0.6 + 1)
+      say(
+        "I20",
+        `${Math.round(plane.mono() - this.#askedAt(plane.name))} ms after it last asked for its presence`,
+      )
     const row = this.#cluster.store.leases.get(`app/${fence.app}`)
     if (row && row.owner !== plane.name && row.owner !== undefined) say("I21", `while ${row.owner} holds it`)
     if ((this.#cluster.server.epochs.get(fence.app) ?? 0) < fence.epoch)

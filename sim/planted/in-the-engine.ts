@@ -1,6 +1,7 @@
 import { equivalent, type Mutant, one } from "./mutant.ts"
 
 const loop = "src/engine/application-loop.ts"
+const tenure = "src/engine/tenure.ts"
 const perform = "src/engine/perform.ts"
 const ledger = "src/engine/ledger.ts"
 const engine = "src/engine/engine.ts"
@@ -8,17 +9,19 @@ const watch = "src/engine/watch.ts"
 
 export const inTheEngine: readonly Mutant[] = [
   one(
-    "an application gets two loops",
+    "orders of a term that has ended are still given",
     loop,
-    "this.#finished ??= this.#hold()",
-    "this.#finished = this.#hold()",
+    'if (until.aborted) return "the application is no longer held here"',
+    "",
+    '"replicas":2',
+    '"pause"',
   ),
   one("the age of the lease is not looked at", loop, "if (age > actWithin) return", "if (age > 1e12) return"),
   one(
     "the lease counts from the answer",
-    loop,
-    "        this.#leasedAt = asked\n        this.#problem",
-    "        this.#leasedAt = clock.mono()\n        this.#problem",
+    tenure,
+    "      this.#askedAt = asked\n",
+    "      this.#askedAt = clock.mono()\n",
     '"slow-ack":0.3',
   ),
   one(
@@ -34,32 +37,37 @@ export const inTheEngine: readonly Mutant[] = [
     file: loop,
     edits: [
       ["    if (this.#parts.killed()) return killSwitchSet\n    const age", "    const age"],
-      ["    if (this.#parts.killed()) {\n", "    if (this.#parts.killed() && this.#stop.signal.aborted) {\n"],
+      ["    if (this.#parts.killed()) {\n", "    if (this.#parts.killed() && until.aborted) {\n"],
     ],
   },
   one(
     "a lost lease is not noticed",
-    loop,
-    "          term.abort()\n          return",
-    "          continue",
+    tenure,
+    "    if (this.#presence && (await leases.renew(this.#presence, owner, presenceFor))) {",
+    "    if (this.#presence) {\n      await leases.renew(this.#presence, owner, presenceFor)",
     '"replicas":2',
     '"pause"',
   ),
   one(
     "a new holder does not read what it missed",
-    loop,
-    "if (lease) await this.ledger.catchUp()",
+    tenure,
+    "    await this.#hear()\n",
     "",
     '"replicas":2',
     '"drop":0.3',
     '"kind":"crash"',
   ),
-  one("a follower acts as well", loop, "if (!lease) {\n", "if (!lease && this.ledger.epoch === 0) {\n"),
+  one(
+    "a follower acts as well",
+    tenure,
+    "if (lease) this.#taken.set(app, lease)",
+    'if (key !== "") this.#taken.set(app, lease ?? { key, epoch: 1 })',
+  ),
   one(
     "the watch forgets what it was asked to measure",
     loop,
-    "const specs = this.#measures",
-    "const specs: readonly MeasureSpec[] = []",
+    "if (this.#measures.length > 0) void this.#watch(until)",
+    "",
   ),
   one(
     "what was observed is not applied",

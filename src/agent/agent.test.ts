@@ -44,8 +44,8 @@ function fakeRouter(): Router & { readonly released: string[] } {
       released.push(id)
       return { kind: "released" }
     },
-    state: async () => ({ released }),
-    counters: async () => ({}),
+    state: async () => ({ apps: {}, listeners: {}, inFlight: {}, released }),
+    counters: async () => ({ routes: {} }),
   } as unknown as Router & { readonly released: string[] }
 }
 
@@ -107,7 +107,7 @@ describe("the agent", () => {
   })
 
   const see = async (id: string): Promise<AgentInstance | undefined> =>
-    (await agent.observe(signal)).instances.find((instance) => instance.id === id)
+    (await agent.observe(["papi"], signal)).instances.find((instance) => instance.id === id)
 
   const becomes = async (id: string, state: AgentInstance["state"]): Promise<AgentInstance> => {
     const deadline = Date.now() + 30_000

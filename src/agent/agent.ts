@@ -2,9 +2,11 @@ import { existsSync, statfsSync } from "node:fs"
 import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
-import type { Agent, AgentInstance, Ordered } from "../ports/agent.ts"
+import type { Agent, AgentInstance, Observed, Ordered } from "../ports/agent.ts"
 import type { Compute, RunningInstance } from "../ports/compute.ts"
+import { about, countersAbout } from "../ports/observed.ts"
 import type { Fence, Router, RouterState } from "../ports/router.ts"
+import { Changes } from "./changes.ts"
 import { type JobParts, Jobs, logPath } from "./jobs.ts"
 import { readLog } from "./log-file.ts"
 import { Memory } from "./memory.ts"
@@ -34,6 +36,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const jobs = await Jobs.open(parts)
   const probes = new Map<string, Probe>()
   const overMemory = new Map<string, string>()
+  const changes = new Changes()
   const underWay = new Map<string, Promise<unknown>>()
 
   const guarded = async (fence: Fence, act: () => Promise<Ordered>): Promise<Ordered> => {
@@ -104,6 +107,33 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const releasedThere = async (id: string, signal: AbortSignal): Promise<boolean> =>
     memory.wasReleased(id) || (await router.state(signal)).released.includes(id)
 
+  const observe = async (signal: AbortSignal): Promise<Observed> => {
+    const [running, seen] = await Promise.all([
+      compute.list(signal),
+      router.state(signal).then(
+        (state): { state: RouterState | undefined; problem: string | undefined } => ({
+          state,
+          problem: state.degraded,
+        }),
+        (error: unknown) => ({
+          state: undefined,
+          problem: error instanceof Error ? error.message : String(error),
+        }),
+      ),
+    ])
+    const disk = statfsSync(dir)
+    return {
+      server: parts.server,
+      at: clock.now(),
+      instances: running.map(describe),
+      jobs: jobs.list(),
+      router: seen.state,
+      routerProblem: seen.problem,
+      diskFree: disk.bavail * disk.bsize,
+      version: parts.version,
+    }
+  }
+
   // Memory is watched also while no control plane asks.
   const beat = setInterval(() => {
     void compute
@@ -122,32 +152,8 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       await memory.fence(app, epoch)
       return { kind: "done" }
     },
-    async observe(signal) {
-      const [running, seen] = await Promise.all([
-        compute.list(signal),
-        router.state(signal).then(
-          (state): { state: RouterState | undefined; problem: string | undefined } => ({
-            state,
-            problem: state.degraded,
-          }),
-          (error: unknown) => ({
-            state: undefined,
-            problem: error instanceof Error ? error.message : String(error),
-          }),
-        ),
-      ])
-      const disk = statfsSync(dir)
-      return {
-        server: parts.server,
-        at: clock.now(),
-        instances: running.map(describe),
-        jobs: jobs.list(),
-        router: seen.state,
-        routerProblem: seen.problem,
-        diskFree: disk.bavail * disk.bsize,
-        version: parts.version,
-      }
-    },
+    observe: async (apps, signal) => about(new Set(apps), await observe(signal)),
+    news: async (since, signal) => changes.since(since, await observe(signal)),
     putSource: (fence, commit, tar) =>
       guarded(fence, async () => {
         await jobs.putSource(commit, tar)
@@ -205,7 +211,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       if (answer.kind === "released") await memory.released(id)
       return answer
     },
-    counters: (signal) => router.counters(signal),
+    counters: async (apps, signal) => countersAbout(new Set(apps), await router.counters(signal)),
     async log(of, from, limit) {
       const id = "job" in of ? of.job : of.instance
       const ended =

@@ -1,7 +1,7 @@
 import { type ClientRequest, request as plainRequest, type RequestOptions } from "node:http"
 import { Agent as SecureConnections, request as secureRequest } from "node:https"
 import type { Readable } from "node:stream"
-import type { Agent, LogChunk, Observed, Ordered } from "../ports/agent.ts"
+import type { Agent, LogChunk, News, Observed, Ordered } from "../ports/agent.ts"
 import type { RouterCounters } from "../ports/counters.ts"
 import type { Applied, Released } from "../ports/router.ts"
 import { type Credentials, serverHost } from "./trust/authority.ts"
@@ -67,7 +67,8 @@ function agentOver(server: string, way: Way): Agent {
   return {
     server,
     fence: (app, epoch, signal) => call<Ordered>("POST", "/v1/fence", { app, epoch }, signal),
-    observe: (signal) => call<Observed>("GET", "/v1/observe", undefined, signal),
+    observe: (apps, signal) => call<Observed>("POST", "/v1/observe", { apps }, signal),
+    news: (since, signal) => call<News>("POST", "/v1/news", { since }, signal),
     putSource: (fence, commit, tar, signal) => {
       const query = new URLSearchParams({
         app: fence.app,
@@ -90,7 +91,7 @@ function agentOver(server: string, way: Way): Agent {
         { fence, instance, drain },
         signal,
       ),
-    counters: (signal) => call<RouterCounters>("GET", "/v1/counters", undefined, signal),
+    counters: (apps, signal) => call<RouterCounters>("POST", "/v1/counters", { apps }, signal),
     async log(of, from, limit, signal) {
       const [kind, id] = "job" in of ? ["job", of.job] : ["instance", of.instance]
       const query = new URLSearchParams({

@@ -95,10 +95,12 @@ async function handle(
   const url = new URL(request.url ?? "/", "http://agent")
   const signal = AbortSignal.timeout(180_000)
   switch (`${request.method} ${url.pathname}`) {
-    case "GET /v1/observe":
-      return agent.observe(signal)
-    case "GET /v1/counters":
-      return agent.counters(signal)
+    case "POST /v1/observe":
+      return agent.observe(parse(bodies.apps, await readBody(request, mostBody)).apps, signal)
+    case "POST /v1/news":
+      return agent.news(parse(bodies.news, await readBody(request, mostBody)).since, signal)
+    case "POST /v1/counters":
+      return agent.counters(parse(bodies.apps, await readBody(request, mostBody)).apps, signal)
     case "GET /v1/log": {
       const id = url.searchParams.get("id") ?? ""
       const of = url.searchParams.get("of") === "job" ? { job: id } : { instance: id }

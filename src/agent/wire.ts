@@ -95,6 +95,8 @@ export const bodies = {
   }),
   stopInstance: Type.Object({ fence: Fence, instance: id, grace: duration() }),
   releaseInstance: Type.Object({ fence: Fence, instance: id, drain: duration() }),
+  apps: Type.Object({ apps: Type.Array(name(), { maxItems: 1_000 }) }),
+  news: Type.Object({ since: Type.Optional(Type.String({ maxLength: 100 })) }),
   setRoutes: Type.Object({ fence: Fence, routes: Type.Array(Type.Unknown(), { maxItems: 1_000 }) }),
 } as const
 

@@ -1,61 +1,91 @@
 import type { AppName } from "../core/model/ids.ts"
-import type { Instant } from "../core/model/time.ts"
+import type { Duration, Instant } from "../core/model/time.ts"
 import type { MeasureSpec } from "../core/pipeline/effects.ts"
 import { wanted } from "../core/pipeline/wanted.ts"
+import type { RouterCounters } from "../ports/counters.ts"
 import type { StoredEvent } from "../ports/journal.ts"
-import type { Lease } from "../ports/leases.ts"
+import type { Eyes } from "./eyes.ts"
+import type { Gate } from "./gate.ts"
 import { killSwitchSet, Ledger } from "./ledger.ts"
-import { factsFor, observeAll, type World } from "./observe.ts"
+import { factsFor, type World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 import { Performer } from "./perform.ts"
-import { newCommits } from "./poll.ts"
+import { newCommits, pollPause } from "./poll.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
+import { phaseOf } from "./spread.ts"
+import { actWithin, type Holding, type Tenure } from "./tenure.ts"
 import { Watch } from "./watch.ts"
 
-const leaseFor = 8_000
-const renewEvery = 2_000
-/** Nothing is ordered in the last part of a lease: whoever comes next may already act. */
-const actWithin = leaseFor * 0.6
-/** One application's engine: load, look, decide, store, act, sleep; as long as its lease lasts. */
-export class ApplicationLoop {
+/** What all applications of one control plane share. */
+export type Shared = {
+  readonly parts: Parts
+  readonly budget: RollbackBudget
+  readonly eyes: Eyes
+  readonly tenure: Tenure
+  /** Those at rest are looked at few at a time; what moves waits for nobody. */
+  readonly resting: Gate
+  /** Repositories that are asked at once. */
+  readonly asking: Gate
+  /** How long an application at rest is left alone when nobody says that anything changed. */
+  readonly restFor: () => Duration
+  readonly heard: (events: readonly StoredEvent[]) => void
+  /** Something is under way, so that what changes on the servers should be known soon. */
+  readonly moves: (app: AppName, moving: boolean) => void
+}
+
+/** One application's engine: look, decide, store, act, sleep; as long as it is held. */
+export class ApplicationLoop implements Holding {
   readonly ledger: Ledger
   /** What keeps it from doing its work, in plain words; empty when nothing does. */
   readonly problems = new Map<string, string>()
   world: World = { servers: new Map(), problems: {} }
   readonly #parts: Parts
-  readonly #stop = new AbortController()
+  readonly #shared: Shared
+  #term: AbortController | undefined
   #poke = new AbortController()
   #look = new AbortController()
-  #finished: Promise<unknown> | undefined
+  #finished: Promise<unknown> = Promise.resolve()
   #follows = false
-  /** By our own clock, when the lease was last asked for with success; before the call, so never too late. */
-  #leasedAt = Number.NEGATIVE_INFINITY
   #measures: readonly MeasureSpec[] = []
+  #watching = false
   /** When the rules next have something to do by themselves, as of the last turn. */
   #wakeAt: Instant | undefined
+  /** Turns in a row that could not do what they wanted. */
+  #failures = 0
 
-  constructor(
-    app: AppName,
-    parts: Parts,
-    budget: RollbackBudget,
-    heard: (events: readonly StoredEvent[]) => void,
-  ) {
+  constructor(app: AppName, shared: Shared) {
+    const { parts } = shared
+    this.#shared = shared
     this.#parts = parts
-    this.ledger = new Ledger(app, parts, budget, (events) => {
-      heard(events)
-      this.poke()
+    this.ledger = new Ledger(app, parts, shared.budget, {
+      heard: (events) => {
+        shared.heard(events)
+        this.poke()
+      },
+      fenced: () => shared.tenure.lost(app),
     })
   }
 
-  /** Begins once; whoever asks again is too late. */
-  start(): void {
-    this.#finished ??= this.#hold()
+  /** It is ours, and everything that was stored of it is known. */
+  begin(epoch: number): void {
+    this.#follows = false
+    this.ledger.epoch = epoch
+    const term = new AbortController()
+    this.#term = term
+    this.#finished = this.#finished.then(() => this.#work(epoch, term.signal))
   }
 
-  /** Ends after the current turn; gives the lease back. */
-  async stop(): Promise<void> {
-    this.#stop.abort()
+  end(): void {
+    this.#term?.abort()
     this.poke()
+  }
+
+  follow(): void {
+    this.#follows = true
+  }
+
+  /** Resolves when nothing is under way here any more. */
+  async ended(): Promise<void> {
     await this.#finished
   }
 
@@ -84,94 +114,68 @@ export class ApplicationLoop {
     this.#look.abort()
   }
 
-  async #hold(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      const lease = await this.#acquire()
-      if (!lease) {
-        await this.#parts.clock.sleep(1_000, this.#stop.signal)
-        continue
-      }
-      const term = new AbortController()
-      const until = AbortSignal.any([this.#stop.signal, term.signal])
-      this.ledger.epoch = lease.epoch
-      await Promise.all([
-        this.#renew(lease, term),
-        this.#turns(lease, until),
-        this.#watch(until),
-        this.#poll(until),
-      ])
-      // What kept this one from its work keeps it no longer: the work is another's now.
-      this.problems.clear()
-      await this.#parts.leases.release(lease, this.#parts.owner).catch(() => undefined)
-    }
+  async #work(epoch: number, until: AbortSignal): Promise<void> {
+    await this.#understand(until)
+    if (!until.aborted) await Promise.all([this.#turns(epoch, until), this.#poll(until)])
+    // What kept this one from its work keeps it no longer: the work is another's now.
+    this.problems.clear()
+    this.#measures = []
+    this.#shared.moves(this.ledger.app, false)
   }
 
-  async #acquire(): Promise<Lease | undefined> {
-    const asked = this.#parts.clock.mono()
-    try {
-      const lease = await this.#parts.leases.acquire(`app/${this.ledger.app}`, this.#parts.owner, leaseFor)
-      this.#follows = lease === undefined
-      this.#leasedAt = asked
-      if (lease) await this.ledger.catchUp()
-      this.#problem("lease", undefined)
-      return lease
-    } catch (error) {
-      this.#problem("lease", sentence(error))
-      return undefined
-    }
-  }
-
-  async #renew(lease: Lease, term: AbortController): Promise<void> {
-    const { clock, leases, owner } = this.#parts
-    const until = AbortSignal.any([this.#stop.signal, term.signal])
-    while (!until.aborted) {
-      await clock.sleep(renewEvery, until)
-      if (until.aborted) return
-      const asked = clock.mono()
+  /** A journal that cannot be read stops this application alone. */
+  async #understand(until: AbortSignal): Promise<void> {
+    while (this.problems.has("journal") && !until.aborted) {
       try {
-        if (!(await leases.renew(lease, owner, leaseFor))) {
-          this.#parts.log.warn({ app: this.ledger.app }, "the lease went to another control plane")
-          term.abort()
-          return
-        }
-        this.#leasedAt = asked
-        this.#problem("lease", undefined)
+        await this.ledger.catchUp()
+        this.#problem("journal", undefined)
       } catch (error) {
-        this.#problem("lease", sentence(error))
+        this.#problem("journal", sentence(error))
+        await this.#parts.clock.sleep(this.#parts.pace.idle, until)
       }
-      if (clock.mono() - this.#leasedAt > actWithin) term.abort()
     }
   }
 
-  async #turns(lease: Lease, until: AbortSignal): Promise<void> {
-    const performer = new Performer(this.#parts, lease.epoch, () => this.#forbidden())
-    while (!until.aborted) {
+  async #turns(epoch: number, until: AbortSignal): Promise<void> {
+    const performer = new Performer(this.#parts, epoch, () => this.#forbidden(until))
+    const { app } = this.ledger
+    for (let first = true; !until.aborted; first = false) {
       this.#poke = new AbortController()
-      let moving = false
+      let ordered = false
       try {
-        moving = await this.#turn(performer, until)
+        const turn = () => this.#turn(performer, until)
+        ordered = this.#underWay() ? await turn() : await this.#shared.resting.through(turn)
         this.#problem("turn", undefined)
+        this.#failures = performer.problems.size > 0 ? this.#failures + 1 : 0
       } catch (error) {
         if (until.aborted) return
         this.#problem("turn", sentence(error))
+        this.#failures++
       }
-      await this.#parts.clock.sleep(this.#pause(moving), AbortSignal.any([until, this.#poke.signal]))
+      const underWay = this.#underWay()
+      this.#shared.moves(app, ordered || underWay)
+      await this.#parts.clock.sleep(
+        this.#pause(ordered, underWay, first),
+        AbortSignal.any([until, this.#poke.signal]),
+      )
     }
   }
 
   /** Why no order may be given; asked before each one, because a call or a pause may have taken long. */
-  #forbidden(): string | undefined {
+  #forbidden(until: AbortSignal): string | undefined {
+    if (until.aborted) return "the application is no longer held here"
     if (this.#parts.killed()) return killSwitchSet
-    const age = this.#parts.clock.mono() - this.#leasedAt
+    const age = this.#shared.tenure.age()
     if (age > actWithin) return `the lease was asked for ${Math.round(age)} ms ago; it is renewed first`
     return undefined
   }
 
-  /** Reality first, then what follows from it, then orders. */
+  /** Reality first, then what follows from it, then orders. Whether anything was ordered. */
   async #turn(performer: Performer, until: AbortSignal): Promise<boolean> {
+    if (until.aborted) return false
     const { clock } = this.#parts
     const [world] = await Promise.all([
-      observeAll(this.#parts, until),
+      this.#shared.eyes.look(this.ledger.app, until),
       this.#parts.killed() ? undefined : performer.fence(this.ledger.app, until),
     ])
     if (until.aborted) return false
@@ -188,6 +192,7 @@ export class ApplicationLoop {
     const { effects, wakeAt } = wanted(this.ledger.state, clock.now())
     this.#wakeAt = wakeAt
     this.#measures = effects.flatMap((effect) => (effect.kind === "measure" ? [effect.measure] : []))
+    if (this.#measures.length > 0) void this.#watch(until)
     if (this.#parts.killed()) {
       this.#problem("kill switch", killSwitchSet)
       return false
@@ -200,7 +205,7 @@ export class ApplicationLoop {
       if (/^(job|start|release|stop|routes|fence) /.test(label) && !performer.problems.has(label))
         this.problems.delete(label)
     }
-    return ordered || this.#underWay()
+    return ordered
   }
 
   #underWay(): boolean {
@@ -209,7 +214,7 @@ export class ApplicationLoop {
       state.commits.some((commit) => commit.state.name === "building") ||
       state.regions.some(
         (region) =>
-          region.active !== undefined ||
+          (region.active !== undefined && !this.#waitsForAPerson(region.active)) ||
           Object.values(region.instances).some(
             (instance) => instance.retired || instance.state === "starting",
           ),
@@ -217,26 +222,31 @@ export class ApplicationLoop {
     )
   }
 
-  #pause(moving: boolean): number {
-    const { pace, clock } = this.#parts
-    if (moving) return pace.busy
-    if (this.#wakeAt === undefined) return pace.idle
-    return Math.max(pace.busy, Math.min(pace.idle, this.#wakeAt - clock.now()))
+  /** Days may pass at a gate; its deadline is a time to wake up at. */
+  #waitsForAPerson(rollout: number): boolean {
+    const { phase, approval } = this.ledger.state.rollouts[rollout] ?? {}
+    return phase?.name === "queued" && phase.gate !== undefined && !approval
   }
 
-  /** The judge's eye, beside the turns: a slow order must not keep it from seeing. */
+  /** By need: a stored event, a change on a server or the time wakes it; the pause is for what nobody tells. */
+  #pause(ordered: boolean, underWay: boolean, first: boolean): Duration {
+    const { pace, clock } = this.#parts
+    if (ordered) return pace.busy
+    const rest = this.#shared.restFor()
+    const again = pace.idle * 2 ** Math.min(10, Math.max(0, this.#failures - 1))
+    // Begun at the same moment, they are not all looked at in the same moment ever after.
+    const left = underWay ? pace.idle : first ? rest * phaseOf(this.ledger.app) : rest
+    const longest = this.#failures > 0 ? Math.min(left, again) : left
+    if (this.#wakeAt === undefined) return Math.max(pace.busy, longest)
+    return Math.max(pace.busy, Math.min(longest, this.#wakeAt - clock.now()))
+  }
+
+  /** The judge's eye, beside the turns: a slow order must not keep it from seeing. Open while there is anything to see. */
   async #watch(until: AbortSignal): Promise<void> {
+    if (this.#watching) return
+    this.#watching = true
     const watches = new Map<string, Watch>()
-    while (!until.aborted) {
-      await this.#parts.clock.sleep(this.#parts.pace.measure, until)
-      if (until.aborted) return
-      const specs = this.#measures
-      if (specs.length === 0) {
-        watches.clear()
-        for (const label of this.problems.keys())
-          if (label === "metrics" || label.startsWith("watch ")) this.#problem(label, undefined)
-        continue
-      }
+    for (let specs = this.#measures; !until.aborted && specs.length > 0; specs = this.#measures) {
       const read = await this.#read(until)
       for (const spec of specs) {
         try {
@@ -253,21 +263,18 @@ export class ApplicationLoop {
           if (!until.aborted) this.#problem(`watch ${spec.rollout}`, sentence(error))
         }
       }
+      await this.#parts.clock.sleep(this.#parts.pace.measure, until)
     }
+    this.#watching = false
+    for (const label of this.problems.keys())
+      if (label === "metrics" || label.startsWith("watch ")) this.#problem(label, undefined)
   }
 
-  async #read(
-    until: AbortSignal,
-  ): Promise<
-    | Awaited<ReturnType<NonNullable<ReturnType<Parts["agents"]["get"]>>["counters"]>>
-    | { readonly blind: string }
-  > {
+  async #read(until: AbortSignal): Promise<RouterCounters | { readonly blind: string }> {
     const agent = [...this.#parts.agents.values()].find(({ instancesOnly }) => !instancesOnly)
     if (!agent) return { blind: "there is no agent to ask" }
     try {
-      const counters = await agent.counters(
-        AbortSignal.any([until, AbortSignal.timeout(this.#parts.pace.call)]),
-      )
+      const counters = await this.#shared.eyes.counters(this.ledger.app, agent, until)
       this.#problem("metrics", undefined)
       return counters
     } catch (error) {
@@ -278,17 +285,27 @@ export class ApplicationLoop {
   }
 
   async #poll(until: AbortSignal): Promise<void> {
-    while (!until.aborted) {
+    const { clock } = this.#parts
+    const pause = () => pollPause(this.ledger.state, this.#parts, this.#shared.tenure.held)
+    const sleep = (forMs: Duration): Promise<void> => {
       this.#look = new AbortController()
+      return clock.sleep(forMs, AbortSignal.any([until, this.#look.signal]))
+    }
+    // After a start not all repositories are asked at once; one that was never looked at does not wait.
+    if (this.ledger.state.commits.length > 0)
+      await sleep(Math.max(0, pause() - this.#parts.pace.poll) * phaseOf(this.ledger.app))
+    while (!until.aborted) {
       try {
-        for (const input of await newCommits(this.#parts, this.ledger.state, until))
-          await this.ledger.apply(input)
+        await this.#shared.asking.through(async () => {
+          for (const input of await newCommits(this.#parts, this.ledger.state, until))
+            await this.ledger.apply(input)
+        })
         this.#problem("source", undefined)
       } catch (error) {
         if (until.aborted) return
         this.#problem("source", sentence(error))
       }
-      await this.#parts.clock.sleep(this.#parts.pace.poll, AbortSignal.any([until, this.#look.signal]))
+      await sleep(pause())
     }
   }
 

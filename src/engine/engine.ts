@@ -3,14 +3,18 @@ import type { Application } from "../core/pipeline/application.ts"
 import type { Command } from "../core/pipeline/input.ts"
 import type { OutboxRow, StoredEvent } from "../ports/journal.ts"
 import type { Order } from "../ports/orders.ts"
-import { ApplicationLoop } from "./application-loop.ts"
+import { ApplicationLoop, type Shared } from "./application-loop.ts"
+import { Eyes } from "./eyes.ts"
 import { Follower } from "./follow.ts"
+import { Gate } from "./gate.ts"
 import type { Result } from "./ledger.ts"
+import { hearAllNews } from "./news.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 import { obeyOrders, passOn } from "./pass-on.ts"
 import { RollbackBudget } from "./rollback-budget.ts"
 import { steadyClock } from "./steady-clock.ts"
+import { Tenure } from "./tenure.ts"
 
 /** What the doors of the system (API, demo) may ask of the engine. */
 export interface Engine {
@@ -39,10 +43,10 @@ export function createEngine(world: Parts): Engine {
   const parts: Parts = { ...world, clock: steadyClock(world.clock) }
   const loops = new Map<AppName, ApplicationLoop>()
   const listeners = new Set<(event: StoredEvent) => void>()
-  const budget = new RollbackBudget(
-    () => [...loops.values()].map(({ ledger }) => ledger.state),
-    () => follower.readOn(),
-  )
+  /** Those with something under way. */
+  const moving = new Set<AppName>()
+  let begins = new AbortController()
+  const tenure = new Tenure(parts, () => follower.readOn())
   const stopping = new AbortController()
   let running: Promise<unknown> | undefined
   let settled = false
@@ -51,12 +55,39 @@ export function createEngine(world: Parts): Engine {
     // What was stored before this process began is read from the journal, not announced as news.
     if (settled) for (const event of events) for (const listener of listeners) listener(event)
   }
+  const shared: Shared = {
+    parts,
+    budget: new RollbackBudget(() => follower.readOn()),
+    eyes: new Eyes(parts),
+    tenure,
+    resting: new Gate(restingTurns),
+    asking: new Gate(openQuestions),
+    restFor: () => Math.max(parts.pace.push, tenure.held * restApart),
+    heard,
+    moves(app, isMoving) {
+      if (!isMoving) moving.delete(app)
+      else if (moving.add(app).size === 1) {
+        begins.abort()
+        begins = new AbortController()
+      }
+    },
+  }
   const open = (app: AppName): ApplicationLoop => {
     const known = loops.get(app)
     if (known) return known
-    const loop = new ApplicationLoop(app, parts, budget, heard)
+    const loop = new ApplicationLoop(app, shared)
     loops.set(app, loop)
+    tenure.add(app, loop)
     return loop
+  }
+  const wake = (changed: readonly AppName[] | "all"): void => {
+    if (changed === "all") for (const loop of loops.values()) loop.poke()
+    else for (const app of changed) loops.get(app)?.poke()
+  }
+  /** What changes on the servers is heard of soon while something is under way, from the moment on that it is. */
+  const untilNews = (): Promise<void> => {
+    const forMs = moving.size > 0 ? parts.pace.busy : parts.pace.idle
+    return parts.clock.sleep(forMs, AbortSignal.any([stopping.signal, begins.signal]))
   }
 
   const obeyHere = async ({ id, app, command, by }: Order): Promise<Result | undefined> => {
@@ -64,35 +95,36 @@ export function createEngine(world: Parts): Engine {
     if (!loop || loop.follows || loop.ledger.epoch === 0) return undefined
     return loop.ledger.apply({ ...command, at: parts.clock.now(), by }, id)
   }
-  const take = (event: StoredEvent): void => {
-    const known = loops.get(event.stream)
-    const loop = known ?? open(event.stream)
-    loop.take(event)
-    if (!known && settled) loop.start()
-  }
-  const follower = new Follower(parts, take)
+  const follower = new Follower(parts, (event) => open(event.stream).take(event))
 
   return {
     async start() {
       await follower.readOn()
-      for (const loop of loops.values()) loop.start()
       settled = true
       running = Promise.all([
         follower.follow(stopping.signal),
+        tenure.hold(stopping.signal),
+        hearAllNews(parts, untilNews, wake, stopping.signal),
+        hearOfLimits(parts, () => wake("all"), stopping.signal),
         obeyOrders(parts, obeyHere, stopping.signal),
         deliver(parts, stopping.signal),
       ])
     },
     async stop() {
       stopping.abort()
-      await Promise.all([...loops.values()].map((loop) => loop.stop()))
+      for (const loop of loops.values()) loop.end()
+      await Promise.all([...loops.values()].map((loop) => loop.ended()))
       await running
+      await tenure.giveBack()
     },
     apps: () => [...loops.keys()].sort(),
     state: (app) => loops.get(app)?.ledger.state,
     version: (app) => loops.get(app)?.ledger.version ?? 0,
     world: (app) => loops.get(app)?.world,
-    problems: (app) => loops.get(app)?.problems ?? new Map(),
+    problems(app) {
+      const problems = loops.get(app)?.problems ?? new Map<string, string>()
+      return tenure.problem === undefined ? problems : new Map([...problems, ["lease", tenure.problem]])
+    },
     follows: (app) => loops.get(app)?.follows ?? false,
     async submit(app, command, by, commandId) {
       const known = loops.get(app)
@@ -103,7 +135,6 @@ export function createEngine(world: Parts): Engine {
         return { kind: "done", events: [], version: known?.ledger.version ?? 0 }
       }
       const loop = known ?? open(app)
-      if (!known) loop.start()
       // A new application first needs its lease; that takes a moment.
       for (let tries = 0; loop.ledger.epoch === 0 && !loop.follows && tries < 100; tries++)
         await parts.clock.sleep(50)
@@ -118,6 +149,31 @@ export function createEngine(world: Parts): Engine {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+  }
+}
+
+/** Applications at rest that are looked at in the same moment, for instance after a start. */
+const restingTurns = 16
+/** Repositories that are asked in the same moment. */
+const openQuestions = 4
+/**
+ * Over all applications at rest, so many milliseconds lie between two looks that nothing asked for: twenty a second,
+ * with a push of the table each, however many they are.
+ */
+const restApart = 50
+
+/** The kill switch and the room on the disk concern everybody at once. */
+async function hearOfLimits(
+  { clock, killed, pace, room }: Parts,
+  changed: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const now = (): string => `${killed()} ${room() !== undefined}`
+  for (let before = now(); !signal.aborted; ) {
+    await clock.sleep(pace.idle, signal)
+    const after = now()
+    if (after !== before) changed()
+    before = after
   }
 }
 

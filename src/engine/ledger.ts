@@ -17,6 +17,12 @@ export type Result =
 
 export const killSwitchSet = "the kill switch is set: nothing is changed"
 
+type Told = {
+  readonly heard: (events: readonly StoredEvent[]) => void
+  /** The store says that another control plane may hold it by now. */
+  readonly fenced: () => void
+}
+
 /** One application's state and the only way to change it: decide, store, then believe. */
 export class Ledger {
   readonly app: AppName
@@ -25,20 +31,20 @@ export class Ledger {
   epoch = 0
   readonly #parts: Pick<Parts, "journal" | "room" | "killed">
   readonly #budget: RollbackBudget
-  readonly #heard: (events: readonly StoredEvent[]) => void
+  readonly #tell: Told
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
     app: AppName,
     parts: Pick<Parts, "journal" | "room" | "killed">,
     budget: RollbackBudget,
-    heard: (events: readonly StoredEvent[]) => void,
+    tell: Told,
   ) {
     this.app = app
     this.state = nothing(app)
     this.#parts = parts
     this.#budget = budget
-    this.#heard = heard
+    this.#tell = tell
   }
 
   /** Folds what was stored since the last time. */
@@ -55,7 +61,9 @@ export class Ledger {
       this.state = evolve(this.state, event)
       this.version = event.version
     }
-    if (news.length > 0) this.#heard(news)
+    if (news.length === 0) return
+    this.#budget.heard(this.state)
+    this.#tell.heard(news)
   }
 
   /** Decides on an input and stores what follows, one input at a time. */
@@ -99,6 +107,7 @@ export class Ledger {
         case "duplicate":
           return { kind: "done", events: [], version: this.version }
         case "fenced":
+          this.#tell.fenced()
           return { kind: "not-leader" }
       }
     }

@@ -2,29 +2,11 @@ import type { ServerName } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import type { Fact, ServerFacts } from "../core/pipeline/input.ts"
 import type { Agent, Observed } from "../ports/agent.ts"
-import { type Parts, sentence } from "./parts.ts"
 
-/** What every server says now; one that did not answer is absent and its problem is told. */
+/** What every server says of one application now; one that did not answer is absent and its problem is told. */
 export type World = {
   readonly servers: ReadonlyMap<ServerName, Observed>
   readonly problems: Readonly<Record<ServerName, string>>
-}
-
-export async function observeAll(parts: Pick<Parts, "agents" | "pace">, signal: AbortSignal): Promise<World> {
-  const servers = new Map<ServerName, Observed>()
-  const problems: Record<ServerName, string> = {}
-  await Promise.all(
-    [...parts.agents.values()].map(async (agent) => {
-      try {
-        const seen = await agent.observe(AbortSignal.any([signal, AbortSignal.timeout(parts.pace.call)]))
-        servers.set(agent.server, seen)
-        if (seen.routerProblem) problems[agent.server] = `router: ${seen.routerProblem}`
-      } catch (error) {
-        problems[agent.server] = sentence(error)
-      }
-    }),
-  )
-  return { servers, problems }
 }
 
 /** The part of the world that one application cares about, as facts for the core. */

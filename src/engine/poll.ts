@@ -1,9 +1,26 @@
+import type { Duration } from "../core/model/time.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import type { Input } from "../core/pipeline/input.ts"
 import type { Parts } from "./parts.ts"
 
 /** Commits that one look takes in; the newest win anyway. */
 const mostAtOnce = 20
+
+/** Over all applications, so many milliseconds lie between two questions to repositories at rest. */
+const apart: Duration = 250
+
+/**
+ * How long to wait before the next look at a repository: the longer nothing came, the longer, and at rest so long that
+ * all together are asked at a steady rate however many they are. A webhook's hint does not wait.
+ */
+export function pollPause(
+  app: Application,
+  { clock, pace }: Pick<Parts, "clock" | "pace">,
+  apps: number,
+): Duration {
+  const quietFor = clock.now() - (app.commits.at(-1)?.foundAt ?? 0)
+  return Math.max(pace.poll, Math.min(quietFor / 20, apps * apart))
+}
 
 /** Looks at the repository; what is new there becomes inputs, oldest first. Throws when it cannot be read. */
 export async function newCommits(

@@ -13,15 +13,20 @@ type Rolled = Pick<Application, "app" | "automaticRollbacks">
  * bad than that every release is: people are asked. Counted on what the journals hold, so a restart forgets nothing.
  */
 export class RollbackBudget {
-  readonly #applications: () => readonly Rolled[]
+  /** Those that ever rolled back by themselves, and when. */
+  readonly #known = new Map<AppName, readonly Instant[]>()
   /** Decided, and perhaps not stored yet. */
   readonly #pending = new Set<{ readonly app: AppName; readonly at: Instant }>()
   readonly #hear: () => Promise<void>
 
   /** `hear` reads what other control planes stored up to now. */
-  constructor(applications: () => readonly Rolled[], hear: () => Promise<void> = async () => undefined) {
-    this.#applications = applications
+  constructor(hear: () => Promise<void> = async () => undefined) {
     this.#hear = hear
+  }
+
+  /** What an application's journal says by now. */
+  heard({ app, automaticRollbacks }: Rolled): void {
+    if (automaticRollbacks.length > 0) this.#known.set(app, automaticRollbacks)
   }
 
   /** Whether a decision takes from the budget. */
@@ -36,9 +41,8 @@ export class RollbackBudget {
 
   /** Why nothing is taken back by itself at this moment; undefined while something is left. */
   spent(now: Instant): string | undefined {
-    const known = this.#applications().flatMap(({ app, automaticRollbacks }) =>
-      automaticRollbacks.map((at) => ({ app, at })),
-    )
+    if (this.#known.size === 0 && this.#pending.size === 0) return undefined
+    const known = [...this.#known].flatMap(([app, rollbacks]) => rollbacks.map((at) => ({ app, at })))
     // Regions that went back together are one rollback, and so is one that is being stored and read back already.
     const recent = [...known, ...this.#pending].filter(({ at }) => at > now - within)
     const used = new Set(recent.map(({ app, at }) => `${app} ${at}`)).size

@@ -29,7 +29,7 @@ export type AgentJob = {
   readonly outcome: JobOutcome | undefined
 }
 
-/** Everything on one server, of all applications, at one moment. */
+/** What is on one server, of the applications that were asked for, at one moment. */
 export type Observed = {
   readonly server: ServerName
   readonly at: Instant
@@ -42,6 +42,14 @@ export type Observed = {
   readonly diskFree: number
   /** Of the agent's program; absent where it does not say. */
   readonly version?: string | undefined
+}
+
+/** Which applications have changed on a server since someone last asked. */
+export type News = {
+  /** To be given with the next question. */
+  readonly mark: string
+  /** `all`: the mark is not one of this agent's life, so nobody knows. */
+  readonly changed: readonly AppName[] | "all"
 }
 
 /** `refused`: an older fence than the agent has seen, or an order outside the whitelist. */
@@ -57,7 +65,12 @@ export interface Agent {
   readonly instancesOnly?: boolean
   /** The barrier after winning a lease, before the first mutation. */
   fence(app: AppName, epoch: number, signal: AbortSignal): Promise<Ordered>
-  observe(signal: AbortSignal): Promise<Observed>
+  observe(apps: readonly AppName[], signal: AbortSignal): Promise<Observed>
+  /**
+   * Whose instances, jobs or routes are no longer as they were at a mark. Small however much runs here: who is at rest
+   * is not told of. Which requests are under way, and what memory is used, is no news.
+   */
+  news(since: string | undefined, signal: AbortSignal): Promise<News>
   /** Brings the tree that a build needs; once per commit. */
   putSource(fence: Fence, commit: CommitId, tar: Readable, signal: AbortSignal): Promise<Ordered>
   runJob(fence: Fence, job: JobSpec, url: string | undefined, signal: AbortSignal): Promise<Ordered>
@@ -71,7 +84,7 @@ export interface Agent {
     drain: Duration,
     signal: AbortSignal,
   ): Promise<Released | { readonly kind: "refused"; readonly because: string }>
-  counters(signal: AbortSignal): Promise<RouterCounters>
+  counters(apps: readonly AppName[], signal: AbortSignal): Promise<RouterCounters>
   /** The log of a job or an instance from a byte on; `next` is where to go on, `ended` when no more will come. */
   log(
     of: { readonly job: JobId } | { readonly instance: InstanceId },

@@ -11,4 +11,15 @@ export interface Leases {
   renew(lease: Lease, owner: string, ttl: Duration): Promise<boolean>
   /** Gives it back early. */
   release(lease: Lease, owner: string): Promise<void>
+  /**
+   * Takes, with the next epoch, those of `keys` that may be taken: free ones, the owner's own, and those whose owner is
+   * gone. They last as long as the owner's presence (`presenceOf`) does, so that ten thousand of them are kept by
+   * renewing one. A presence that expired is ended first: its owner cannot renew it any more, and so hears of it.
+   */
+  take(keys: readonly string[], owner: string): Promise<readonly Lease[]>
+  /** Keys that were taken once, by another owner, and may be taken now. */
+  open(owner: string): Promise<readonly string[]>
 }
+
+/** The key of the lease by which an owner shows that it lives. */
+export const presenceOf = (owner: string): string => `plane/${owner}`

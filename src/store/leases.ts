@@ -1,8 +1,47 @@
 import { sql } from "kysely"
-import type { Leases } from "../ports/leases.ts"
+import type { Clock } from "../ports/clock.ts"
+import { type Lease, type Leases, presenceOf } from "../ports/leases.ts"
 import type { Dialect } from "./dialect.ts"
 
-export function sqlLeases({ db, leaseNow }: Dialect): Leases {
+/** Rows of one statement. */
+const together = 500
+/**
+ * A control plane of the version before knows of no presence: it looks at a lease alone. To it, one that is kept by a
+ * presence looks held until long after its next refreshment, and free at last when nobody refreshes it.
+ */
+const alone = 600_000
+const refreshEvery = 120_000
+
+export function sqlLeases({ db, leaseNow }: Dialect, clock: Clock): Leases {
+  let refreshedAt = clock.mono()
+  /** Owners that showed their presence once, and no longer do. */
+  const gone = () =>
+    db
+      .selectFrom("lease as presence")
+      .select(sql<string>`substr(presence.key, ${presenceOf("").length + 1})`.as("who"))
+      .where("presence.key", "like", presenceOf("%"))
+      .where((eb) => eb.or([eb("presence.owner", "is", null), eb("presence.expires_at", "<=", leaseNow())]))
+  /** Whoever is late once cannot come back unnoticed: after this it has to begin anew. */
+  const endPresences = async (): Promise<void> => {
+    await db
+      .updateTable("lease")
+      .set((eb) => ({ owner: null, epoch: eb("epoch", "+", 1), expires_at: 0 }))
+      .where("key", "like", presenceOf("%"))
+      .where("owner", "is not", null)
+      .where("expires_at", "<=", leaseNow())
+      .execute()
+  }
+  /** Keeps the leases under a presence from looking free to whoever looks at them alone. */
+  const refresh = async (owner: string): Promise<void> => {
+    if (clock.mono() - refreshedAt < refreshEvery) return
+    refreshedAt = clock.mono()
+    await db
+      .updateTable("lease")
+      .set({ expires_at: sql<number>`${leaseNow()} + cast(${alone} as bigint)` })
+      .where("owner", "=", owner)
+      .where("key", "like", "app/%")
+      .execute()
+  }
   return {
     async acquire(key, owner, ttl) {
       const now = leaseNow()
@@ -36,7 +75,9 @@ export function sqlLeases({ db, leaseNow }: Dialect): Leases {
         .where("epoch", "=", lease.epoch)
         .where("owner", "=", owner)
         .executeTakeFirst()
-      return result.numUpdatedRows > 0n
+      const ours = result.numUpdatedRows > 0n
+      if (ours && lease.key === presenceOf(owner)) await refresh(owner)
+      return ours
     },
 
     async release(lease, owner) {
@@ -47,6 +88,53 @@ export function sqlLeases({ db, leaseNow }: Dialect): Leases {
         .where("epoch", "=", lease.epoch)
         .where("owner", "=", owner)
         .execute()
+    },
+
+    async take(keys, owner) {
+      await endPresences()
+      const taken: Lease[] = []
+      for (let from = 0; from < keys.length; from += together) {
+        const until = sql<number>`${leaseNow()} + cast(${alone} as bigint)`
+        const rows = await db
+          .insertInto("lease")
+          .values(
+            keys.slice(from, from + together).map((key) => ({ key, owner, epoch: 1, expires_at: until })),
+          )
+          .onConflict((conflict) =>
+            conflict
+              .column("key")
+              .doUpdateSet((eb) => ({ owner, epoch: eb("lease.epoch", "+", 1), expires_at: until }))
+              .where((eb) =>
+                eb.or([
+                  eb("lease.owner", "is", null),
+                  eb("lease.owner", "=", owner),
+                  eb("lease.expires_at", "<=", leaseNow()),
+                  eb("lease.owner", "in", gone()),
+                ]),
+              ),
+          )
+          .returning(["key", "epoch"])
+          .execute()
+        taken.push(...rows)
+      }
+      return taken
+    },
+
+    async open(owner) {
+      const rows = await db
+        .selectFrom("lease")
+        .select("key")
+        .where("key", "like", "app/%")
+        .where((eb) =>
+          eb.or([
+            eb("owner", "is", null),
+            eb("expires_at", "<=", leaseNow()),
+            eb.and([eb("owner", "<>", owner), eb("owner", "in", gone())]),
+          ]),
+        )
+        .orderBy("key")
+        .execute()
+      return rows.map((row) => row.key)
     },
   }
 }

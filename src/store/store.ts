@@ -133,7 +133,7 @@ type Opened = {
 function storeOver(dialect: Dialect, opened: Opened): Store {
   const { path, clock, readOnly, onDisk, schema, damage, ballast, onPersisted, lock } = opened
   const journal = sqlJournal(dialect, clock, onPersisted)
-  const leases = sqlLeases(dialect)
+  const leases = sqlLeases(dialect, clock)
   const evidence = sqlEvidence(dialect, clock)
 
   /** A decision and what it rests on may use up the ballast; nothing else may. */
@@ -158,6 +158,7 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
     leases: {
       ...leases,
       acquire: (key, owner, ttl) => withRoom(() => leases.acquire(key, owner, ttl)),
+      take: (keys, owner) => withRoom(() => leases.take(keys, owner)),
       renew: (lease, owner, ttl) => withRoom(() => leases.renew(lease, owner, ttl)),
     },
     evidence: { ...evidence, put: (bundle) => withRoom(() => evidence.put(bundle)) },

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Recorded } from "../core/pipeline/events.ts"
 import type { Append, Journal } from "../ports/journal.ts"
-import type { Leases } from "../ports/leases.ts"
+import { type Lease, type Leases, presenceOf } from "../ports/leases.ts"
 import type { Notice } from "../ports/notifier.ts"
 
 /** A journal with the leases that fence it, empty. */
@@ -198,6 +198,53 @@ export function journalContract(name: string, open: () => Promise<JournalUnderTe
       expect(await leases.renew(first, "one", 8_000)).toBe(false)
       await leases.release({ key: "k", epoch: 2 }, "one")
       expect((await leases.acquire("k", "two", 8_000))?.epoch).toBe(3)
+    })
+
+    const presence = async (owner: string): Promise<Lease> => {
+      const lease = await under.leases.acquire(presenceOf(owner), owner, 8_000)
+      if (!lease) throw new Error(`${owner} may not show its presence`)
+      return lease
+    }
+
+    it("keeps as many leases as an owner took by its presence alone, far longer than a lease lasts", async () => {
+      const { leases } = under
+      const one = await presence("one")
+      await presence("two")
+      const keys = ["app/a", "app/b", "app/c"]
+      const taken = await leases.take(keys, "one")
+      expect([...taken].sort((a, b) => (a.key < b.key ? -1 : 1))).toEqual(
+        keys.map((key) => ({ key, epoch: 1 })),
+      )
+      expect(await leases.take(["app/c", "app/d"], "two")).toEqual([{ key: "app/d", epoch: 1 }])
+      for (let i = 0; i < 4; i++) {
+        await under.pass(7_000)
+        expect(await leases.renew(one, "one", 8_000)).toBe(true)
+        expect(await leases.open("two")).toEqual([])
+        expect(await leases.take(keys, "two")).toEqual([])
+      }
+      expect(await leases.take(["app/a"], "one")).toEqual([{ key: "app/a", epoch: 2 }])
+    })
+
+    it("gives everything of an owner that is gone to the next one, and the owner hears of it", async () => {
+      const { leases, journal } = under
+      const one = await presence("one")
+      await leases.take(["app/papi", "app/b"], "one")
+      await under.pass(8_001)
+      expect(await leases.open("two")).toEqual(["app/b", "app/papi"])
+      const two = await presence("two")
+      expect(await leases.take(["app/papi"], "two")).toEqual([{ key: "app/papi", epoch: 2 }])
+      expect(await leases.open("two")).toEqual(["app/b"])
+      expect(await leases.renew(one, "one", 8_000)).toBe(false)
+      expect(await journal.append({ stream: "papi", expected: 0, epoch: 1, events: [], outbox: [] })).toEqual(
+        {
+          kind: "fenced",
+        },
+      )
+      // Back again, it takes what is left, and leaves what went to others.
+      expect((await presence("one")).epoch).toBeGreaterThan(one.epoch)
+      expect(await leases.take(["app/papi", "app/b"], "one")).toEqual([{ key: "app/b", epoch: 2 }])
+      await leases.release(two, "two")
+      expect(await leases.open("one")).toEqual(["app/papi"])
     })
   })
 }

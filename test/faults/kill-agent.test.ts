@@ -41,7 +41,7 @@ describe("an agent that is killed", () => {
 
   beforeAll(async () => {
     child = begin()
-    await until("the agent", async () => (await agent.observe(signal)).router)
+    await until("the agent", async () => (await agent.observe(["papi"], signal)).router)
     await agent.fence("papi", 1, signal)
     mkdirSync(join(dir, "tree"))
     writeFileSync(
@@ -67,12 +67,12 @@ describe("an agent that is killed", () => {
   const outcome = (id: string) =>
     until(
       `${id} to end`,
-      async () => (await agent.observe(signal)).jobs.find((job) => job.id === id)?.outcome,
+      async () => (await agent.observe(["papi"], signal)).jobs.find((job) => job.id === id)?.outcome,
     )
 
   const ready = (id: string): Promise<AgentInstance> =>
     until(`${id} to be ready`, async () =>
-      (await agent.observe(signal)).instances.find(
+      (await agent.observe(["papi"], signal)).instances.find(
         (instance) => instance.id === id && instance.state === "ready",
       ),
     )
@@ -98,15 +98,15 @@ describe("an agent that is killed", () => {
     expect(await agent.startInstance(fence, instance, signal)).toEqual({ kind: "done" })
     const { address } = await ready("prod-1")
     const pid = await text(address)
-    const router = (await agent.observe(signal)).router?.pid
+    const router = (await agent.observe(["papi"], signal)).router?.pid
     await kill()
     expect(await text(address)).toBe(pid)
     child = begin()
     expect((await ready("prod-1")).address).toBe(address)
     expect(await text(address)).toBe(pid)
-    expect((await agent.observe(signal)).router?.pid).toBe(router)
+    expect((await agent.observe(["papi"], signal)).router?.pid).toBe(router)
     expect(await agent.startInstance(fence, instance, signal)).toEqual({ kind: "done" })
-    expect((await agent.observe(signal)).instances).toHaveLength(1)
+    expect((await agent.observe(["papi"], signal)).instances).toHaveLength(1)
     expect(await agent.fence("papi", 0, signal)).toMatchObject({ kind: "refused" })
     await agent.releaseInstance(fence, "prod-1", 0, signal)
     expect(await agent.stopInstance(fence, "prod-1", 1_000, signal)).toEqual({ kind: "done" })
@@ -133,7 +133,7 @@ describe("an agent that is killed", () => {
         return agent.setRoutes({ ...fence, generation }, routes, signal)
       }
       expect(await set(10, 0)).toEqual({ kind: "applied" })
-      const listener = async () => (await agent.observe(signal)).router?.listeners["papi/prod"]
+      const listener = async () => (await agent.observe(["papi"], signal)).router?.listeners["papi/prod"]
       const address = await until("HAProxy", listener)
       const haproxies = () => processesOf(join(dir, "router", "haproxy")).map(({ pid }) => pid)
       const before = haproxies()

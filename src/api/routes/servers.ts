@@ -59,7 +59,7 @@ export async function readFleet(parts: ApiParts): Promise<readonly ServerView[]>
     [...parts.agents.values()].map(async (agent): Promise<ServerView> => {
       const { server } = agent
       const known = joined.get(server)
-      const seen = await agent.observe(AbortSignal.timeout(patience)).catch((error: unknown) => ({
+      const seen = await agent.observe([], AbortSignal.timeout(patience)).catch((error: unknown) => ({
         problem: error instanceof Error ? error.message : String(error),
       }))
       const answers = "instances" in seen

@@ -1,0 +1,62 @@
+import type { AppName } from "../core/model/ids.ts"
+import type { Agent } from "../ports/agent.ts"
+import { type Parts, sentence } from "./parts.ts"
+
+/** Hears from all servers, those that join and leave meanwhile included. */
+export async function hearAllNews(
+  parts: Pick<Parts, "agents" | "clock" | "log" | "pace">,
+  /** Waits for the next question. */
+  pause: () => Promise<void>,
+  tell: (changed: readonly AppName[] | "all") => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const heard = new Map<string, { readonly agent: Agent; readonly stop: AbortController }>()
+  for (let first = true; !signal.aborted; first = false) {
+    for (const [server, { agent, stop }] of heard) {
+      if (parts.agents.get(server) === agent) continue
+      stop.abort()
+      heard.delete(server)
+      tell("all")
+    }
+    for (const [server, agent] of parts.agents) {
+      if (heard.has(server)) continue
+      const stop = new AbortController()
+      heard.set(server, { agent, stop })
+      void hearNews(parts, agent, pause, tell, AbortSignal.any([signal, stop.signal]))
+      if (!first) tell("all")
+    }
+    await parts.clock.sleep(parts.pace.idle, signal)
+  }
+}
+
+/**
+ * Hears from one server which applications have changed there, until the signal. `all` when nobody can say: at a server
+ * that begins or ceases to answer.
+ */
+async function hearNews(
+  parts: Pick<Parts, "log" | "pace">,
+  agent: Agent,
+  pause: () => Promise<void>,
+  tell: (changed: readonly AppName[] | "all") => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let mark: string | undefined
+  let answers = true
+  while (!signal.aborted) {
+    try {
+      const news = await agent.news(mark, AbortSignal.any([signal, AbortSignal.timeout(parts.pace.call)]))
+      if (!answers) tell("all")
+      else if (news.changed.length > 0) tell(news.changed)
+      mark = news.mark
+      answers = true
+    } catch (error) {
+      if (signal.aborted) return
+      if (answers) {
+        parts.log.warn({ server: agent.server }, sentence(error))
+        tell("all")
+      }
+      answers = false
+    }
+    await pause()
+  }
+}

@@ -4,6 +4,8 @@
 #   scripts/setup.sh          what running needs
 #   scripts/setup.sh routers  also the routers that ours is compared with, and libfaketime
 #   scripts/setup.sh containers  also a container engine (Podman with what it runs on)
+#   scripts/setup.sh faults   also what the campaign of faults needs (PostgreSQL, HAProxy, Prometheus, libfaketime, a C
+#                             compiler, network tools)
 #   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus, PostgreSQL, HAProxy,
 #                             nginx, Podman)
 set -eu
@@ -27,13 +29,15 @@ if [ ! -f dist/.built ] || [ -n "$newer" ]; then
 fi
 
 what=${1:-}
-[ "$what" = tests ] || [ "$what" = routers ] || [ "$what" = containers ] || exit 0
+case $what in tests | routers | containers | faults) ;; *) exit 0 ;; esac
 missing=
 if [ "$what" != containers ]; then
   [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null 2>&1 || missing="$missing haproxy"
+fi
+if [ "$what" = tests ] || [ "$what" = routers ]; then
   [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
 fi
-if [ "$what" = routers ]; then
+if [ "$what" = routers ] || [ "$what" = faults ]; then
   ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
 fi
 if [ "$what" = containers ] || [ "$what" = tests ]; then
@@ -43,10 +47,17 @@ if [ "$what" = containers ] || [ "$what" = tests ]; then
   [ -x /usr/lib/podman/netavark ] || missing="$missing netavark aardvark-dns"
   [ -x /usr/sbin/iptables ] || command -v iptables >/dev/null 2>&1 || missing="$missing iptables"
 fi
-if [ "$what" = tests ]; then
-  command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+if [ "$what" = tests ] || [ "$what" = faults ]; then
   command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
   [ -d /usr/lib/postgresql ] || missing="$missing postgresql"
+fi
+if [ "$what" = tests ]; then
+  command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+fi
+if [ "$what" = faults ]; then
+  command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
+  command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+  command -v iptables >/dev/null 2>&1 || missing="$missing iptables"
 fi
 if [ -n "$missing" ]; then
   if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then

@@ -26,6 +26,8 @@ export type ApiParts = {
   readonly metrics: () => Promise<string>
   readonly health: () => Promise<{ readonly ok: boolean; readonly detail: string }>
   readonly log: { warn(fields: object, message: string): void }
+  /** Resolves when what is stored was read: until then nobody may be told that something is not there. */
+  readonly ready?: Promise<unknown> | undefined
 }
 
 /** Renders pages from the same views that the API answers with. */

@@ -24,6 +24,10 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
     { parseAs: "string" },
     (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(String(body)))),
   )
+  // A client takes "there is no such application" for an answer, not for a question of time.
+  api.addHook("onRequest", async () => {
+    await parts.ready
+  })
   api.addHook("onSend", async (_request, reply) => {
     reply.header("x-content-type-options", "nosniff")
     reply.header("referrer-policy", "no-referrer")

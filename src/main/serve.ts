@@ -19,6 +19,7 @@ import { notifiers } from "../providers/notify/index.ts"
 import { sources } from "../providers/source/index.ts"
 import { openSharedStore, openStore } from "../store/store.ts"
 import type { ComputeChoice } from "./agent.ts"
+import { failpoints } from "./failpoints.ts"
 import { foldersIn, ownArgv, tokenIn, webhookSecretIn } from "./folders.ts"
 import { keepHouse } from "./housekeeping.ts"
 import { openServers } from "./servers.ts"
@@ -62,14 +63,16 @@ export async function serve(options: ServeOptions): Promise<Served> {
     { level: options.quiet ? "error" : "info" },
     pino.destination({ dest: join(folders.root, "serve.log"), sync: true, mkdir: true }),
   )
+  const points = failpoints()
+  const onPersisted = points?.onPersisted
   const store =
     options.db === undefined
-      ? await openStore({ path: folders.store, clock, onPersisted: failpoint() })
+      ? await openStore({ path: folders.store, clock, onPersisted })
       : await openSharedStore({
           url: options.db,
           holder: folders.store,
           clock,
-          onPersisted: failpoint(),
+          onPersisted,
         })
   const ending = new AbortController()
   const house = keepHouse(store, clock, log, ending.signal, (error) => {
@@ -84,9 +87,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
       ? ["--compute", "docker", "--engine", options.compute.socket]
       : []),
   )
-  const agents = new Map<string, Agent>([
-    ["local", connectAgent({ server: "local", socketPath: agentSocket })],
-  ])
+  const agent = connectAgent({ server: "local", socketPath: agentSocket })
+  const agents = new Map<string, Agent>([["local", points?.around(agent) ?? agent]])
   const servers = await openServers({
     folder: folders.servers,
     listen: options.agents,
@@ -127,7 +129,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
     pace: { ...defaultPace, ...options.pace },
   })
   const own = telemetry(engine)
+  const started = Promise.withResolvers<void>()
   const api = await createApi({
+    ready: started.promise,
     engine,
     journal: store.journal,
     evidence: store.evidence,
@@ -164,6 +168,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ending.signal,
   )
   await engine.start()
+  started.resolve()
   const address = api.server.address()
   const port = typeof address === "object" && address ? address.port : options.port
   return {
@@ -205,16 +210,4 @@ function policyFor(
     }
   }
   return { policy: read.policy }
-}
-
-/**
- * For the tests that kill at every persisted step: `IMMUNITY_FAILPOINT=after-append` ends this process at the next
- * append, `after-append:12` at the one that writes version 12.
- */
-function failpoint(): ((point: string, version: number) => void) | undefined {
-  const wanted = process.env.IMMUNITY_FAILPOINT
-  if (!wanted) return undefined
-  return (point, version) => {
-    if (wanted === point || wanted === `${point}:${version}`) process.kill(process.pid, "SIGKILL")
-  }
 }

@@ -12,6 +12,7 @@ import type { RouteSpec } from "../../src/core/pipeline/effects.ts"
 import { openFolders, processesOf } from "../../src/main/demo/leftovers.ts"
 import type { AgentInstance } from "../../src/ports/agent.ts"
 import { findHaproxy } from "../../src/providers/router/haproxy/program.ts"
+import { until } from "../support/until.ts"
 
 const signal = AbortSignal.timeout(600_000)
 const commit = "a".repeat(40)
@@ -194,18 +195,3 @@ const sleepers = (seconds: string): readonly string[] =>
       return false
     }
   })
-
-async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 30_000
-  let last = ""
-  while (Date.now() < deadline) {
-    try {
-      const found = await look()
-      if (found !== undefined) return found
-    } catch (error) {
-      last = error instanceof Error ? error.message : String(error)
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error(`waited 30 s for ${what}: ${last}`)
-}

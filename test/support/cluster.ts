@@ -1,34 +1,51 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { shutdownAgent } from "../../src/agent/client.ts"
+import { dirname, join } from "node:path"
+import { connectAgent, shutdownAgent } from "../../src/agent/client.ts"
 import type { AppView, RolloutView, TimelineEntry } from "../../src/api/contract/views.ts"
 import { leftovers, openFolders, processesOf } from "../../src/main/demo/leftovers.ts"
 import { passable } from "../../src/main/folders.ts"
+import type { Agent } from "../../src/ports/agent.ts"
+import { ControlPlane, type ControlPlaneOptions, phaseOf } from "./control-plane.ts"
+import { until } from "./until.ts"
 
-/** A control plane as a process that may die at any moment, with its agent, its router and a real repository. */
+const minutes = 60_000
+
+export type ClusterOptions = Pick<ControlPlaneOptions, "env" | "before" | "program" | "args"> & {
+  /** The application that is deployed; the demo's by default. */
+  readonly app?: string | undefined
+  /** Called with the folder of everything before anything is in it. */
+  readonly prepare?: ((dir: string) => void) | undefined
+  /** Called with it when everything has ended, before it is removed. */
+  readonly dispose?: ((dir: string) => void) | undefined
+}
+
+/** A control plane with its agent, its router and a real repository, in a folder and on ports of their own. */
 export class Cluster {
   readonly dir = mkdtempSync(join(tmpdir(), "immunity-cluster-"))
   readonly ports: readonly number[]
-  starts = 0
-  #child: ChildProcess | undefined
-  #failpoint: (start: number) => string | undefined = () => undefined
-  #ended = false
+  readonly plane: ControlPlane
+  readonly #others: ControlPlane[] = []
+  readonly #dispose: (dir: string) => void
 
-  private constructor(ports: readonly number[]) {
+  private constructor(ports: readonly number[], options: ClusterOptions) {
     this.ports = ports
+    this.#dispose = options.dispose ?? (() => undefined)
+    this.plane = new ControlPlane({ ...options, dir: join(this.dir, "server"), port: ports[0] ?? 0 })
   }
 
-  /** `pipeline` gets free ports and answers immunity.yaml. */
-  static async open(count: number, pipeline: (ports: readonly number[]) => string): Promise<Cluster> {
-    const cluster = new Cluster(await freePorts(count + 1))
+  /** `pipeline` gets `count` free ports and answers immunity.yaml. */
+  static async open(
+    count: number,
+    pipeline: (ports: readonly number[]) => string,
+    options: ClusterOptions = {},
+  ): Promise<Cluster> {
+    const cluster = new Cluster(await freePorts(count + 1), options)
     chmodSync(cluster.dir, passable())
-    mkdirSync(cluster.repository)
-    cpSync("examples/papi", cluster.repository, { recursive: true })
-    writeFileSync(join(cluster.repository, "immunity.yaml"), pipeline(cluster.ports.slice(1)))
-    cluster.#git("init", "--quiet", "--initial-branch=main")
+    options.prepare?.(cluster.dir)
+    cluster.repositoryOf("repository", options.app ?? "examples/papi", pipeline(cluster.ports.slice(1)))
     return cluster
   }
 
@@ -37,103 +54,165 @@ export class Cluster {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.ports[0]}`
+    return this.plane.url
+  }
+
+  get starts(): number {
+    return this.plane.starts
+  }
+
+  /** The agent of this machine, asked past every control plane. */
+  get agent(): Agent {
+    return connectAgent({ server: "local", socketPath: this.#agentSocket })
+  }
+
+  get #agentSocket(): string {
+    return join(this.dir, "server", "agent", "agent.sock")
+  }
+
+  /** Another control plane of the group, with a data folder of its own and the agent of the first. */
+  beside(name: string, port: number, more: Partial<ControlPlaneOptions> = {}): ControlPlane {
+    const shared = join(this.dir, "server")
+    const args = ["--agent-dir", shared, "--token-file", join(shared, "token"), ...(more.args ?? [])]
+    const tokenFile = join(shared, "token")
+    const plane = new ControlPlane({ ...more, dir: join(this.dir, name), port, args, tokenFile })
+    this.#others.push(plane)
+    return plane
+  }
+
+  /** The token that a group of control planes shares; before the first of them starts. */
+  shareToken(): void {
+    mkdirSync(join(this.dir, "server"), { recursive: true, mode: passable() })
+    const token = "a-token-that-all-control-planes-share"
+    writeFileSync(join(this.dir, "server", "token"), `${token}\n`, { mode: 0o600 })
   }
 
   /** Starts the control plane, and again whenever it dies; each start may die at a failpoint of its own. */
-  serve(failpoint: (start: number) => string | undefined = () => undefined): void {
-    this.#failpoint = failpoint
-    if (!this.#child) this.#start()
+  serve(failpoint?: (start: number) => string | undefined): void {
+    this.plane.stay(failpoint)
   }
 
   kill(): void {
-    this.#child?.kill("SIGKILL")
+    this.plane.signal("SIGKILL")
   }
 
-  commit(subject: string, flaw: string, files: Readonly<Record<string, string>> = {}): string {
-    writeFileSync(join(this.repository, "papi.json"), `${JSON.stringify({ flaw, speed: 2, subject })}\n`)
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(this.repository, name), text)
-    this.#git("add", "--all")
-    this.#git("-c", "user.name=Ana", "-c", "user.email=ana@example.com", "commit", "--quiet", "-m", subject)
-    return this.#git("rev-parse", "HEAD").trim()
+  /** Makes the application known to a control plane that is just starting. */
+  async add(plane = this.plane, app = "papi", url = this.repository): Promise<void> {
+    const known = async () => plane.app(app).catch(() => undefined)
+    await until(
+      "the server",
+      async () => (await known()) ?? plane.ask("POST", "/v1/apps", { url, app }),
+      minutes,
+    )
+  }
+
+  /** A fresh repository in the folder of everything; its path. */
+  repositoryOf(name: string, from: string, pipeline: string): string {
+    const path = join(this.dir, name)
+    mkdirSync(path)
+    cpSync(from, path, { recursive: true })
+    writeFileSync(join(path, "immunity.yaml"), pipeline)
+    git(path, "init", "--quiet", "--initial-branch=main")
+    return path
+  }
+
+  commit(
+    subject: string,
+    flaw: string,
+    files: Readonly<Record<string, string>> = {},
+    repository = this.repository,
+  ): string {
+    const papi = `${JSON.stringify({ flaw, speed: 2, subject })}\n`
+    for (const [name, text] of Object.entries({ "papi.json": papi, ...files })) {
+      mkdirSync(dirname(join(repository, name)), { recursive: true })
+      writeFileSync(join(repository, name), text)
+    }
+    git(repository, "add", "--all")
+    git(repository, "-c", "user.name=Ana", "-c", "user.email=ana@example.com", "commit", "-qm", subject)
+    return git(repository, "rev-parse", "HEAD").trim()
   }
 
   app(): Promise<AppView> {
-    return this.ask("GET", "/v1/apps/papi")
+    return this.plane.app()
   }
 
   rollout(number: number): Promise<RolloutView> {
-    return this.ask("GET", `/v1/apps/papi/rollouts/${number}`)
+    return this.plane.rollout(number)
   }
 
   timeline(): Promise<readonly TimelineEntry[]> {
-    return this.ask("GET", "/v1/apps/papi/timeline?limit=1000")
+    return this.plane.timeline()
   }
 
-  async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const token = readFileSync(join(this.dir, "server", "token"), "utf8").trim()
-    const answer = await fetch(`${this.url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: body === undefined ? null : JSON.stringify(body),
-    })
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
-    return (await answer.json()) as T
+  ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return this.plane.ask(method, path, body)
   }
 
   /** Asks until it finds what it waits for; a control plane that is dead at the moment is asked again. */
-  async until<T>(what: string, look: () => Promise<T | undefined>, patienceMs: number): Promise<T> {
-    const deadline = Date.now() + patienceMs
-    let last = ""
-    while (Date.now() < deadline) {
-      try {
-        const found = await look()
-        if (found !== undefined) return found
-      } catch (error) {
-        last = error instanceof Error ? error.message : String(error)
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-    const app = await this.app().catch(() => undefined)
-    throw new Error(
-      `waited for ${what}; now: ${app?.sentence ?? last} ${JSON.stringify(app?.problems ?? [])}`,
+  until<T>(what: string, look: () => Promise<T | undefined>, patienceMs: number): Promise<T> {
+    return until(what, look, patienceMs, async () => {
+      const app = await this.app().catch(() => undefined)
+      return app ? `${app.sentence} ${JSON.stringify(app.problems)}` : ""
+    })
+  }
+
+  /** Waits until a commit is in one of these phases in production; opens its gate on the way. The phase. */
+  climb(
+    commit: string,
+    phases: string | readonly string[],
+    plane = this.plane,
+    patienceMs = 4 * minutes,
+  ): Promise<string> {
+    const wanted = [phases].flat()
+    return this.until(
+      `${commit.slice(0, 7)} ${wanted.join(" or ")}`,
+      async () => {
+        const phase = await phaseOf(plane, commit)
+        return wanted.includes(phase) ? phase : undefined
+      },
+      patienceMs,
+    )
+  }
+
+  /** Waits until nothing moves and every region has what it should have. */
+  quiet(plane = this.plane, app = "papi"): Promise<AppView> {
+    return this.until(
+      "a quiet end",
+      async () => {
+        const now = await plane.app(app)
+        const isQuiet = now.regions.every((region) => !region.active && region.ready === region.size)
+        return isQuiet ? now : undefined
+      },
+      2 * minutes,
     )
   }
 
   /** Ends everything; what is left over afterwards. */
   async close(): Promise<readonly string[]> {
-    this.#ended = true
-    await shutdownAgent(join(this.dir, "server", "agent", "agent.sock"), AbortSignal.timeout(20_000)).catch(
-      () => undefined,
-    )
-    this.#child?.kill("SIGKILL")
+    const ended = Promise.all([this.plane, ...this.#others].map((plane) => plane.end()))
+    await shutdownAgent(this.#agentSocket, AbortSignal.timeout(20_000)).catch(() => undefined)
+    await ended
+    // Whoever watched over the agent is gone now: a last one may have been started meanwhile.
+    await shutdownAgent(this.#agentSocket, AbortSignal.timeout(20_000)).catch(() => undefined)
     for (let tries = 0; processesOf(this.dir).length > 0 && tries < 100; tries++)
       await new Promise((resolve) => setTimeout(resolve, 100))
     const left = (await leftovers(this.dir, this.ports)).filter((name) => name !== this.dir)
     for (const { pid } of processesOf(this.dir)) process.kill(pid, "SIGKILL")
-    openFolders(this.dir)
+    this.#dispose(this.dir)
+    if (existsSync(this.dir)) openFolders(this.dir)
     rmSync(this.dir, { recursive: true, force: true })
     return left
   }
-
-  #start(): void {
-    const failpoint = this.#failpoint(this.starts++)
-    const env = { ...process.env, ...(failpoint === undefined ? {} : { IMMUNITY_FAILPOINT: failpoint }) }
-    const args = ["serve", "--dir", join(this.dir, "server"), "--port", String(this.ports[0])]
-    const child = spawn("bin/immunity", args, { env, stdio: "ignore" })
-    this.#child = child
-    child.on("exit", () => {
-      if (!this.#ended) this.#start()
-    })
-  }
-
-  #git(...args: readonly string[]): string {
-    const env = { PATH: process.env.PATH ?? "", HOME: this.repository, GIT_CONFIG_NOSYSTEM: "1" }
-    return execFileSync("git", args, { cwd: this.repository, encoding: "utf8", env })
-  }
 }
 
-async function freePorts(count: number): Promise<readonly number[]> {
+/** Runs git away from every configuration but the repository's own. */
+export function git(repository: string, ...args: readonly string[]): string {
+  const env = { PATH: process.env.PATH ?? "", HOME: repository, GIT_CONFIG_NOSYSTEM: "1" }
+  return execFileSync("git", args, { cwd: repository, encoding: "utf8", env })
+}
+
+/** Ports of the loopback that nobody uses at the moment. */
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, () => {
       const server = createServer()

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { appendFileSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -20,10 +20,13 @@ export class PostgresServer {
   readonly #dir: string
   readonly #bin: string
   readonly #user: { readonly uid?: number; readonly gid?: number }
+  readonly #listen: { readonly host: string; readonly port: number } | undefined
   #child: ChildProcess | undefined
 
-  constructor(bin: string) {
+  /** With `listen`, it also answers whoever comes over the network to that address. */
+  constructor(bin: string, listen?: { readonly host: string; readonly port: number }) {
     this.#bin = bin
+    this.#listen = listen
     this.#dir = mkdtempSync(join(tmpdir(), "immunity-pg-"))
     // PostgreSQL refuses to run as root.
     this.#user = process.getuid?.() === 0 ? postgresUser() : {}
@@ -31,11 +34,13 @@ export class PostgresServer {
       chownSync(this.#dir, this.#user.uid, this.#user.gid)
     const data = join(this.#dir, "data")
     this.#run("initdb", "--pgdata", data, "--username", "immunity", "--auth", "trust", "--encoding", "UTF8")
+    if (listen) appendFileSync(join(data, "pg_hba.conf"), "host all all all trust\n")
   }
 
   /** The address of a database of this server. */
   url(database: string): string {
-    return `postgres://immunity@localhost/${database}?host=${encodeURIComponent(this.#dir)}`
+    const port = this.#listen?.port ?? 5432
+    return `postgres://immunity@localhost:${port}/${database}?host=${encodeURIComponent(this.#dir)}`
   }
 
   /** Starts it and waits until it answers; it refuses while processes of a killed one still end, so it is tried again. */
@@ -50,13 +55,15 @@ export class PostgresServer {
   }
 
   #spawn(): ChildProcess {
-    const args = ["-D", join(this.#dir, "data"), "-k", this.#dir, "-c", "listen_addresses="]
+    const { host = "", port = 5432 } = this.#listen ?? {}
+    const where = ["-c", `listen_addresses=${host}`, "-p", String(port)]
+    const args = ["-D", join(this.#dir, "data"), "-k", this.#dir, ...where]
     return spawn(join(this.#bin, "postgres"), args, { ...this.#user, stdio: "ignore", cwd: this.#dir })
   }
 
   #answers(): boolean {
     try {
-      this.#run("pg_isready", "-q", "-h", this.#dir)
+      this.#run("pg_isready", "-q", "-h", this.#dir, "-p", String(this.#listen?.port ?? 5432))
       return true
     } catch {
       return false
@@ -65,7 +72,8 @@ export class PostgresServer {
 
   /** A fresh database; its address. */
   create(database: string): string {
-    this.#run("createdb", "-h", this.#dir, "-U", "immunity", database)
+    const port = String(this.#listen?.port ?? 5432)
+    this.#run("createdb", "-h", this.#dir, "-p", port, "-U", "immunity", database)
     return this.url(database)
   }
 

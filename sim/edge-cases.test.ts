@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { at, haltProduction, secondAt, tell, world } from "./edge-cases.ts"
 import type { Fired } from "./faults.ts"
+import type { ReleasePlan } from "./scenario.ts"
 
 const fault = (site: string, count: number, kind: Fired["kind"], forMs = 3_000): Fired => ({
   site,
@@ -65,6 +66,47 @@ describe("a control plane in trouble", () => {
       })
     })
     expect(told.violations).toEqual([])
+  })
+
+  it("E51: a copy of the traffic that cannot be ended lets nothing go on, and it is shown", async () => {
+    const { apps, ...more } = world("good", [{ at: 38_000, kind: "router-unreachable", forMs: 30_000 }])
+    const later = ({ at, ...more }: ReleasePlan): ReleasePlan => ({ ...more, at: at * 2 })
+    const mirrored = {
+      ...more,
+      apps: apps.map((app) => ({ ...app, mirror: true, releases: app.releases.map(later) })),
+    }
+    const told = await tell(mirrored, [], (cluster) => {
+      at(cluster, 66_000, () => {
+        const rollouts = Object.values(cluster.check.log.state("papi")?.rollouts ?? {})
+        const mirroring = rollouts.filter(({ region }) => region === "sandbox")[1]
+        const { phase } = mirroring ?? {}
+        if (phase?.name === "succeeded" || (phase?.name === "shifting" && phase.reachedAt !== undefined))
+          cluster.check.violated("E51", "it went on although the copying could not be ended")
+        const shown = [...(cluster.planes[0]?.engine?.problems("papi").keys() ?? [])]
+        if (!shown.some((label) => label.startsWith("routes")))
+          cluster.check.violated("E51", `what is shown: ${shown.join(", ") || "nothing"}`)
+        const copied = cluster.server.tables.papi?.routes.some(({ mirror }) => mirror !== undefined)
+        if (!copied) cluster.check.violated("E51", "the world does not copy then; move the fault")
+      })
+    })
+    expect(told.violations).toEqual([])
+    expect(told.second).toBe("succeeded")
+  })
+
+  it("E19: of two services that are released together the bad one goes back alone, and it alone is locked", async () => {
+    const { apps, ...more } = world("good")
+    const [app] = apps
+    if (!app) throw new Error("there is no application")
+    const releases = [
+      { at: 0, nature: "good", irreversible: false },
+      { at: secondAt, nature: "errors", irreversible: false },
+    ] as const
+    const told = await tell({ ...more, apps: [app, { ...app, name: "mami", releases }] })
+    expect(told.violations).toEqual([])
+    expect(told.second).toBe("succeeded")
+    expect(told.happened("locked")).toBe(0)
+    const others = told.cluster.store.streams.get("mami")?.map(({ event }) => event.type)
+    expect(others).toContain("rolled-back")
   })
 
   it.each(["crash-before", "crash-after"] as const)(

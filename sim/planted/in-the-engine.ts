@@ -180,8 +180,8 @@ export const inTheEngine: readonly Mutant[] = [
   one(
     "two regions back together count twice",
     "src/engine/rollback-budget.ts",
-    "return new Set(recent).size",
-    "return recent.length",
+    "const used = new Set(",
+    "const used = recent.length + 0 * new Set(",
     '"suse"',
   ),
   one(

@@ -8,7 +8,7 @@ const lookEvery = 500
 /** `90s`, `30m`, `2h` in milliseconds. */
 export function patience(text: string | undefined): number {
   const found = /^(\d+)(s|m|h)$/.exec(text ?? "1h")
-  if (!found) throw new Stop(exit.usage, `--timeout ${text} is not a duration such as 90s, 30m or 2h`)
+  if (!found) throw new Stop(exit.usage, `${text} is not a duration such as 90s, 30m or 2h`)
   const [, count, unit] = found
   return Number(count) * { s: 1_000, m: 60_000, h: 3_600_000 }[unit as "s" | "m" | "h"]
 }

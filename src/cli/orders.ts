@@ -17,8 +17,13 @@ type Order = Common & {
 export function addOrders(program: Command): void {
   waiting(base(program, "deploy <app> [commit]", "chooses a commit; the newest when none is named"))
     .option("--reason <why>", "why", "chosen by a person")
+    .option("--hotfix", "what is under way makes way for it, without blame; needs --reason")
     .option("--yes", "without asking")
     .action(deploy)
+  ordering(base(program, "override <app>", "an emergency: locks and freezes stand aside for a time"))
+    .requiredOption("--for <duration>", "how long: 30m, 2h; at most 4h")
+    .option("--region <name>", "only there")
+    .action(override)
   for (const [verb, says] of [
     ["approve", "lets it go on, exactly as it was seen"],
     ["reject", "refuses it"],
@@ -80,19 +85,37 @@ async function newestAttempt(options: Order, view: RolloutView): Promise<number>
   return Math.max(...same.map((rollout) => rollout.number))
 }
 
-async function deploy(app: string, commit: string | undefined, options: Order): Promise<void> {
+async function deploy(
+  app: string,
+  commit: string | undefined,
+  options: Order & { readonly hotfix?: boolean },
+): Promise<void> {
   const limit = patience(options.timeout)
   const view = await client(options).get<AppView>(`/v1/apps/${app}`)
   const chosen =
     commit === undefined ? view.commits[0] : view.commits.find((known) => commit.startsWith(known.commit))
   const name = chosen?.commit ?? commit ?? "the newest commit"
   const regions = view.regions.map((region) => region.name).join(" → ")
+  const { hotfix = false, reason } = options
   await consent(options, `deploy ${name} of ${app}`, [
+    ...(hotfix ? ["whatever is under way goes back to what serves first"] : []),
     `${name} is built once, then climbs ${regions}; each region asks as its gate says`,
   ])
-  const done = await client(options).post(`/v1/apps/${app}/deploy`, { commit, reason: options.reason })
+  const done = await client(options).post(`/v1/apps/${app}/deploy`, { commit, reason, hotfix })
   if (options.detach) return print(options, done, () => line("accepted"))
   await followCommit(options, app, name, limit)
+}
+
+type Override = Order & { readonly for: string; readonly region?: string }
+
+async function override(app: string, options: Override): Promise<void> {
+  const minutes = patience(options.for) / 60_000
+  await consent(options, `override ${app}`, [
+    `for ${options.for}, locks and freezes${options.region ? ` of ${options.region}` : ""} stop nothing; it stands in the journal`,
+  ])
+  const { reason, region } = options
+  const done = await client(options).post(`/v1/apps/${app}/override`, { reason, region, minutes })
+  print(options, done, () => line("accepted"))
 }
 
 async function orderApp(verb: "pause" | "resume", app: string, options: Order): Promise<void> {

@@ -43,6 +43,13 @@ describe("sticky users", () => {
     expect(poolAt([], 0.5)).toBeUndefined()
   })
 
+  it("E48: of a canary that is taken away all meet the old pool, and of the next one others begin", () => {
+    const held = canaryUsers(25, "papi/prod3/7")
+    for (const user of held) expect(poolAt(split(0), pointOf("papi/prod3/7", user))?.pool).toBe("r6")
+    const next = new Set(canaryUsers(25, "papi/prod3/8"))
+    expect(held.filter((user) => next.has(user)).length / held.length).toBeLessThan(0.3)
+  })
+
   it("are known by cookie, header or address", () => {
     const fields = (known: Record<string, string>) => (lower: string) => known[lower]
     const key = (by: Parameters<typeof stickyKey>[0], known: Record<string, string>) =>

@@ -16,6 +16,8 @@ export type Faults = {
   readonly failingTests?: ReadonlySet<string>
   /** Instances of these commits never get healthy. */
   readonly neverHealthy?: ReadonlySet<string>
+  /** No instance can be started: its artifact cannot be had, or there is no room. */
+  readonly nothingStarts?: boolean
 }
 
 /** A world without time of its own that makes true what the core wants; for tests of the core alone. */
@@ -150,6 +152,11 @@ export class CoreWorld {
     if (known) this.#instances.set(id, { ...known, state: "ready" })
   }
 
+  /** Its server is gone, and it with it. */
+  lose(id: string): void {
+    this.#instances.delete(id)
+  }
+
   modify(id: string): void {
     const known = this.#instances.get(id)
     if (known) this.#instances.set(id, { ...known, differences: [{ path: "papi.json", what: "changed" }] })
@@ -195,7 +202,7 @@ export class CoreWorld {
       }
       case "start-instance": {
         const { id, release } = effect.instance
-        if (this.#instances.has(id)) return
+        if (this.#instances.has(id) || this.faults.nothingStarts) return
         const state = this.faults.neverHealthy?.has(release) ? "starting" : "ready"
         this.#instances.set(id, {
           instance: id,

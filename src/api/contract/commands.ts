@@ -13,7 +13,20 @@ export const AddApp = Type.Object(
   strict,
 )
 export const Deploy = Type.Object(
-  { commit: Type.Optional(Type.String({ pattern: "^[0-9a-f]{4,64}$" })), reason: Type.Optional(reason) },
+  {
+    commit: Type.Optional(Type.String({ pattern: "^[0-9a-f]{4,64}$" })),
+    reason: Type.Optional(reason),
+    hotfix: Type.Optional(Type.Boolean()),
+  },
+  strict,
+)
+/** Locks and freezes stand aside for so many minutes. */
+export const Override = Type.Object(
+  {
+    reason,
+    region: Type.Optional(Type.String()),
+    minutes: Type.Number({ exclusiveMinimum: 0, maximum: 240 }),
+  },
   strict,
 )
 /** What the approver saw; anything given must still be true. */

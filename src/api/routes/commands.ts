@@ -11,6 +11,7 @@ import {
   Deploy,
   type Done,
   Lock,
+  Override,
   Policy,
   Reason,
   Unlock,
@@ -43,7 +44,13 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
       type: "deploy",
       commit: body.commit,
       reason: body.reason ?? "",
+      hotfix: body.hotfix ?? false,
     })
+  })
+  api.post<InApp>("/v1/apps/:app/override", async (request) => {
+    const { region, minutes, reason } = check(Override, request.body)
+    const duration = minutes * 60_000
+    return order(request, request.params.app, { type: "override", region, duration, reason })
   })
   api.post<InApp>("/v1/apps/:app/pause", async (request) =>
     order(request, request.params.app, { type: "pause", reason: check(Reason, request.body).reason }),

@@ -41,6 +41,8 @@ export function titleOf(event: Event): string {
   switch (event.type) {
     case "app-added":
       return `Application added from ${event.source.url}`
+    case "override-granted":
+      return `Locks and freezes${event.region === undefined ? "" : ` of ${event.region}`} stand aside until ${new Date(event.until).toISOString()}: ${event.reason}`
     case "app-paused":
       return "Paused"
     case "app-resumed":

@@ -18,6 +18,14 @@ export type Application = {
   readonly app: AppName
   readonly source: Source
   readonly paused: { readonly by: string; readonly reason: string; readonly at: Instant } | undefined
+  /** While it lasts, locks and freezes of that region, or of all, stand aside. */
+  readonly override?: {
+    readonly by: string
+    readonly reason: string
+    readonly at: Instant
+    readonly until: Instant
+    readonly region: RegionName | undefined
+  }
   /** Oldest first; the newest hundred and whatever still runs. */
   readonly commits: readonly Commit[]
   /** How often each commit was built; a failed build may be tried again. */

@@ -1,6 +1,7 @@
+import type { Duration } from "../model/time.ts"
 import { unreachable } from "../model/unreachable.ts"
 import { goOn } from "../rollout/advance.ts"
-import { halt } from "../rollout/hold.ts"
+import { halt, pastReturn } from "../rollout/hold.ts"
 import { placeToGo, retreat } from "../rollout/retreat.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { acceptAnswers } from "./accept-answers.ts"
@@ -23,7 +24,9 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
       draft.add({ type: "app-added", source: command.source }, "added")
       return undefined
     case "deploy":
-      return deploy(draft, command.commit)
+      return deploy(draft, command.commit, command.reason, command.hotfix === true)
+    case "override":
+      return override(draft, command.region, command.duration, command.reason)
     case "approve":
       return withRollout(draft, command.rollout, (rollout) =>
         approve(draft, rollout, command.reason, command.bound, by),
@@ -68,7 +71,12 @@ function withRollout(
   return rollout ? then(rollout) : refuse("unknown", `${draft.state.app} has no rollout ${number}`)
 }
 
-function deploy(draft: Draft, wanted: string | undefined): Refusal | undefined {
+function deploy(
+  draft: Draft,
+  wanted: string | undefined,
+  reason: string,
+  hotfix: boolean,
+): Refusal | undefined {
   const { state } = draft
   const commit =
     wanted === undefined ? state.commits.at(-1) : state.commits.find((known) => known.id.startsWith(wanted))
@@ -82,7 +90,14 @@ function deploy(draft: Draft, wanted: string | undefined): Refusal | undefined {
   }
   if (commit.state.name === "refused")
     return refuse("wrong-phase", `its immunity.yaml is not valid: ${commit.state.problems[0] ?? ""}`)
-  if (commit.state.name === "building") return refuse("wrong-phase", "it is being built now")
+  if (hotfix) {
+    if (reason.trim() === "")
+      return refuse("reason-missing", "a hotfix needs a reason: say why it cannot wait")
+    const refused = makeWay(draft, commit.id, reason)
+    if (refused) return refused
+  } else if (commit.state.name === "built" && serves(draft, commit.id)) return stayWith(draft, commit.id)
+  if (commit.state.name === "building")
+    return hotfix ? undefined : refuse("wrong-phase", "it is being built now")
   if (commit.state.name !== "built") {
     draft.add({ type: "commit-chosen", commit: commit.id }, "chosen by a person")
     return undefined
@@ -92,9 +107,86 @@ function deploy(draft: Draft, wanted: string | undefined): Refusal | undefined {
   if (!release || !first) return refuse("unknown", "nothing of that commit was built")
   const blocked = blocker(state, first.name, release.policy.freeze, draft.at)
   if (blocked) return refuse(blocked.why, blocked.because)
+  // What makes way for a hotfix takes a moment; the newest release follows by itself.
+  if (hotfix && draft.region(first.name)?.active !== undefined) return undefined
   if (first.active !== undefined)
     return refuse("wrong-phase", `${first.name} is busy with rollout ${first.active}`)
   queue(draft, first, release, 0)
+  return undefined
+}
+
+/** The rollouts of other releases that go forward just now. */
+const othersUnderWay = (draft: Draft, release: string): readonly Rollout[] =>
+  draft.state.regions.flatMap((region) => {
+    const rollout = region.active === undefined ? undefined : draft.rollout(region.active)
+    const leaving = rollout?.phase.name === "aborting" || rollout?.phase.name === "rolling-back"
+    return rollout && !leaving && rollout.release !== release ? [rollout] : []
+  })
+
+/** The releases that a region serves while another one is on its way there. */
+const serves = (draft: Draft, release: string): boolean =>
+  othersUnderWay(draft, release).some((rollout) => servedIn(draft, rollout) === release)
+
+const servedIn = (draft: Draft, { region }: Rollout): string | undefined => {
+  const stable = draft.region(region)?.stable
+  return stable === undefined ? undefined : draft.rollout(stable)?.release
+}
+
+/** Who asks again for what serves wants to keep it: whatever would replace it goes back. */
+function stayWith(draft: Draft, release: string): Refusal | undefined {
+  for (const rollout of othersUnderWay(draft, release)) {
+    if (servedIn(draft, rollout) !== release) continue
+    const refused = rollback(draft, rollout, `${release.slice(0, 7)} serves here and was asked for again`)
+    if (refused) return refused
+  }
+  return undefined
+}
+
+/** A hotfix meets what serves, not a canary: what is under way leaves, and is neither locked nor accused. */
+function makeWay(draft: Draft, release: string, reason: string): Refusal | undefined {
+  const because = `it makes way for the hotfix ${release.slice(0, 7)}: ${reason}`
+  const leaving = othersUnderWay(draft, release)
+  const stuck = leaving.find((rollout) => rollout.hadTraffic && placeToGo(draft.state, rollout) === undefined)
+  if (stuck)
+    return refuse(
+      "not-allowed",
+      `rollout ${stuck.number} has users and nothing to go back to; it cannot make way`,
+    )
+  const done = leaving.find((rollout) => pastReturn(draft, rollout))
+  if (done)
+    return refuse("not-allowed", `what rollout ${done.number} changed cannot be taken back; let it end first`)
+  for (const rollout of leaving) {
+    if (rollout.phase.name === "queued")
+      draft.add({ type: "rollout-cancelled", rollout: rollout.number, because }, because)
+    else
+      draft.add(
+        {
+          type: "abort-started",
+          rollout: rollout.number,
+          because,
+          to: placeToGo(draft.state, rollout),
+          then: "cancelled",
+          automatic: false,
+        },
+        because,
+      )
+  }
+  return undefined
+}
+
+const longestOverride: Duration = 4 * 3_600_000
+
+function override(
+  draft: Draft,
+  region: string | undefined,
+  duration: Duration,
+  reason: string,
+): Refusal | undefined {
+  if (region !== undefined && !draft.region(region))
+    return refuse("unknown", `${draft.state.app} has no region ${region}`)
+  if (!(duration > 0 && duration <= longestOverride))
+    return refuse("not-allowed", "an override lasts up to four hours; say how long this one")
+  draft.add({ type: "override-granted", region, until: draft.at + duration, reason }, reason)
   return undefined
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { active, atProd3, served, weights } from "../../testing/core-stories.ts"
+import { active, atProd3, newest, served, weights } from "../../testing/core-stories.ts"
 import { type CoreWorld, papiPolicy, verdict } from "../../testing/core-world.ts"
 import { previewName, routeName } from "./input.ts"
 
@@ -8,6 +8,15 @@ const worse = verdict("worse", true)
 
 const instances = (world: CoreWorld, name: string) =>
   Object.values(world.state.regions.find((known) => known.name === name)?.instances ?? {})
+
+/** prod4 has another size. */
+const sized = (size: number) => {
+  const policy = papiPolicy()
+  const regions = policy.regions.map((region) => (region.name === "prod4" ? { ...region, size } : region))
+  return { ...policy, regions }
+}
+
+const stable = (world: CoreWorld) => world.state.regions.find(({ name }) => name === "prod4")?.stable
 
 /** What the router is told about a region. */
 const routed = (world: CoreWorld, region: string) => {
@@ -46,6 +55,19 @@ describe("pools and traffic", () => {
     for (const { id, pool } of instances(world, "prod3")) if (pool === number) world.crash(id)
     world.settle()
     expect(world.state.rollouts[number]).toMatchObject({ phase: { name: "rolled-back" }, crashes: 0 })
+  })
+
+  it("E35: an instance that is lost with its server is replaced, and is no crash of its release", () => {
+    const { world, rollout } = atProd3()
+    const { number } = rollout()
+    for (let i = 0; i < 4; i++) {
+      for (const { id, pool } of instances(world, "prod3")) if (pool === number) world.lose(id)
+      world.observe()
+      world.turns(4)
+    }
+    expect(world.events.map(({ event }) => event.type)).toContain("instance-crashed")
+    expect(world.state.rollouts[number]).toMatchObject({ crashes: 0, phase: { name: "shifting" } })
+    expect(weights(world, "prod3")?.[number]).toBe(50)
   })
 
   it("E36: an old instance that dies mid-rollout is backfilled, and the new share does not grow for it", () => {
@@ -115,6 +137,20 @@ describe("pools and traffic", () => {
     expect(rollout().phase.name).toBe("aborting")
   })
 
+  it("E39: where there is no room for a second pool the first keeps everybody, and nothing is locked", () => {
+    const world = served()
+    const before = weights(world, "sandbox1")
+    world.push("b2", papiPolicy())
+    world.turn()
+    world.faults = { nothingStarts: true }
+    for (let i = 0; i < 400 && newest(world, "sandbox1").phase.name !== "failed"; i++) {
+      world.turn()
+      expect(weights(world, "sandbox1")).toEqual(before)
+    }
+    expect(newest(world, "sandbox1").phase).toMatchObject({ name: "failed" })
+    expect(world.state.locks).toEqual([])
+  })
+
   it("E40: a pool of which only a part came up gets no more than that part, and its time is limited", () => {
     const world = atProd4()
     const rollout = active(world, "prod4")
@@ -127,6 +163,44 @@ describe("pools and traffic", () => {
     world.turn(400_000)
     world.settle()
     expect(world.state.rollouts[number]?.phase.name).toBe("rolled-back")
+  })
+
+  it("E41: a size that is changed mid-rollout meets the next rollout; both pools keep theirs", () => {
+    const world = atProd4()
+    const count = () => instances(world, "prod4").filter(({ retired }) => !retired).length
+    const before = count()
+    world.push("c3", sized(3))
+    world.turns(30)
+    expect(active(world, "prod4")?.policy.regions.find(({ name }) => name === "prod4")?.size).toBe(2)
+    expect(count()).toBe(before)
+    world.allTheWay()
+    expect(
+      instances(world, "prod4").filter(({ retired, pool }) => !retired && pool === stable(world)),
+    ).toHaveLength(3)
+  })
+
+  it("E42: users go back to an old pool only as far as it has grown to the size of what it takes over", () => {
+    const world = served()
+    world.push("b2", sized(4))
+    for (let i = 0; i < 60 && active(world, "prod4")?.phase.name !== "baking"; i++) {
+      world.look([ok])
+      world.settle()
+      world.approveAll()
+    }
+    const rollout = active(world, "prod4")
+    expect(rollout?.phase.name).toBe("baking")
+    world.look([worse])
+    world.observe()
+    const share = () => weights(world, "prod4")?.[rollout?.from ?? 0] ?? 0
+    for (let i = 0; i < 12; i++) {
+      const ready = instances(world, "prod4").filter(
+        ({ pool, state }) => pool === rollout?.from && state === "ready",
+      ).length
+      if (share() > 50) expect(ready).toBeGreaterThanOrEqual(2)
+      world.turn()
+    }
+    expect(instances(world, "prod4").filter(({ pool }) => pool === rollout?.from)).toHaveLength(4)
+    expect(world.state.rollouts[rollout?.number ?? 0]?.phase.name).toBe("rolled-back")
   })
 
   it("E44: a weight that was ordered counts only when the router reports it", () => {
@@ -149,6 +223,78 @@ describe("pools and traffic", () => {
     const { phase } = active(world, "prod3") ?? {}
     if (phase?.name === "shifting") expect(phase.reachedAt).toBeUndefined()
     expect(phase?.name).not.toBe("baking")
+  })
+
+  it("E45: a weight that only some of the routers took is no step reached, and none that is away", () => {
+    const { world, rollout } = atProd3()
+    const { number, from = 0 } = rollout()
+    const seen = instances(world, "prod3").map(({ id, address }) => ({
+      instance: id,
+      state: "ready" as const,
+      address,
+      exit: undefined,
+      differences: [],
+    }))
+    const says = (mine: number, theirs: number) =>
+      world.give(
+        {
+          type: "observed",
+          servers: [mine, theirs].map((share, i) => ({
+            server: i === 0 ? "local" : "second",
+            instances: seen,
+            routes: { "papi/prod3": { [`r${from}`]: 100 - share, [`r${number}`]: share } },
+            released: [],
+          })),
+        },
+        "immunity",
+      )
+    world.give({ type: "rollback", rollout: number, reason: "back" })
+    says(0, 50)
+    expect(rollout().phase.name).toBe("aborting")
+    says(50, 0)
+    expect(rollout().phase.name).toBe("aborting")
+    says(0, 0)
+    expect(rollout().phase.name).toBe("rolling-back")
+  })
+
+  it("E45: a step is reached when every router has it", () => {
+    const world = served()
+    world.push("b2", papiPolicy())
+    for (let i = 0; i < 10 && active(world, "prod3")?.phase.name !== "provisioning"; i++) {
+      world.settle()
+      world.approveAll()
+      world.look([ok])
+    }
+    const rollout = () => active(world, "prod3")
+    for (let i = 0; i < 20 && rollout()?.phase.name !== "shifting"; i++) world.turn()
+    const { number = 0, from = 0 } = rollout() ?? {}
+    const half = (theirs: number) =>
+      [50, theirs].map((share, i) => ({
+        server: i === 0 ? "elsewhere" : "second",
+        instances: [],
+        routes: { "papi/prod3": { [`r${from}`]: 100 - share, [`r${number}`]: share } },
+        released: [],
+      }))
+    world.give({ type: "observed", servers: half(0) }, "immunity")
+    expect(rollout()?.phase).toMatchObject({ name: "shifting", reachedAt: undefined })
+    world.give({ type: "observed", servers: half(50) }, "immunity")
+    expect(rollout()?.phase).toMatchObject({ name: "shifting", reachedAt: world.now })
+  })
+
+  it("E49: a region never has more than its two pools, the kept ones, and what is on its way out: a shared database can be made for that", () => {
+    const world = served()
+    let most = 0
+    for (const id of ["b2", "c3", "d4"]) {
+      world.push(id, papiPolicy())
+      for (let i = 0; i < 120; i++) {
+        world.turn()
+        if (i % 4 === 0) world.look([ok])
+        world.approveAll()
+        most = Math.max(most, instances(world, "prod4").filter(({ retired }) => !retired).length)
+      }
+    }
+    expect(most).toBeGreaterThan(2)
+    expect(most).toBeLessThanOrEqual(2 * (2 + papiPolicy().run.keep))
   })
 
   it("E52: the last instance that can serve is never taken away, not even one that was tampered with", () => {

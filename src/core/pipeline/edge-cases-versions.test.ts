@@ -48,6 +48,17 @@ describe("versions and intents", () => {
     expect(newest(world, "sandbox1").phase.name).toBe("queued")
   })
 
+  it("E4: who asks for what serves while another release is on its way takes that one back", () => {
+    const { world, rollout } = atProd3()
+    const { number } = rollout()
+    const old = stableRelease(world, "prod3")
+    expect(world.give({ type: "deploy", commit: old, reason: "back to the old one" }).refused).toBeUndefined()
+    world.settle()
+    expect(world.state.rollouts[number]).toMatchObject({ phase: { name: "rolled-back" } })
+    expect(stableRelease(world, "prod3")).toBe(old)
+    expect(weights(world, "prod3")?.[number]).toBeUndefined()
+  })
+
   it("E5: a policy that is edited mid-rollout meets the next rollout, never the one under way", () => {
     const { world, rollout } = atProd3()
     const before = rollout().policy
@@ -87,6 +98,31 @@ describe("versions and intents", () => {
       bound: { digest: "sha256:another" },
     })
     expect(refused.refused?.code).toBe("stale")
+  })
+
+  it("E8: a rollback needs no artifact: what it goes back to runs already", () => {
+    const { world, rollout } = atProd3()
+    const { from, number } = rollout()
+    world.faults = { nothingStarts: true }
+    const before = world.events.length
+    world.look([worse])
+    world.settle()
+    expect(world.state.rollouts[number]?.phase.name).toBe("rolled-back")
+    expect(weights(world, "prod3")).toEqual({ [from ?? 0]: 100 })
+    expect(world.events.slice(before).map(({ event }) => event.type)).not.toContain("instance-requested")
+  })
+
+  it("E9: an artifact that cannot be had for a while is waited for, and nobody is blamed", () => {
+    const world = served()
+    const commit = world.push("b2", papiPolicy())
+    world.turn()
+    world.faults = { nothingStarts: true }
+    world.turns(20)
+    expect(newest(world, "sandbox1").phase.name).toBe("provisioning")
+    expect(world.state.quarantine).toEqual({})
+    world.faults = {}
+    world.allTheWay()
+    expect(stableRelease(world, "prod3")).toBe(commit)
   })
 
   it("E10: the first deployment ever is watched without a baseline, and says that there is nothing to go back to", () => {
@@ -194,5 +230,74 @@ describe("versions and intents", () => {
     const fix = world.push("c3", papiPolicy())
     world.allTheWay()
     expect(stableRelease(world, "prod3")).toBe(fix)
+  })
+
+  it("E17: what cannot be undone starts only where nobody may go back to what was before the release that serves", () => {
+    const world = served()
+    for (const id of ["b2", "c3"]) {
+      world.push(id, papiPolicy())
+      world.allTheWay()
+    }
+    expect(region(world, "prod3")?.kept).toHaveLength(1)
+    const contract = world.push("d4", papiPolicy(), ["db/migrate/2-drop-column.sql"])
+    for (let i = 0; i < 20 && active(world, "prod3")?.startedAt === undefined; i++) {
+      expect(active(world, "prod3")?.phase.name ?? "queued").toBe("queued")
+      world.settle()
+      world.approveAll()
+      world.look([ok])
+    }
+    expect(active(world, "prod3")?.release).toBe(contract)
+    expect(region(world, "prod3")?.kept).toEqual([])
+  })
+
+  it("E18: a hotfix does not wait for a canary: that goes back unaccused, and the hotfix meets what serves", () => {
+    const { world, rollout, commit } = atProd3()
+    const { number } = rollout()
+    const old = stableRelease(world, "prod3")
+    const hotfix = world.push("c3", papiPolicy())
+    world.settle()
+    expect(world.give({ type: "deploy", commit: hotfix, reason: "", hotfix: true }).refused?.code).toBe(
+      "reason-missing",
+    )
+    const given = world.give({ type: "deploy", commit: hotfix, reason: "the login is down", hotfix: true })
+    expect(given.refused).toBeUndefined()
+    world.settle()
+    expect(world.state.rollouts[number]?.phase).toMatchObject({ name: "cancelled" })
+    expect(world.state.locks).toEqual([])
+    expect(world.state.quarantine[commit]).toBeUndefined()
+    world.allTheWay()
+    expect(stableRelease(world, "prod3")).toBe(hotfix)
+    const met = Object.values(world.state.rollouts).find(
+      ({ release, region: name }) => release === hotfix && name === "prod3",
+    )
+    expect(world.state.rollouts[met?.from ?? 0]?.release).toBe(old)
+  })
+
+  it("E18: a hotfix does not take back what cannot be undone", () => {
+    const { world, rollout } = atProd3(papiPolicy(), ["db/migrate/1.sql"])
+    const hotfix = world.push("c3", papiPolicy())
+    const { refused } = world.give({ type: "deploy", commit: hotfix, reason: "now", hotfix: true })
+    expect(refused).toMatchObject({ code: "not-allowed" })
+    expect(rollout().phase.name).toBe("shifting")
+  })
+
+  it("E20: what a dry run saw long ago is not carried out when automation is switched on", () => {
+    const dry = papiPolicy({
+      autonomy: { advance: "auto", halt: "dry-run", rollback: "dry-run", regions: {} },
+    })
+    const { world, rollout } = atProd3(dry)
+    world.look([worse])
+    expect(rollout().phase).toMatchObject({
+      name: "holding",
+      hold: { why: "proposal", proposal: "rollback" },
+    })
+    world.push("c3", papiPolicy())
+    world.turns(50)
+    expect(rollout().phase.name).toBe("holding")
+    world.give({ type: "resume", rollout: rollout().number, reason: "it was the network" })
+    world.settle()
+    world.look([ok])
+    world.settle()
+    expect(world.events.map(({ event }) => event.type)).not.toContain("abort-started")
   })
 })

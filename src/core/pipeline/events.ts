@@ -28,6 +28,13 @@ export type Event =
   | { readonly type: "app-added"; readonly source: Source }
   | { readonly type: "app-paused"; readonly reason: string }
   | { readonly type: "app-resumed"; readonly reason: string }
+  /** Locks and freezes stand aside until then; undefined region: in all of them. */
+  | {
+      readonly type: "override-granted"
+      readonly region: RegionName | undefined
+      readonly until: Instant
+      readonly reason: string
+    }
   // commits and builds
   | {
       readonly type: "commit-found"
@@ -189,6 +196,8 @@ export type Event =
       readonly region: RegionName
       readonly instance: InstanceId
       readonly exit: Exit
+      /** It went with whatever it ran on: no sign of what its release is like. */
+      readonly lost?: boolean
     }
   | {
       readonly type: "instance-modified"

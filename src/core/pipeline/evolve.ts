@@ -34,6 +34,8 @@ export function evolve(app: Application, recorded: Recorded): Application {
       return { ...app, paused: { by, reason: event.reason, at } }
     case "app-resumed":
       return { ...app, paused: undefined }
+    case "override-granted":
+      return { ...app, override: { by, at, reason: event.reason, region: event.region, until: event.until } }
     case "commit-found":
       return withCommit(app, {
         ...commitOf(recorded, event),
@@ -108,7 +110,6 @@ export function evolve(app: Application, recorded: Recorded): Application {
     case "gate-rejected":
     case "gate-expired":
     case "rollout-superseded":
-    case "rollout-started":
     case "provisioning-started":
     case "verifying-started":
     case "test-passed":
@@ -124,6 +125,8 @@ export function evolve(app: Application, recorded: Recorded): Application {
     case "bake-started":
     case "weight-returned":
       return inRollout(app, event.rollout, recorded)
+    case "rollout-started":
+      return started(inRollout(app, event.rollout, recorded), event.rollout)
     case "abort-started":
       return abortStarted(inRollout(app, event.rollout, recorded), event, at)
     case "rollout-succeeded":
@@ -335,6 +338,13 @@ function inRollout(app: Application, number: RolloutNumber, recorded: Recorded):
   return inRegion(changed, rollout.region, (region) =>
     region.active === number ? { ...region, active: undefined } : region,
   )
+}
+
+/** What cannot be undone may begin: from here nobody goes back to what was before the release that serves now. */
+function started(app: Application, number: RolloutNumber): Application {
+  const rollout = app.rollouts[number]
+  if (!rollout || !app.releases[rollout.release]?.irreversible) return app
+  return inRegion(app, rollout.region, (region) => ({ ...region, kept: [] }))
 }
 
 /** The old pool serves again from this moment; a success that is taken back loses its place. */

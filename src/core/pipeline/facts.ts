@@ -14,6 +14,7 @@ export function learn(draft: Draft, fact: Fact): undefined {
     case "job-ended":
       return jobEnded(draft, fact)
     case "observed":
+      for (const region of draft.state.regions) weights(draft, region, fact.servers)
       for (const server of fact.servers) observed(draft, server)
       return undefined
     case "looked":
@@ -100,7 +101,6 @@ function observed(draft: Draft, facts: ServerFacts): void {
   const seen = new Map(facts.instances.map((instance) => [instance.instance, instance]))
   const released = new Set(facts.released)
   for (const region of draft.state.regions) {
-    weights(draft, region, facts)
     for (const instance of Object.values(region.instances)) {
       if (instance.server !== facts.server) continue
       if (!instance.released && instance.retired && released.has(instance.id)) {
@@ -116,11 +116,17 @@ function observed(draft: Draft, facts: ServerFacts): void {
   }
 }
 
-function weights(draft: Draft, region: Region, facts: ServerFacts): void {
-  const route = facts.routes[routeName(draft.state.app, region.name)]
-  if (!route) return
+/**
+ * Where several routers carry a route, a pool has what the one says that gives it most: while they differ the
+ * weights sum to more than 100, no step is reached and nobody is away yet.
+ */
+function weights(draft: Draft, region: Region, servers: readonly ServerFacts[]): void {
+  const name = routeName(draft.state.app, region.name)
+  const routes = servers.map(({ routes }) => routes[name]).filter((route) => route !== undefined)
+  if (routes.length === 0) return
   const acknowledged: Record<number, number> = {}
-  for (const [pool, weight] of Object.entries(route)) if (weight > 0) acknowledged[poolNumber(pool)] = weight
+  for (const [pool, weight] of routes.flatMap((route) => Object.entries(route)))
+    if (weight > 0) acknowledged[poolNumber(pool)] = Math.max(weight, acknowledged[poolNumber(pool)] ?? 0)
   if (sameWeights(acknowledged, region.weights)) return
   draft.conclude(
     { type: "weights-observed", region: region.name, weights: acknowledged },
@@ -168,5 +174,5 @@ function instanceMissing(draft: Draft, region: Region, instance: Instance): void
   // Asked for and not started yet looks the same as never seen; only one that was seen can be lost.
   if (instance.address === undefined) return
   const exit = { code: undefined, signal: undefined, because: "gone: its server no longer knows it" }
-  draft.conclude({ type: "instance-crashed", ...at, exit }, exit.because)
+  draft.conclude({ type: "instance-crashed", ...at, exit, lost: true }, exit.because)
 }

@@ -18,11 +18,15 @@ export function blocker(
   freeze: readonly FreezeWindow[],
   at: Instant,
 ): Blocker | undefined {
-  const lock = app.locks.find((held) => held.scope.kind === "app" || held.scope.region === region)
+  const { override } = app
+  const overridden = override !== undefined && at < override.until && (override.region ?? region) === region
+  const lock = overridden
+    ? undefined
+    : app.locks.find((held) => held.scope.kind === "app" || held.scope.region === region)
   if (lock) return { why: "locked", because: `locked by ${lock.by}: ${lock.because}`, until: undefined }
   if (app.paused)
     return { why: "paused", because: `paused by ${app.paused.by}: ${app.paused.reason}`, until: undefined }
-  for (const window of freeze) {
+  for (const window of overridden ? [] : freeze) {
     const span = window.spans.find(({ from, until }) => from <= at && at < until)
     if (span)
       return {

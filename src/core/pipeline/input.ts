@@ -20,7 +20,20 @@ export type Actor = string
 /** What a person orders. */
 export type Command =
   | { readonly type: "add-app"; readonly source: Source }
-  | { readonly type: "deploy"; readonly commit: CommitId | undefined; readonly reason: string }
+  /** As a hotfix it does not wait for what is under way: that is taken back to what serves, without blame. */
+  | {
+      readonly type: "deploy"
+      readonly commit: CommitId | undefined
+      readonly reason: string
+      readonly hotfix?: boolean
+    }
+  /** An emergency: locks and freezes stand aside for a time. */
+  | {
+      readonly type: "override"
+      readonly region: RegionName | undefined
+      readonly duration: Duration
+      readonly reason: string
+    }
   | {
       readonly type: "approve"
       readonly rollout: RolloutNumber

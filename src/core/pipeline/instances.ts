@@ -37,8 +37,8 @@ function giveUpStarting(draft: Draft, region: Region): void {
 function keepPool(draft: Draft, region: Region, pool: RolloutNumber): void {
   const rollout = draft.rollout(pool)
   if (!rollout) return
-  const wanted = wantedCount(region, rollout)
-  if (wanted === undefined) return
+  const wanted = Math.max(wantedCount(region, rollout) ?? 0, neededBack(draft, region, pool))
+  if (wanted === 0) return
   const instances = Object.values(region.instances).filter((instance) => instance.pool === pool)
   const live = instances.filter((instance) => !instance.retired)
   const good = live.filter((instance) => !instance.condemned)
@@ -68,6 +68,13 @@ function wantedCount(region: Region, rollout: Rollout): number | undefined {
   if (now.name === "baking") return size
   const step = rollout.schedule[now.name === "mirroring" ? 0 : now.step]
   return step && instancesFor(step, size)
+}
+
+/** Whoever takes the users of a larger pool back must be as large: the traffic may have grown since. */
+function neededBack(draft: Draft, region: Region, pool: RolloutNumber): number {
+  const leaving = region.active === undefined ? undefined : draft.rollout(region.active)
+  if (leaving?.phase.name !== "aborting" || leaving.phase.to !== pool) return 0
+  return regionPolicy(leaving).size
 }
 
 /** A replacement takes the step that its pool has reached; new capacity the step that asks for it. */

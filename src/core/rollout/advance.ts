@@ -55,9 +55,13 @@ function succeed(draft: Draft, rollout: Rollout, because: string): void {
   const region = draft.region(rollout.region)
   const observed = region?.weights[rollout.number] ?? 0
   const asked = region ? (targetWeights(draft.state, region)[rollout.number] ?? 0) : 0
-  if (Math.min(observed, asked) < 99.99) return
+  if (Math.min(observed, asked) < 99.99 || !region || !agreed(region)) return
   draft.conclude({ type: "rollout-succeeded", rollout: rollout.number }, because)
 }
+
+/** Whether all routers of the region say the same: then its weights sum to 100. */
+const agreed = (region: Region): boolean =>
+  Object.values(region.weights).reduce((sum, weight) => sum + weight, 0) < 100.01
 
 export function startProvisioning(draft: Draft, rollout: Rollout, step: number): void {
   const { deadline } = regionPolicy(rollout)
@@ -156,7 +160,8 @@ function shift(
     const full = live(rollout, region).filter((instance) => instance.state === "ready").length
     const target = targetWeights(draft.state, region)[rollout.number] ?? 0
     const enough = full >= instancesFor(step, regionPolicy(rollout).size)
-    if (enough && target > 0 && Math.abs((region.weights[rollout.number] ?? 0) - target) < 0.01) {
+    const there = Math.abs((region.weights[rollout.number] ?? 0) - target) < 0.01 && agreed(region)
+    if (enough && target > 0 && there) {
       draft.conclude(
         { type: "step-reached", rollout: rollout.number, step: phase.step },
         "the router acknowledged the weight",

@@ -78,7 +78,7 @@ export function evolveRollout(rollout: Rollout, recorded: Recorded): Rollout {
     case "rollout-succeeded":
       return ended({ name: "succeeded", at })
     case "instance-crashed":
-      return { ...rollout, crashes: rollout.crashes + 1 }
+      return event.lost ? rollout : { ...rollout, crashes: rollout.crashes + 1 }
     default:
       return rollout
   }

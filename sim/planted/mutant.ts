@@ -20,8 +20,5 @@ export const one = (
   ...needs: readonly string[]
 ): Mutant => ({ name, file, edits: [[find, put]], needs })
 
-/** The same, in a world that was made for it. */
-export const inWorld = (world: string, mutant: Mutant): Mutant => ({ ...mutant, worlds: [world] })
-
 /** The same, with the reason why nothing can tell it from the original. */
 export const equivalent = (mutant: Mutant, because: string): Mutant => ({ ...mutant, equivalent: because })

@@ -123,15 +123,20 @@ export class Governor {
       const before = allRoutes(this.#book)
       const next = replaceTable(this.#book, order)
       const prepared = await this.#crew.prepare(this.#wanted(next))
-      // Traffic first, disk second: with a full disk users can still be moved, it is only not acknowledged.
       this.#book = rememberPorts(next, prepared.addresses)
       // Before it may be chosen at all: a new instance is asked nothing until it has shown that it is well.
       await this.#health.follow(allRoutes(this.#book))
       if (order.pauseMs !== undefined) await this.#pause(order, before, order.pauseMs)
+      // The disk is not waited for before users are moved, nor the other way round: a full disk stops nobody.
+      const saved = this.#save().then(
+        () => undefined,
+        (error: unknown) => error,
+      )
       await prepared.commit(this.#effective())
       this.#degraded = undefined
       this.#unheard = undefined
-      await this.#save()
+      const problem = await saved
+      if (problem !== undefined) throw problem
     })
   }
 

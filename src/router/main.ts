@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { mkdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { collectAlone } from "./collect-alone.ts"
 import { controlVerbs, sizeOf, statsVerbs } from "./control.ts"
 import type { Crew } from "./crew.ts"
 import { Governor } from "./governor.ts"
@@ -87,6 +88,7 @@ export type RunRouter = Omit<StartRouter, "log"> & {
  * SIGHUP puts fresh workers in the place of those that serve.
  */
 export async function runRouter({ table, onServing, ...options }: RunRouter): Promise<void> {
+  collectAlone()
   const log = logToStdout()
   const ending = new Promise<string>((resolve) => {
     process.once("SIGTERM", resolve)

@@ -1,8 +1,11 @@
 /** One of several processes that carry the traffic of a router; started and told by the first one. */
+import { collectAlone } from "./collect-alone.ts"
 import type { Alone, PreparedTable } from "./crew.ts"
 import { Refusal } from "./refusal.ts"
 import { openStation } from "./station.ts"
 import type { Asked, Replied, WorkerOrder } from "./worker-wire.ts"
+
+collectAlone()
 
 let crew: Alone | undefined
 let held: PreparedTable | undefined

@@ -1,11 +1,12 @@
 /**
  * What a request costs in the embedded router, in HAProxy, nginx and Caddy, with the same backend behind each.
  *
- *   node bench/router/main.ts [--rounds 5] [--seconds 3] [--connections 64] [--json]
+ *   node bench/router/main.ts [--rounds 5] [--seconds 2] [--connections 64] [--json]
  *
  * All of them run the whole time; in each round each of them is loaded in turn, so that whatever else the
  * machine does hits them alike. What is reported are medians of ratios taken within one round.
- * The last line of standard output is one JSON object.
+ * The last line of standard output is one JSON object. It takes three and a half minutes, and up to five where
+ * programs start slowly; `--rounds 2 --seconds 1` says something after a minute and a half.
  */
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -20,7 +21,7 @@ import { type Contestant, Stage } from "./stage.ts"
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "2" },
     connections: { type: "string", default: "64" },
     json: { type: "boolean", default: false },
   },
@@ -41,9 +42,9 @@ type Run = {
 const say = (text: string) => process.stderr.write(`${text}\n`)
 
 async function measure(contestant: Contestant): Promise<Run> {
-  await load(contestant.url, 0.5, connections ?? 64)
+  await load(contestant.url, 1, connections ?? 64)
   const before = await cpuSeconds(contestant.pid)
-  const loaded = await load(contestant.url, seconds ?? 3, connections ?? 64)
+  const loaded = await load(contestant.url, seconds ?? 2, connections ?? 64)
   const cpu = (await cpuSeconds(contestant.pid)) - before
   return {
     rps: loaded.requests / loaded.seconds,
@@ -86,7 +87,7 @@ async function main(): Promise<void> {
   try {
     const contestants = await stage.open()
     // What has not run for a while is still being compiled, or has its connections yet to open.
-    for (const { url } of contestants) await load(url, 3, connections ?? 64)
+    for (const { url } of contestants) await load(url, 2, connections ?? 64)
     const runs = new Map<string, Run[]>(contestants.map(({ name }) => [name, []]))
     for (let round = 0; round < (rounds ?? 5); round++) {
       // Nobody always comes first, nor always after the same neighbour.

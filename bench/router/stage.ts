@@ -2,10 +2,10 @@ import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { request as requestPlain } from "node:http"
 import { request as requestSecure } from "node:https"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import { freePort } from "../../conformance/stage/program.ts"
 import { isInstalled } from "./install.ts"
 import { backend, caddyfile, haproxyConfig, type Mode, nginxConfig } from "./rivals.ts"
 
@@ -153,17 +153,6 @@ export class Stage {
     )
     return [cert, key]
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0))
-    })
-  })
 }
 
 /** Waits until an address answers 200. Throws after 30 s. */

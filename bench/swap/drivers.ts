@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdir } from "node:fs/promises"
 import { request } from "node:http"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { freePort } from "../../conformance/stage/program.ts"
+import { soon } from "../../conformance/stage/waiting.ts"
 import type { Router } from "../../src/ports/router.ts"
 import { routers } from "../../src/providers/router/index.ts"
 
@@ -19,6 +20,8 @@ export type Driven = {
   readonly dir: string | undefined
   readonly close: () => Promise<void>
 }
+
+const patience = 30_000
 
 const immunity = fileURLToPath(new URL("../../bin/immunity", import.meta.url))
 
@@ -36,16 +39,7 @@ export function ended(child: ChildProcess): Promise<void> {
   })
 }
 
-export function freeAddress(): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(`127.0.0.1:${typeof address === "object" && address ? address.port : 0}`))
-    })
-  })
-}
+export const freeAddress = async (): Promise<string> => `127.0.0.1:${await freePort()}`
 
 /** Asks once on a connection of its own; undefined when nobody answers. */
 export function status(address: string): Promise<number | undefined> {
@@ -62,28 +56,20 @@ export function status(address: string): Promise<number | undefined> {
   })
 }
 
-async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000
-  while (!(await look())) {
-    if (Date.now() > deadline) throw new Error(`waited 30 s in vain for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
 const usersOf = (listen: string) => () =>
-  until(`an answer at ${listen}`, async () => (await status(listen)) === 200)
+  soon(`an answer at ${listen}`, async () => (await status(listen)) === 200, patience)
 
 async function embedded(parent: string): Promise<Driven> {
   const dir = join(parent, "embedded")
   await mkdir(dir)
   const child = startEmbedded(dir)
   const router = routers.embedded({ dir })
-  await until("the router", () =>
+  const isThere = () =>
     router.state(AbortSignal.timeout(1_000)).then(
       () => true,
       () => false,
-    ),
-  )
+    )
+  await soon("the router", isThere, patience)
   const listen = await freeAddress()
   return {
     name: "embedded",

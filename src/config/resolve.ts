@@ -66,6 +66,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
       scope: pins.lock?.scope ?? file.lock?.scope ?? "app",
       preventiveAction: pins.lock?.preventiveAction ?? file.lock?.preventiveAction ?? false,
     },
+    ...driftOf(pins.drift ?? file.drift),
     freeze: [...(file.freeze ?? []), ...(pins.freeze ?? [])].map((window) => ({
       ...window,
       spans: freezeSpans(window.when, window.zone, now),
@@ -76,6 +77,10 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
     })),
   }
 }
+
+/** Absent where it says what is so anyway. */
+const driftOf = (drift: "replace" | "report" | undefined): Pick<Policy, "drift"> =>
+  drift === "report" ? { drift } : {}
 
 const duration = (text: string | undefined, otherwise: string): number => durationOf(text ?? otherwise)
 

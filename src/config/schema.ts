@@ -21,6 +21,7 @@ const perMinute = Type.String({
   pattern: "^(?=.*[1-9])[0-9]+(\\.[0-9]+)? ?/ ?min$",
   description: "a number a minute, above 0, such as 5/min",
 })
+const drift = Type.Union([Type.Literal("replace"), Type.Literal("report")])
 const memory = Type.String({
   pattern: "^[1-9][0-9]* ?(MB|GB)$",
   description: "an amount of memory such as 256MB",
@@ -340,6 +341,7 @@ export const FileSchema = Type.Object(
     autonomy: maybe(AutonomySchema),
     rollback: maybe(RollbackSchema),
     lock: maybe(LockSchema),
+    drift: maybe(drift),
     freeze: maybe(FreezeSchema),
     notify: maybe(
       Type.Array(
@@ -372,6 +374,7 @@ export const PinsSchema = Type.Object(
     autonomy: maybe(AutonomySchema),
     rollback: maybe(RollbackSchema),
     lock: maybe(LockSchema),
+    drift: maybe(drift),
     freeze: maybe(FreezeSchema),
   },
   strict,

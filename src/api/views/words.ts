@@ -132,7 +132,7 @@ export function titleOf(event: Event): string {
     case "instance-crashed":
       return `Instance ${event.instance} crashed`
     case "instance-modified":
-      return `Instance ${event.instance} was modified: ${event.differences.map((d) => `${d.path} ${d.what}`).join(", ")}`
+      return `Instance ${event.instance} was modified${event.stays ? " and stays" : ""}: ${event.differences.map((d) => `${d.path} ${d.what}`).join(", ")}`
     case "instance-condemned":
       return `Instance ${event.instance} will be replaced`
     case "instance-retired":

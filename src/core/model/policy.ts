@@ -17,6 +17,8 @@ export type Policy = {
   readonly autonomy: AutonomyPolicy
   readonly rollback: RollbackPolicy
   readonly lock: LockPolicy
+  /** What becomes of an instance that was modified; absent: it is replaced. `report` leaves it where it is. */
+  readonly drift?: "replace" | "report" | undefined
   readonly freeze: readonly FreezeWindow[]
   readonly notify: readonly NotifyPolicy[]
 }

@@ -124,6 +124,8 @@ export type Instance = {
   readonly address: string | undefined
   /** Set when it is to be replaced as soon as another one is ready: modified, or asked for by a person. */
   readonly condemned: string | undefined
+  /** It was modified, and the policy lets it stay. */
+  readonly reported?: boolean | undefined
   /** Set when it is no longer wanted: out of the route, released by the router, then ended. */
   readonly retired: { readonly at: Instant; readonly because: string } | undefined
   /** The router refuses its id for ever; only now may it be ended. */

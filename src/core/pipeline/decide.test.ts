@@ -246,4 +246,18 @@ describe("instances", () => {
     expect(prod3().map((instance) => instance.id)).not.toContain(victim)
     expect(prod3()).toHaveLength(1)
   })
+
+  it("that somebody modified are told once and stay, where the policy says so", () => {
+    const world = served({ ...papiPolicy(), drift: "report" })
+    const prod3 = () =>
+      Object.values(world.state.regions.find((known) => known.name === "prod3")?.instances ?? {})
+    const victim = prod3()[0]?.id ?? ""
+    world.modify(victim)
+    world.observe()
+    world.settle()
+    world.observe()
+    expect(prod3()).toMatchObject([{ id: victim, reported: true, condemned: undefined, retired: undefined }])
+    const told = world.events.map(({ event }) => event).filter(({ type }) => type === "instance-modified")
+    expect(told).toMatchObject([{ instance: victim, stays: true }])
+  })
 })

@@ -204,6 +204,8 @@ export type Event =
       readonly region: RegionName
       readonly instance: InstanceId
       readonly differences: readonly Difference[]
+      /** The policy says to report it only. */
+      readonly stays?: boolean | undefined
     }
   | {
       readonly type: "instance-condemned"

@@ -164,10 +164,11 @@ export function evolve(app: Application, recorded: Recorded): Application {
     case "instance-crashed":
       return crashed(app, event, recorded)
     case "instance-modified":
-      return inInstance(app, event, (instance) => ({
-        ...instance,
-        condemned: `modified: ${event.differences[0]?.path ?? "its files"}`,
-      }))
+      return inInstance(app, event, (instance) =>
+        event.stays
+          ? { ...instance, reported: true }
+          : { ...instance, condemned: `modified: ${event.differences[0]?.path ?? "its files"}` },
+      )
     case "instance-condemned":
       return inInstance(app, event, (instance) => ({ ...instance, condemned: event.because }))
     case "instance-retired":

@@ -3,6 +3,7 @@ import { underway } from "../rollout/evolve-rollout.ts"
 import { looked } from "../rollout/looked.ts"
 import type { Instance, Region } from "./application.ts"
 import type { Draft } from "./draft.ts"
+import type { Difference } from "./events.ts"
 import { matchesAny } from "./glob.ts"
 import { type Fact, type InstanceFacts, poolNumber, routeName, type ServerFacts } from "./input.ts"
 
@@ -147,12 +148,8 @@ function instanceSeen(draft: Draft, region: Region, instance: Instance, found: I
     draft.conclude({ type: "instance-crashed", ...at, exit }, exit.because)
     return
   }
-  if (found.differences.length > 0 && !instance.condemned && !instance.retired) {
-    draft.conclude(
-      { type: "instance-modified", ...at, differences: found.differences },
-      "nothing may be changed on a running instance; a fresh one takes its place",
-    )
-  }
+  if (found.differences.length > 0 && !instance.condemned && !instance.retired)
+    modified(draft, region, instance, found.differences)
   if (instance.retired) return
   if (found.state === "ready" && instance.state !== "ready" && found.address) {
     draft.conclude({ type: "instance-ready", ...at, address: found.address }, "its health probe passes")
@@ -163,6 +160,24 @@ function instanceSeen(draft: Draft, region: Region, instance: Instance, found: I
       "its health probe fails",
     )
   }
+}
+
+function modified(
+  draft: Draft,
+  region: Region,
+  instance: Instance,
+  differences: readonly Difference[],
+): void {
+  const event = {
+    type: "instance-modified",
+    region: region.name,
+    instance: instance.id,
+    differences,
+  } as const
+  if (draft.rollout(instance.pool)?.policy.drift !== "report")
+    draft.conclude(event, "nothing may be changed on a running instance; a fresh one takes its place")
+  else if (!instance.reported)
+    draft.conclude({ ...event, stays: true }, "the policy says drift: report; it stays until it is replaced")
 }
 
 function instanceMissing(draft: Draft, region: Region, instance: Instance): void {

@@ -140,6 +140,8 @@ export function planeParts(cluster: Cluster, plane: Plane, life: number): Parts 
         cluster.call({ plane, life, target: "source", verb: "archive", signal, act: () => ({}) as Readable }),
     },
     metrics: {},
+    // Nothing is configured in the simulated world.
+    sealer: { seal: (text) => text, open: (sealed) => sealed },
     notifier: {
       send: (notice, signal) =>
         cluster

@@ -7,6 +7,7 @@ import type { Compute, RunningInstance } from "../ports/compute.ts"
 import { about, countersAbout } from "../ports/observed.ts"
 import type { Fence, Router, RouterState } from "../ports/router.ts"
 import { Changes } from "./changes.ts"
+import { Configurations } from "./configurations.ts"
 import { type JobParts, Jobs, logPath } from "./jobs.ts"
 import { readLog } from "./log-file.ts"
 import { Memory } from "./memory.ts"
@@ -29,11 +30,15 @@ export type LocalAgent = Agent & {
   readonly instanceIds: () => Promise<readonly string[]>
 }
 
+/** A prefix for keys in a cache that several releases share: none reads what another wrote. */
+const namespaceOf = ({ release }: InstanceSpec) => ({ IMMUNITY_CACHE_NAMESPACE: release })
+
 export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const { compute, router, dir, clock } = parts
   await mkdir(join(dir, "logs"), { recursive: true })
   const memory = await Memory.open(dir)
   const jobs = await Jobs.open(parts)
+  const configurations = await Configurations.open(dir)
   const probes = new Map<string, Probe>()
   const overMemory = new Map<string, string>()
   const changes = new Changes()
@@ -175,8 +180,14 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
               ? { kind: "done" }
               : refused(`${spec.id} ran before and ended; its id is never used again`)
           }
-          await memory.starts(fence.app, spec)
-          await compute.start(spec, fence, signal)
+          const { configuration: _, ...lasting } = spec
+          await memory.starts(fence.app, lasting)
+          const env = {
+            ...spec.run.env,
+            ...namespaceOf(spec),
+            ...(await configurations.grant(fence.app, spec)),
+          }
+          await compute.start({ ...lasting, run: { ...spec.run, env } }, fence, signal)
           await memory.started(spec.id)
           return { kind: "done" }
         }),
@@ -193,6 +204,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
           await compute.stop(id, grace, AbortSignal.timeout(grace + 10_000))
           await compute.forget(id)
           await memory.gone(id)
+          await configurations.withdraw(id)
           overMemory.delete(id)
           return { kind: "done" }
         }),
@@ -223,7 +235,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     async close() {
       clearInterval(beat)
       for (const probe of probes.values()) probe.stop()
-      await jobs.stop()
+      await Promise.all([jobs.stop(), configurations.close()])
     },
     instanceIds: async () => (await compute.list(AbortSignal.timeout(5_000))).map((running) => running.id),
   }

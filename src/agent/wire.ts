@@ -28,6 +28,7 @@ const command = Type.String({ minLength: 1, maxLength: 20_000, pattern: "^[^\\u0
 const label = Type.String({ pattern: "^[a-z0-9][a-z0-9_.-]{0,59}$" })
 const digest = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" })
 const commit = Type.String({ pattern: "^[0-9a-f]{40,64}$" })
+const release = Type.String({ pattern: "^[0-9a-f]{40,64}(\\.c[1-9][0-9]{0,8})?$" })
 
 const Health = Type.Object(
   {
@@ -57,6 +58,12 @@ const Run = Type.Object(
   only,
 )
 
+/** Opened already: an agent holds no key. */
+const Configuration = Type.Object({
+  version: whole(),
+  values: Type.Record(Type.String(), Type.Object({ plain: Type.String({ maxLength: 40_000 }) })),
+})
+
 export const bodies = {
   fence: Type.Object({ app: name(), epoch: whole() }),
   runJob: Type.Object({
@@ -81,7 +88,7 @@ export const bodies = {
         digest,
         command: text,
         route: text,
-        release: commit,
+        release,
         region: text,
       }),
     ]),
@@ -89,7 +96,15 @@ export const bodies = {
   startInstance: Type.Object({
     fence: Fence,
     instance: Type.Object(
-      { id: instanceId, server: label, region: label, release: commit, digest, run: Run },
+      {
+        id: instanceId,
+        server: label,
+        region: label,
+        release,
+        digest,
+        run: Run,
+        configuration: Type.Optional(Configuration),
+      },
       only,
     ),
   }),

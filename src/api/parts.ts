@@ -6,6 +6,7 @@ import type { Fleet } from "../ports/fleet.ts"
 import type { Inbox } from "../ports/inbox.ts"
 import type { Journal } from "../ports/journal.ts"
 import type { Policies } from "../ports/policies.ts"
+import type { Sealer } from "../ports/sealer.ts"
 
 export type ApiParts = {
   readonly engine: Engine
@@ -17,6 +18,7 @@ export type ApiParts = {
   readonly clock: Clock
   /** Where pushed measurements wait for the judge. */
   readonly inbox: Inbox
+  readonly sealer: Sealer
   /** Required for everything that changes something. */
   readonly token: string
   /** Checks a policy's text before it is stored; a sentence when it is wrong. */

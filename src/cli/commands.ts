@@ -3,6 +3,7 @@ import type { Command } from "commander"
 import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } from "../api/contract/views.ts"
 import { addAnswers } from "./answers.ts"
 import { exit, Stop } from "./client.ts"
+import { addConfig } from "./config.ts"
 import { addExport } from "./export.ts"
 import { addOrders } from "./orders.ts"
 import { line, print, printApp, printInstances, printRollout, printTimeline } from "./print.ts"
@@ -50,6 +51,7 @@ export function addClientCommands(program: Command): void {
   base(program, "drift [app]", "instances that somebody modified, with the difference")
     .option("--exit-code", `ends with ${exit.different} when there are any`)
     .action(drift)
+  addConfig(program)
   addExport(program)
   addAnswers(program)
   addOrders(program)

@@ -10,6 +10,7 @@ import type { MetricsSource } from "../ports/metrics.ts"
 import type { Notifier } from "../ports/notifier.ts"
 import type { Orders } from "../ports/orders.ts"
 import type { Policies } from "../ports/policies.ts"
+import type { Sealer } from "../ports/sealer.ts"
 import type { CommitSource } from "../ports/source.ts"
 
 /** Everything the engine needs from the world. main.ts chooses. */
@@ -23,6 +24,7 @@ export type Parts = {
   readonly source: CommitSource
   readonly metrics: Readonly<Record<string, MetricsSource>>
   readonly notifier: Notifier
+  readonly sealer: Sealer
   /** The servers' agents, by name. */
   readonly agents: ReadonlyMap<ServerName, Agent>
   /** Reads immunity.yaml with the server's pins on top; problems are ready to print. */

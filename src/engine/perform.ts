@@ -2,9 +2,10 @@ import type { ServerName } from "../core/model/ids.ts"
 import type { Duration } from "../core/model/time.ts"
 import { unreachable } from "../core/model/unreachable.ts"
 import type { Application } from "../core/pipeline/application.ts"
-import type { Effect, JobSpec, RouteSpec } from "../core/pipeline/effects.ts"
+import type { Effect, InstanceSpec, JobSpec, RouteSpec } from "../core/pipeline/effects.ts"
 import type { Agent, Observed } from "../ports/agent.ts"
 import type { Fence } from "../ports/router.ts"
+import { configPurpose, type Sealer } from "../ports/sealer.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 
@@ -109,7 +110,8 @@ export class Performer {
         const { agent, seen } = this.#at(effect.instance.server, world)
         if (!agent || !seen || seen.instances.some((instance) => instance.id === effect.instance.id))
           return undefined
-        return because(await agent.startInstance(this.#next(state.app), effect.instance, this.#timed(signal)))
+        const instance = opened(this.#parts.sealer, state.app, effect.instance)
+        return because(await agent.startInstance(this.#next(state.app), instance, this.#timed(signal)))
       }
       case "release-instance":
         return this.#release(state.app, effect, world, signal)
@@ -275,4 +277,14 @@ function labelOf(effect: Effect): string {
     default:
       return unreachable(effect)
   }
+}
+
+/** Secrets are opened on their way to an agent, and nowhere else. */
+function opened(sealer: Sealer, app: string, spec: InstanceSpec): InstanceSpec {
+  if (!spec.configuration) return spec
+  const values = Object.entries(spec.configuration.values).map(([key, value]) => {
+    const plain = "plain" in value ? value.plain : sealer.open(value.sealed, configPurpose(app, key))
+    return [key, { plain }] as const
+  })
+  return { ...spec, configuration: { ...spec.configuration, values: Object.fromEntries(values) } }
 }

@@ -17,6 +17,8 @@ export type Folders = {
   /** Allows instances to push measurements and nothing else. */
   readonly pushToken: string
   readonly webhookSecret: string
+  /** Seals what is secret in a configuration. */
+  readonly secretsKey: string
 }
 
 /** The folders under one root; the agent's may lie elsewhere, and a token may be given. */
@@ -25,7 +27,12 @@ export function foldersIn(
   {
     agentDir,
     tokenFile,
-  }: { readonly agentDir?: string | undefined; readonly tokenFile?: string | undefined } = {},
+    secretsKeyFile,
+  }: {
+    readonly agentDir?: string | undefined
+    readonly tokenFile?: string | undefined
+    readonly secretsKeyFile?: string | undefined
+  } = {},
 ): Folders {
   const root = resolve(given)
   const shared = resolve(agentDir ?? root)
@@ -42,6 +49,7 @@ export function foldersIn(
     token: tokenFile ? resolve(tokenFile) : join(root, "token"),
     pushToken: join(root, "push-token"),
     webhookSecret: join(root, "webhook-secret"),
+    secretsKey: secretsKeyFile ? resolve(secretsKeyFile) : join(root, "secrets-key"),
   }
 }
 
@@ -67,6 +75,10 @@ export function keyIn(agentDir: string): string {
   if (/^[0-9a-f]{12}$/.test(key)) return key
   throw new Stop(78, `${file} holds no key of twelve hex digits; restore it: the agent's containers bear it`)
 }
+
+/** The key of what is secret in configurations. Whoever loses it loses those secrets. */
+export const secretsKeyIn = (folders: Folders): string =>
+  secretIn(folders.secretsKey, () => randomBytes(32).toString("base64url"))
 
 /** A secret of this server: made at the first start, readable by its owner alone. */
 function secretIn(file: string, make: () => string): string {

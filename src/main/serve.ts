@@ -16,11 +16,12 @@ import type { Agent } from "../ports/agent.ts"
 import { systemClock } from "../providers/clock/system.ts"
 import { metricsSources, pushMetrics } from "../providers/metrics/index.ts"
 import { notifiers } from "../providers/notify/index.ts"
+import { aesSealer } from "../providers/sealer/index.ts"
 import { sources } from "../providers/source/index.ts"
 import { openSharedStore, openStore } from "../store/store.ts"
 import type { ComputeChoice } from "./agent.ts"
 import { failpoints } from "./failpoints.ts"
-import { foldersIn, ownArgv, tokenIn, webhookSecretIn } from "./folders.ts"
+import { foldersIn, ownArgv, secretsKeyIn, tokenIn, webhookSecretIn } from "./folders.ts"
 import { keepHouse } from "./housekeeping.ts"
 import { openServers } from "./servers.ts"
 import { telemetry } from "./telemetry.ts"
@@ -33,6 +34,8 @@ export type ServeOptions = {
   readonly agentDir?: string | undefined
   /** The token of a group of control planes; by default one of its own in `dir`. */
   readonly tokenFile?: string | undefined
+  /** What secrets in configurations are sealed with; by default one of its own in `dir`. */
+  readonly secretsKeyFile?: string | undefined
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
@@ -109,6 +112,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   })
   const push = pushMetrics()
   const source = sources.git({ dir: folders.git })
+  const sealer = aesSealer({ whose: folders.secretsKey, key: () => secretsKeyIn(folders) })
   const engine = createEngine({
     clock,
     journal: store.journal,
@@ -119,6 +123,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     source,
     metrics: metricsSources(push.source),
     notifier: notifiers.webhook({ secret: () => webhookSecret }),
+    sealer,
     agents,
     readPolicy: (text, pins, app, now) => policyFor(text, pins, app, now),
     log,
@@ -141,6 +146,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     clock,
     token,
     inbox: push.inbox,
+    sealer,
     checkPins: pinsProblem,
     pages,
     metrics: own.text,

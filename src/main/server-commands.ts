@@ -58,6 +58,7 @@ export function addServerCommands(program: Command): void {
     .option("--agent-dir <folder>", "of the agent and router that control planes on one machine share")
     .option("--token-file <file>", "the token of a group of control planes")
     .option("--agents <address>", "where other servers join, such as 10.0.0.1:7400; absent: none can")
+    .option("--secrets-key-file <file>", "what a group of control planes seals secrets with")
     .option("--compute <kind>", "process or docker: instances as plain processes or as containers", "process")
     .option(
       "--engine <socket>",

@@ -2,13 +2,20 @@ import { spawn } from "node:child_process"
 
 export type Ran = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
-/** Runs the launcher as a user would and waits for its end. */
-export function immunity(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+/** Runs the launcher as a user would, with this in its standard input, and waits for its end. */
+export function immunity(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  input = "",
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn("bin/immunity", args, {
       env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     })
+    // Whoever ends without reading it is not at fault.
+    child.stdin.on("error", () => undefined)
+    child.stdin.end(input)
     let stdout = ""
     let stderr = ""
     child.stdout.on("data", (chunk: Buffer) => {

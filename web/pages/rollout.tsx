@@ -108,6 +108,22 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
           ))}
         </ol>
       </section>
+      {rollout.configuration.version > 0 && (
+        <section>
+          <h2>Configuration {rollout.configuration.version}</h2>
+          {rollout.configuration.changes.length === 0 ? (
+            <p>The same as that of what it replaces.</p>
+          ) : (
+            <ul>
+              {rollout.configuration.changes.map((change) => (
+                <li>
+                  <code>{change}</code>
+                </li>
+              ))}
+            </ul>
+          )}
+        </section>
+      )}
       <h2>What happened</h2>
       <Timeline entries={[...rollout.timeline].reverse()} />
       <p class="quiet">

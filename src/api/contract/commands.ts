@@ -49,6 +49,27 @@ export const Unlock = Type.Object(
   strict,
 )
 export const Policy = Type.Object({ yaml: Type.String({ maxLength: 262_144 }) }, strict)
+/** Keys to set or, without a value, to take away; in one region, or in all that have none of their own. */
+export const Configure = Type.Object(
+  {
+    changes: Type.Array(
+      Type.Object(
+        {
+          key: Type.String({ minLength: 1, maxLength: 100 }),
+          region: Type.Optional(Type.String({ maxLength: 100 })),
+          value: Type.Optional(Type.String({ maxLength: 20_000 })),
+          /** Sealed before it is stored, and never shown again. */
+          secret: Type.Optional(Type.Boolean()),
+        },
+        strict,
+      ),
+      { minItems: 1, maxItems: 200 },
+    ),
+    reason,
+  },
+  strict,
+)
+export const RestoreConfiguration = Type.Object({ version: Type.Integer({ minimum: 0 }), reason }, strict)
 /** What instances push; `time` in ISO 8601 or milliseconds since 1970. */
 export const Measurements = Type.Object(
   {
@@ -56,7 +77,7 @@ export const Measurements = Type.Object(
       Type.Object(
         {
           instance: Type.String({ minLength: 1, maxLength: 200 }),
-          release: Type.String({ pattern: "^[0-9a-f]{7,64}$" }),
+          release: Type.String({ pattern: "^[0-9a-f]{7,64}(\\.c[0-9]+)?$" }),
           metric: Type.String({ minLength: 1, maxLength: 100 }),
           time: Type.Optional(Type.Union([Type.String({ maxLength: 40 }), Type.Number()])),
           value: Type.Optional(Type.Number()),

@@ -130,6 +130,8 @@ export const RolloutView = Type.Object({
   digest: maybe(Type.String()),
   evidence: Type.String(),
   from: maybe(Type.Object({ number: Type.Number(), commit: Type.String() })),
+  /** The configuration that comes with it, and how it differs from what it replaces. */
+  configuration: Type.Object({ version: Type.Number(), changes: Type.Array(Type.String()) }),
   steps: Type.Array(Type.Object({ capacity: Type.Number(), weight: Type.Number(), state: Type.String() })),
   window: maybe(Type.Object({ needed: Type.Number(), observed: Type.Number(), extensions: Type.Number() })),
   tests: Type.Array(Type.Object({ name: Type.String(), job: Type.String(), passed: maybe(Type.Boolean()) })),
@@ -239,6 +241,22 @@ export const AppView = Type.Object({
   problems: Type.Array(Type.Object({ part: Type.String(), problem: Type.String() })),
 })
 export type AppView = Static<typeof AppView>
+
+export const ConfigurationView = Type.Object({
+  /** What the next release gets. */
+  version: Type.Number(),
+  values: Type.Array(
+    Type.Object({
+      key: Type.String(),
+      region: maybe(Type.String()),
+      /** Absent: a secret, which is shown to nobody. */
+      value: maybe(Type.String()),
+    }),
+  ),
+  /** What each region serves with now. */
+  regions: Type.Array(Type.Object({ region: Type.String(), version: maybe(Type.Number()) })),
+})
+export type ConfigurationView = Static<typeof ConfigurationView>
 
 export const AppSummary = Type.Object({
   app: Type.String(),

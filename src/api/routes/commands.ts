@@ -3,17 +3,20 @@ import type { FastifyInstance, FastifyRequest } from "fastify"
 import type { Static, TSchema } from "typebox"
 import { Value } from "typebox/value"
 import type { Command } from "../../core/pipeline/input.ts"
+import { configPurpose } from "../../ports/sealer.ts"
 import { actorOf } from "../access.ts"
 import {
   AcceptAnswers,
   AddApp,
   Approve,
+  Configure,
   Deploy,
   type Done,
   Lock,
   Override,
   Policy,
   Reason,
+  RestoreConfiguration,
   Unlock,
 } from "../contract/commands.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
@@ -80,6 +83,30 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
       type: "replace-instance",
       instance: request.params.id,
       reason: check(Reason, request.body).reason,
+    }),
+  )
+  api.post<InApp>("/v1/apps/:app/configuration", async (request) => {
+    const { app } = request.params
+    const { changes, reason } = check(Configure, request.body)
+    return order(request, app, {
+      type: "configure",
+      reason,
+      changes: changes.map(({ key, region, value, secret }) => ({
+        key,
+        region,
+        value:
+          value === undefined
+            ? undefined
+            : secret
+              ? { sealed: parts.sealer.seal(value, configPurpose(app, key)) }
+              : { plain: value },
+      })),
+    })
+  })
+  api.post<InApp>("/v1/apps/:app/configuration/restore", async (request) =>
+    order(request, request.params.app, {
+      type: "restore-configuration",
+      ...check(RestoreConfiguration, request.body),
     }),
   )
   api.post<InRollout>("/v1/apps/:app/rollouts/:n/approve", async (request) => {

@@ -5,6 +5,7 @@ import { routeName } from "../../core/pipeline/input.ts"
 import type {
   AppSummary,
   AppView,
+  ConfigurationView,
   InstanceView,
   RolloutView,
   RouteView,
@@ -12,6 +13,7 @@ import type {
 } from "../contract/views.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
 import { appSummary, appView } from "../views/app-view.ts"
+import { configurationView } from "../views/configuration-view.ts"
 import { entryOf, rolloutView } from "../views/rollout-view.ts"
 
 type InApp = { Params: { app: string } }
@@ -38,6 +40,10 @@ export function readRoutes(api: FastifyInstance, parts: ApiParts): void {
   api.get<InApp>(
     "/v1/apps/:app/routes",
     async (request): Promise<readonly RouteView[]> => readRouting(parts, request.params.app),
+  )
+  api.get<InApp>(
+    "/v1/apps/:app/configuration",
+    async (request): Promise<ConfigurationView> => configurationView(stateOf(parts, request.params.app)),
   )
   api.get<InApp & { Querystring: { limit?: string } }>("/v1/apps/:app/timeline", async (request) =>
     readTimeline(parts, request.params.app, Number(request.query.limit ?? 100)),

@@ -1,3 +1,4 @@
+import { changesBetween, noConfiguration } from "../../core/model/configuration.ts"
 import { shortCommit } from "../../core/model/ids.ts"
 import { unreachable } from "../../core/model/unreachable.ts"
 import type { Application } from "../../core/pipeline/application.ts"
@@ -10,7 +11,7 @@ import { answersOf } from "./answers.ts"
 import { consequencesOf } from "./consequences.ts"
 import { foresightOf } from "./foresight.ts"
 import { seriesOf } from "./series.ts"
-import { percent, spoken, titleOf, toneOf } from "./words.ts"
+import { percent, spoken, titleOf, toldChange, toneOf } from "./words.ts"
 
 export function summaryOf(app: Application, rollout: Rollout): RolloutSummary {
   const release = app.releases[rollout.release]
@@ -56,6 +57,7 @@ export function rolloutView(
     digest: app.releases[rollout.release]?.digest,
     evidence: gateEvidence(rollout),
     from: from && { number: from.number, commit: shortCommit(from.release) },
+    configuration: configurationOf(app, rollout),
     steps: rollout.schedule.map((step, i) => ({
       capacity: step.capacity,
       weight: step.weight,
@@ -76,6 +78,18 @@ export function rolloutView(
     harm: harmOf(mine, intervals),
     timeline: mine.map(entryOf),
   }
+}
+
+function configurationOf(app: Application, rollout: Rollout): RolloutView["configuration"] {
+  const of = (number: number | undefined) => {
+    const release = number === undefined ? undefined : app.rollouts[number]?.release
+    return (release === undefined ? undefined : app.releases[release]?.configuration) ?? noConfiguration
+  }
+  const own = of(rollout.number)
+  const changes = changesBetween(of(rollout.from), own).filter(
+    ({ region }) => region === undefined || region === rollout.region,
+  )
+  return { version: own.version, changes: changes.map(toldChange) }
 }
 
 const gateEvidence = (rollout: Rollout): string =>

@@ -1,3 +1,4 @@
+import type { ConfigChange } from "../../core/model/configuration.ts"
 import { shortCommit } from "../../core/model/ids.ts"
 import { unreachable } from "../../core/model/unreachable.ts"
 import type { Event } from "../../core/pipeline/events.ts"
@@ -61,6 +62,8 @@ export function titleOf(event: Event): string {
       return `Built ${shortCommit(event.commit)} as ${event.digest.slice(0, 19)}`
     case "build-failed":
       return `Build of ${shortCommit(event.commit)} failed`
+    case "configuration-changed":
+      return `Configuration ${event.version}: ${event.changes.map(toldChange).join(", ")}`
     case "rollout-queued":
       return event.gate ? `Waits for approval at ${event.region}` : `Queued for ${event.region}`
     case "gate-approved":
@@ -151,3 +154,14 @@ export function titleOf(event: Event): string {
       return unreachable(event)
   }
 }
+
+/** A change of the configuration in a few words; a secret's value is never among them. */
+export function toldChange({ key, region, value }: ConfigChange): string {
+  const where = region === undefined ? "" : ` at ${region}`
+  if (value === undefined) return `${key} removed${where}`
+  return "plain" in value ? `${key}=${shortened(value.plain)}${where}` : `${key} is a new secret${where}`
+}
+
+const longestShown = 60
+const shortened = (text: string): string =>
+  text.length > longestShown ? `${text.slice(0, longestShown)}…` : text

@@ -1,3 +1,4 @@
+import type { Configuration } from "../model/configuration.ts"
 import type {
   AppName,
   CommitId,
@@ -31,6 +32,8 @@ export type Application = {
   /** How often each commit was built; a failed build may be tried again. */
   readonly buildAttempts: Readonly<Record<CommitId, number>>
   readonly releases: Readonly<Record<ReleaseId, Release>>
+  /** What the next release gets. */
+  readonly configuration: Configuration
   /** In pipeline order, as the newest accepted commit lists them. */
   readonly regions: readonly Region[]
   readonly rollouts: Readonly<Record<RolloutNumber, Rollout>>
@@ -80,12 +83,16 @@ export type CommitState =
   | { readonly name: "refused"; readonly problems: readonly string[] }
   | { readonly name: "superseded"; readonly policy: Policy; readonly by: CommitId }
 
-/** An artifact with its policy and how reversible it is: the thing that climbs the regions. */
+/** An artifact with its configuration, its policy and how reversible it is: the thing that climbs the regions. */
 export type Release = {
   readonly id: ReleaseId
-  /** Rises with each build; a region only climbs by itself. */
+  /** Rises with each build and change of configuration; a region only climbs by itself. */
   readonly order: number
   readonly digest: Digest
+  /** Goes with the artifact wherever it goes, back as well: a configuration that stayed would make a rollback a lie. */
+  readonly configuration: Configuration
+  /** Who changed the configuration since it was built: authors of the release as well. */
+  readonly configuredBy: readonly string[]
   readonly bytes: number
   readonly builtAt: Instant
   readonly irreversible: boolean

@@ -1,5 +1,6 @@
 import { autonomyFor } from "../decision/autonomy.ts"
-import type { JobId } from "../model/ids.ts"
+import { commitOf } from "../model/configuration.ts"
+import type { CommitId, JobId } from "../model/ids.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { scheduleFor } from "../rollout/schedule.ts"
 import type { Application, Region, Release } from "./application.ts"
@@ -99,11 +100,14 @@ const tried = (app: Application, region: Region, release: Release): boolean =>
       (terminal(rollout.phase) ? rollout.phase.name !== "superseded" : true),
   )
 
-function newestRelease(app: Application): Release | undefined {
-  return Object.values(app.releases).reduce<Release | undefined>(
-    (newest, release) => (newest && newest.order > release.order ? newest : release),
-    undefined,
-  )
+/** Of everything, or of what one commit was built into. */
+export function newestRelease(app: Application, commit?: CommitId): Release | undefined {
+  return Object.values(app.releases)
+    .filter(({ id }) => commit === undefined || commitOf(id) === commit)
+    .reduce<Release | undefined>(
+      (newest, release) => (newest && newest.order > release.order ? newest : release),
+      undefined,
+    )
 }
 
 function stableRelease(app: Application, region: Region | undefined): Release | undefined {

@@ -1,12 +1,15 @@
 import type { Duration } from "../model/time.ts"
+import { shortCommit } from "../model/ids.ts"
 import { unreachable } from "../model/unreachable.ts"
 import { goOn } from "../rollout/advance.ts"
 import { halt, pastReturn } from "../rollout/hold.ts"
 import { placeToGo, retreat } from "../rollout/retreat.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { acceptAnswers } from "./accept-answers.ts"
-import { queue } from "./climb.ts"
-import type { Draft, Refusal } from "./draft.ts"
+import type { Release } from "./application.ts"
+import { newestRelease, queue } from "./climb.ts"
+import { configure, restoreConfiguration } from "./configure.ts"
+import { type Draft, type Refusal, refuse } from "./draft.ts"
 import { blocker, blockerOf } from "./guards.ts"
 import type { Bound, Command } from "./input.ts"
 
@@ -53,14 +56,16 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
       return lockIt(draft, command.region, command.reason)
     case "unlock":
       return unlock(draft, command.lock, command.reason, command.preventive)
+    case "configure":
+      return configure(draft, command.changes, command.reason)
+    case "restore-configuration":
+      return restoreConfiguration(draft, command.version, command.reason)
     case "replace-instance":
       return replaceInstance(draft, command.instance, command.reason)
     default:
       return unreachable(command)
   }
 }
-
-const refuse = (code: Refusal["code"], message: string): Refusal => ({ code, message })
 
 function withRollout(
   draft: Draft,
@@ -82,11 +87,11 @@ function deploy(
     wanted === undefined ? state.commits.at(-1) : state.commits.find((known) => known.id.startsWith(wanted))
   if (!commit)
     return refuse("unknown", `${wanted ?? "no commit"} is not known on ${state.source.branch}; push it first`)
-  if (state.quarantine[commit.id]) {
-    return refuse(
-      "quarantined",
-      `${commit.id.slice(0, 7)} is quarantined: ${state.quarantine[commit.id]?.because}. Use retry with a reason`,
-    )
+  const release = newestRelease(state, commit.id)
+  const blockedRelease = state.quarantine[release?.id ?? commit.id]
+  if (blockedRelease) {
+    const name = shortCommit(release?.id ?? commit.id)
+    return refuse("quarantined", `${name} is quarantined: ${blockedRelease.because}. Use retry with a reason`)
   }
   if (commit.state.name === "refused")
     return refuse("wrong-phase", `its immunity.yaml is not valid: ${commit.state.problems[0] ?? ""}`)
@@ -102,7 +107,6 @@ function deploy(
     draft.add({ type: "commit-chosen", commit: commit.id }, "chosen by a person")
     return undefined
   }
-  const release = state.releases[commit.id]
   const first = state.regions[0]
   if (!release || !first) return refuse("unknown", "nothing of that commit was built")
   const blocked = blocker(state, first.name, release.policy.freeze, draft.at)
@@ -212,14 +216,20 @@ function approve(
   if (rollout.approval) return refuse("wrong-phase", `approved already by ${rollout.approval.by}`)
   if (bound.evidence && bound.evidence !== phase.gate.evidence)
     return refuse("stale", "the evidence changed since you looked; look again")
-  if (phase.gate.notAuthor && release && (by === release.author || by === release.email)) {
-    return refuse("not-allowed", "who wrote a commit may not approve it here; ask somebody else")
+  if (phase.gate.notAuthor && release && wrote(release, by)) {
+    return refuse(
+      "not-allowed",
+      "who wrote or configured a release may not approve it here; ask somebody else",
+    )
   }
   const blocked = blockerOf(draft.state, rollout, draft.at)
   if (blocked?.why === "locked") return refuse("locked", blocked.because)
   draft.add({ type: "gate-approved", rollout: rollout.number, reason }, reason)
   return undefined
 }
+
+const wrote = (release: Release, who: string): boolean =>
+  [release.author, release.email, ...release.configuredBy].includes(who)
 
 function applyProposal(draft: Draft, rollout: Rollout, reason: string): Refusal | undefined {
   if (rollout.phase.name !== "holding" || rollout.phase.hold.proposal === undefined) {

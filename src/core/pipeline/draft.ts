@@ -66,3 +66,5 @@ export type Refusal = {
     | "no-room"
   readonly message: string
 }
+
+export const refuse = (code: Refusal["code"], message: string): Refusal => ({ code, message })

@@ -1,3 +1,4 @@
+import type { ConfigValue } from "../model/configuration.ts"
 import type {
   CommitId,
   Digest,
@@ -63,6 +64,13 @@ export type InstanceSpec = {
   readonly release: ReleaseId
   readonly digest: Digest
   readonly run: RunPolicy
+  /** What it may ask for while it runs; absent when nothing was ever configured. */
+  readonly configuration?: InstanceConfiguration | undefined
+}
+
+export type InstanceConfiguration = {
+  readonly version: number
+  readonly values: Readonly<Record<string, ConfigValue>>
 }
 
 export type RouteSpec = {

@@ -1,3 +1,4 @@
+import type { ConfigChange } from "../model/configuration.ts"
 import type {
   CommitId,
   Digest,
@@ -76,6 +77,13 @@ export type Event =
       readonly commit: CommitId
       readonly job: JobId
       readonly because: string
+    }
+  /** The newest release that is not blocked is made anew with it; none is made before the first build. */
+  | {
+      readonly type: "configuration-changed"
+      readonly version: number
+      readonly changes: readonly ConfigChange[]
+      readonly release: { readonly of: ReleaseId; readonly order: number } | undefined
     }
   // a rollout's way up
   | {

@@ -1,3 +1,9 @@
+import {
+  commitOf as commitOfRelease,
+  configuredRelease,
+  noConfiguration,
+  reconfigured,
+} from "../model/configuration.ts"
 import type { RegionName, RolloutNumber } from "../model/ids.ts"
 import type { Policy } from "../model/policy.ts"
 import { unreachable } from "../model/unreachable.ts"
@@ -14,6 +20,7 @@ export const nothing = (app: string): Application => ({
   commits: [],
   buildAttempts: {},
   releases: {},
+  configuration: noConfiguration,
   regions: [],
   rollouts: {},
   nextRollout: 1,
@@ -78,6 +85,8 @@ export function evolve(app: Application, recorded: Recorded): Application {
       )
     case "build-succeeded":
       return built(app, event, at)
+    case "configuration-changed":
+      return configured(app, event, by)
     case "rollout-queued":
       return queued(app, event, at)
     case "locked":
@@ -239,6 +248,8 @@ function built(
         id: event.commit,
         order: event.order,
         digest: event.digest,
+        configuration: app.configuration,
+        configuredBy: [],
         bytes: event.bytes,
         builtAt: at,
         irreversible: commit.irreversible,
@@ -247,6 +258,27 @@ function built(
         author: commit.author,
         email: commit.email,
       },
+    },
+  }
+}
+
+function configured(
+  app: Application,
+  { changes, release }: Extract<Recorded["event"], { type: "configuration-changed" }>,
+  by: string,
+): Application {
+  const configuration = reconfigured(app.configuration, changes)
+  const before = release && app.releases[release.of]
+  if (!before) return { ...app, configuration }
+  const { order } = release
+  const id = configuredRelease(commitOfRelease(before.id), configuration.version)
+  return {
+    ...app,
+    configuration,
+    nextRelease: order + 1,
+    releases: {
+      ...app.releases,
+      [id]: { ...before, id, order, configuration, configuredBy: [...before.configuredBy, by] },
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { ConfigChange } from "../model/configuration.ts"
 import type {
   CommitId,
   Digest,
@@ -61,6 +62,9 @@ export type Command =
       readonly reason: string
       readonly preventive: string | undefined
     }
+  | { readonly type: "configure"; readonly changes: readonly ConfigChange[]; readonly reason: string }
+  /** The values of an earlier version, as a new one. */
+  | { readonly type: "restore-configuration"; readonly version: number; readonly reason: string }
   | { readonly type: "replace-instance"; readonly instance: InstanceId; readonly reason: string }
 
 /** What an approver saw. Anything that is given must still be true. */

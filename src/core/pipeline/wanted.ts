@@ -1,3 +1,4 @@
+import { valuesIn } from "../model/configuration.ts"
 import type { Instant } from "../model/time.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
 import { stageOf } from "../rollout/looked.ts"
@@ -52,7 +53,11 @@ function instanceEffects(app: Application, instance: Instance): readonly Effect[
   const { server, id } = instance
   const { run } = rollout.policy
   if (!instance.retired) {
-    const spec = { id, server, region: rollout.region, release: release.id, digest: release.digest, run }
+    const { region } = rollout
+    const { version } = release.configuration
+    const values = valuesIn(release.configuration, region)
+    const configuration = version > 0 ? { configuration: { version, values } } : {}
+    const spec = { id, server, region, release: release.id, digest: release.digest, run, ...configuration }
     return [{ kind: "start-instance", instance: spec }]
   }
   if (!instance.released) return [{ kind: "release-instance", server, instance: id, drain: run.drain }]

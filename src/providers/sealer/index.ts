@@ -1,0 +1,2 @@
+/** Every sealer: one file, one line. */
+export { aesSealer } from "./aes.ts"

@@ -247,7 +247,10 @@ export class OrderRules {
   /** Only what it knows to be ready; of an old pool with nobody ready those that still run. */
   #named(plane: string, route: RouteSpec, pool: PoolSpec, say: (rule: string, text: string) => void): void {
     const failing = (id: string): boolean => this.#knows(plane, id) === "unready"
-    const lastResort = pool.pool === route.stable && pool.instances.every(({ id }) => failing(id))
+    const { now } = this.#cluster.timeline
+    const wellJustNow = ({ id }: { readonly id: string }): boolean =>
+      this.#known.get(plane)?.knows(id, now) === "ready"
+    const lastResort = pool.pool === route.stable && !pool.instances.some(wellJustNow)
     for (const { id } of pool.instances) {
       if (this.#knows(plane, id) === "ended") say("I1", `${route.route} names ${id}, which ended`)
       if (failing(id) && !lastResort) say("I1", `${route.route} names ${id}, whose probe fails`)

@@ -98,6 +98,14 @@ export const inTheCore: readonly Mutant[] = [
     "instance-crash",
     '"errors"',
   ),
+  one(
+    "a skipped mirroring is said again and again while locked",
+    advance,
+    '    if (blockerOf(draft.state, rollout, draft.at)) return\n    draft.conclude(\n      { type: "mirroring-skipped"',
+    '    draft.conclude(\n      { type: "mirroring-skipped"',
+    '"mirror":true',
+    '"order":"lock"',
+  ),
   one("traffic goes to what is on its way out", traffic, "      !instance.retired &&\n", ""),
   one(
     "few instances carry the weight of all",

@@ -125,3 +125,21 @@ describe("under the kill switch", () => {
     expect(newest(world, "sandbox1").phase.name).toBe("provisioning")
   })
 })
+
+describe("a lock", () => {
+  it("seed 26356: that comes before a region with nothing to mirror is waited for, not decided on for ever", () => {
+    const world = new CoreWorld()
+    world.push("a1", papiPolicy())
+    for (let i = 0; i < 20 && newestIn(world, "sandbox2")?.phase.name !== "verifying"; i++) world.turn()
+    expect(newestIn(world, "sandbox2")?.phase.name).toBe("verifying")
+    world.give({ type: "lock", region: undefined, reason: "wait" })
+    world.turns(5)
+    expect(newestIn(world, "sandbox2")?.phase.name).toBe("verifying")
+    world.give({ type: "unlock", lock: world.state.locks[0]?.id ?? 0, reason: "go", preventive: undefined })
+    world.settle()
+    expect(newestIn(world, "sandbox2")?.phase.name).toBe("succeeded")
+  })
+})
+
+const newestIn = (world: CoreWorld, region: string) =>
+  Object.values(world.state.rollouts).findLast((rollout) => rollout.region === region)

@@ -126,6 +126,8 @@ function verify(draft: Draft, rollout: Rollout, phase: Extract<Underway, { name:
   const { mirror } = regionPolicy(rollout)
   if (phase.step > 0 || !mirror) return startStep(draft, rollout, phase.step)
   if (draft.region(mirror.from)?.stable === undefined) {
+    // Said once, when the step that follows may begin.
+    if (blockerOf(draft.state, rollout, draft.at)) return
     draft.conclude(
       { type: "mirroring-skipped", rollout: rollout.number, because: `${mirror.from} serves nothing yet` },
       "there is no traffic to copy",

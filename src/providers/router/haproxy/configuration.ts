@@ -2,6 +2,7 @@ import { join } from "node:path"
 import type { RouteSpec } from "../../../core/pipeline/effects.ts"
 import { allDoors, allRoutes, type Book, backendOf, type Door, type Placement } from "./book.ts"
 import { lineFormat } from "./line.ts"
+import { tlsFile } from "./tls.ts"
 
 /** Points of a route's line go from 0 to this. */
 const line = 2 ** 32
@@ -15,13 +16,15 @@ const nextSocket = (dir: string, { number }: Door): string => join(dir, `next${n
 export const poolsFile = (dir: string): string => join(dir, "pools.map")
 
 /** Said by a running HAProxy of itself: which structure it was started with. */
-export const descriptionOf = (book: Book): string => `structure-${book.structure}`
+export const descriptionOf = (book: Book, secure: boolean): string =>
+  `structure-${book.structure}${secure ? "-tls" : ""}`
 
-export function configuration(book: Book, dir: string): Configuration {
+/** `secure`: users come in over TLS, with the certificate in the folder. */
+export function configuration(book: Book, dir: string, secure: boolean): Configuration {
   const main = [
-    ...global(book, dir),
+    ...global(book, dir, secure),
     ...defaults,
-    ...allDoors(book).flatMap((door) => frontend(door, book.secret, dir)),
+    ...allDoors(book).flatMap((door) => frontend(door, book.secret, dir, secure && isForUsers(door))),
     ...nobody,
     ...allDoors(book).flatMap((door) => backends(book, door)),
     "",
@@ -71,10 +74,10 @@ const encoded = (text: string): string => encodeURIComponent(text)
 export const serverWords = ({ number, address }: Placement): string =>
   `${address} id ${number} maxconn 1024 pool-purge-delay 1s check inter 500 fastinter 100 fall 2 rise 1 observe layer4 error-limit 3 on-error mark-down`
 
-const global = (book: Book, dir: string): readonly string[] => [
+const global = (book: Book, dir: string, secure: boolean): readonly string[] => [
   "# Written by Immunity from book.json; changes here are overwritten.",
   "global",
-  `  description ${descriptionOf(book)}`,
+  `  description ${descriptionOf(book, secure)}`,
   `  stats socket ${quoted(join(dir, "admin.sock"))} mode 600 level admin expose-fd listeners`,
   "  stats timeout 1m",
   // Two of them on one address would share its users: the second must fail instead.
@@ -121,7 +124,10 @@ const nobody: readonly string[] = [
   "",
 ]
 
-function frontend(door: Door, secret: string, dir: string): readonly string[] {
+/** What the router chose a port for is asked by tests and by the mirror, on this server alone. */
+const isForUsers = ({ listen }: Door): boolean => !listen.endsWith(":0")
+
+function frontend(door: Door, secret: string, dir: string, secure: boolean): readonly string[] {
   const found = "{ var(txn.be) -m found }"
   const choice = door.slots.flatMap((_pool, slot) => {
     const unless = slot === 0 ? "" : ` if !${found}`
@@ -132,7 +138,7 @@ function frontend(door: Door, secret: string, dir: string): readonly string[] {
   })
   return [
     `frontend d${door.number}`,
-    `  bind ${door.address}`,
+    `  bind ${door.address}${secure ? ` ssl crt ${quoted(tlsFile(dir))} alpn http/1.1 ssl-min-ver TLSv1.2` : ""}`,
     `  bind unix@${nextSocket(dir, door)} mode 600 accept-proxy`,
     // A worker of before a reload may still have users' connections; what they ask now, the next worker answers.
     "  http-request set-var(txn.next) bool(true) if { stopping }",
@@ -152,6 +158,7 @@ function frontend(door: Door, secret: string, dir: string): readonly string[] {
     `  http-request set-var(txn.pool) var(txn.be),map(${quoted(poolsFile(dir))}),url_dec`,
     ...copyRules,
     ...forwardedRules,
+    `  http-request set-header X-Forwarded-Proto ${secure ? "https" : "http"}`,
     "  http-response set-var(txn.answered) bool(true)",
     "  http-response allow if { var(txn.next) -m found }",
     ...strictAnswerRules,
@@ -239,7 +246,6 @@ const strictAnswerRules: readonly string[] = [
 const forwardedRules: readonly string[] = [
   '  http-request set-header X-Forwarded-For "%[req.hdr(x-forwarded-for)], %[src]" if { req.hdr(x-forwarded-for) -m found }',
   "  http-request set-header X-Forwarded-For %[src] if !{ req.hdr(x-forwarded-for) -m found }",
-  "  http-request set-header X-Forwarded-Proto http",
   "  http-request set-header X-Forwarded-Host %[req.hdr(host)]",
   "  http-request set-header X-Request-Id %[uuid(4)] if !{ req.hdr(X-Request-Id) -m found }",
 ]

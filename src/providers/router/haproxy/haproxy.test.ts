@@ -1,6 +1,10 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { execFileSync } from "node:child_process"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { get } from "node:https"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { TLSSocket } from "node:tls"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { RouteSpec } from "../../../core/pipeline/effects.ts"
 import { routerContract } from "../../../testing/router-contract.ts"
@@ -12,6 +16,15 @@ const kill = (pid: number | undefined) => {
   if (pid === undefined) throw new Error("HAProxy has no process")
   process.kill(pid, "SIGKILL")
 }
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const server = createServer()
+    server.listen(0, "127.0.0.1", () => {
+      const found = server.address()
+      server.close(() => resolve(typeof found === "object" && found ? found.port : 0))
+    })
+  })
 
 describe.skipIf(findHaproxy() === undefined)("HAProxy's driver", () => {
   let dir: string
@@ -36,6 +49,58 @@ describe.skipIf(findHaproxy() === undefined)("HAProxy's driver", () => {
   it("runs no HAProxy before there is a route", async () => {
     expect((await router.state()).pid).toBeUndefined()
     expect((await router.counters()).routes).toEqual({})
+  })
+
+  it("lets users in over TLS, asks in plain words inside, and serves a renewed certificate without a reload", async () => {
+    await router.close()
+    const [cert, key] = [join(dir, "users.crt"), join(dir, "users.key")]
+    const issue = (name: string) =>
+      execFileSync(
+        "openssl",
+        [
+          ...[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+          ],
+          ...["-subj", `/CN=${name}`, "-keyout", key, "-out", cert],
+        ],
+        { stdio: "ignore" },
+      )
+    issue("first.test")
+    await writeFile(join(dir, "settings.json"), JSON.stringify({ cert, key }))
+    router = await Haproxy.open({ dir })
+    const free = await freePort()
+    const prod = routeTo([pool("r1", 100, { a })], { listen: `127.0.0.1:${free}` })
+    const preview = routeTo([pool("p", 100, { p: a })], { route: "papi/preview" })
+    const order = { app: "papi", epoch: 1, generation: 1 }
+    expect(await router.setRoutes(order, [prod, preview])).toEqual({ kind: "applied" })
+    const meet = () =>
+      new Promise<string>((resolve, reject) => {
+        const asked = get(
+          `https://127.0.0.1:${free}/`,
+          { rejectUnauthorized: false, agent: false },
+          (answer) => {
+            const { subject } = (answer.socket as TLSSocket).getPeerCertificate()
+            answer.resume().on("end", () => resolve(`${answer.statusCode} ${subject.CN}`))
+          },
+        )
+        asked.on("error", reject)
+      })
+    expect(await meet()).toBe("200 first.test")
+    expect(a.asked.at(-1)?.headers["x-forwarded-proto"]).toBe("https")
+    expect((await users.get((await router.state()).listeners["papi/preview"] ?? "")).body).toBe("a")
+    const before = await reloads()
+    await writeFile(cert, "half of a renewal")
+    issue("second.test")
+    await until("the new certificate", async () => ((await meet()) === "200 second.test" ? true : undefined))
+    expect(await reloads()).toBe(before)
   })
 
   it("needs no reload for what happens every day: weights, instances, pools, previews that come and go", async () => {

@@ -27,6 +27,7 @@ import type { Line } from "./line.ts"
 import { haproxyProgram } from "./program.ts"
 import { Running } from "./running.ts"
 import { Tallies } from "./tally.ts"
+import { Tls } from "./tls.ts"
 
 /** How often HAProxy is looked at: is it there, have instances come up, are others empty by now. */
 const lookEvery = 500
@@ -37,6 +38,7 @@ const longestDir = 70
 export class Haproxy implements HeldRouter {
   readonly can = { evenShares: false, keepsCounters: false, mirrors: "after" } as const
   readonly #dir: string
+  readonly #tls: Tls
   readonly #running: Running
   readonly #feed: Feed
   readonly #tallies = new Tallies()
@@ -46,6 +48,9 @@ export class Haproxy implements HeldRouter {
   #book = emptyBook
   #degraded: string | undefined
   #unsaved: string | undefined
+  /** New, and not told yet. */
+  #certificate: string | undefined
+  #uncertified: string | undefined
   /** Whether HAProxy was told all there is to tell. */
   #isSettled = false
   #last: Promise<unknown> = Promise.resolve()
@@ -54,9 +59,10 @@ export class Haproxy implements HeldRouter {
 
   private constructor(dir: string, book: Book, degraded: string | undefined) {
     this.#dir = dir
+    this.#tls = Tls.open(dir)
     this.#degraded = degraded
     this.#copies = new Copies(book.secret)
-    this.#running = new Running(dir)
+    this.#running = new Running(dir, this.#tls.isOn)
     this.#feed = new Feed(feedSocket(dir), (line) => this.#read(line))
     this.#become(book)
   }
@@ -138,7 +144,7 @@ export class Haproxy implements HeldRouter {
     const inFlight: Record<string, number> = {}
     for (const { id, number } of book.placements)
       inFlight[id] = (inFlight[id] ?? 0) + (underWay.get(number) ?? 0)
-    const problems = [this.#degraded, this.#unsaved].filter((one) => one !== undefined)
+    const problems = [this.#degraded, this.#unsaved, this.#uncertified].filter((one) => one !== undefined)
     return {
       pid,
       apps: Object.fromEntries(
@@ -194,6 +200,7 @@ export class Haproxy implements HeldRouter {
   }
 
   async #look(): Promise<void> {
+    await this.#certify()
     const leaving = this.#book.placements.filter((one) => one.leaving)
     if (leaving.length === 0 && this.#isSettled && (await this.#running.answers())) return
     await this.#follow()
@@ -202,6 +209,21 @@ export class Haproxy implements HeldRouter {
     this.#become(withoutPlacements(this.#book, gone))
     await this.#save(this.#book)
   }
+
+  /** What is wrong with a certificate stands in the way of nothing else: the one before serves on. */
+  async #certify(): Promise<void> {
+    this.#certificate = this.#tls.renewed() ?? this.#certificate
+    // Without any HAProxy there is nobody to tell: it will start with the file.
+    if (this.#certificate === undefined || !(await this.#running.answers())) return
+    try {
+      await this.#running.certify(this.#certificate)
+      this.#certificate = undefined
+      this.#uncertified = undefined
+    } catch (error) {
+      this.#uncertified = error instanceof Error ? error.message : String(error)
+    }
+  }
+
   async #follow(): Promise<void> {
     this.#isSettled = false
     if (!this.#hasRoutes && !(await this.#running.answers())) return

@@ -5,6 +5,7 @@ import { writeWhole } from "./book-file.ts"
 import { configuration, descriptionOf, poolsFile, rowsFile, serverWords } from "./configuration.ts"
 import { startHaproxy } from "./program.ts"
 import { RuntimeSocket, type Seen } from "./runtime-socket.ts"
+import { tlsFile } from "./tls.ts"
 
 /** How long HAProxy may take to start, or to start anew, in ms. */
 const startLimit = 10_000
@@ -17,14 +18,17 @@ export class Running {
   readonly #socket: RuntimeSocket
   readonly #written = new Map<string, string>()
 
-  constructor(dir: string) {
+  readonly #secure: boolean
+
+  constructor(dir: string, secure: boolean) {
     this.#dir = dir
+    this.#secure = secure
     this.#socket = new RuntimeSocket(dir)
   }
 
   /** What HAProxy starts from with everything else dead. */
   writeFiles(book: Book): void {
-    const { main, rows, pools } = configuration(book, this.#dir)
+    const { main, rows, pools } = configuration(book, this.#dir, this.#secure)
     const files = {
       [rowsFile(this.#dir)]: rows,
       [poolsFile(this.#dir)]: pools,
@@ -35,6 +39,19 @@ export class Running {
       writeWhole(file, text)
       this.#written.set(file, text)
     }
+  }
+
+  /** Has users who connect from now on meet this certificate. */
+  async certify(pem: string): Promise<void> {
+    const file = tlsFile(this.#dir)
+    // A transaction that was begun and never ended would keep this one out.
+    await this.#socket.attempt([`abort ssl cert ${file}`])
+    const taken = await this.#socket.ask(`set ssl cert ${file} <<\n${pem}`)
+    if (!taken.includes("Transaction"))
+      throw new Error(`HAProxy refused the new certificate: ${taken.trim()}`)
+    const committed = await this.#socket.ask(`commit ssl cert ${file}`)
+    if (!committed.includes("Success"))
+      throw new Error(`HAProxy refused the new certificate: ${committed.trim()}`)
   }
 
   async #start(): Promise<void> {
@@ -78,7 +95,7 @@ export class Running {
       const shut = !known || known.maintenance || known.draining
       return [...(known ? [] : added(one)), ...(takesUsers(one) && shut ? [readied(one)] : [])]
     })
-    const { rows, pools } = configuration(book, this.#dir)
+    const { rows, pools } = configuration(book, this.#dir, this.#secure)
     const tables = [...settings(poolsFile(this.#dir), pools), ...settings(rowsFile(this.#dir), rows)]
     const leaving = book.placements.filter((one) => {
       const known = seen.get(serverOf(one))
@@ -93,12 +110,12 @@ export class Running {
   /** The servers of a HAProxy that has the frontends and backends of the book; started or reloaded when need be. */
   async #inShape(book: Book): Promise<ReadonlyMap<string, Seen>> {
     const found = await this.#socket.servers().catch(() => undefined)
-    if (found?.description === descriptionOf(book)) return found.servers
+    if (found?.description === descriptionOf(book, this.#secure)) return found.servers
     this.writeFiles(book)
     if (found) await this.#reload(book)
     else await this.#start()
     const { description, servers } = await this.#socket.servers()
-    if (description !== descriptionOf(book))
+    if (description !== descriptionOf(book, this.#secure))
       throw new Error("HAProxy runs with another configuration than it was given")
     return servers
   }
@@ -140,7 +157,7 @@ export class Running {
 
   async #reload(book: Book): Promise<void> {
     await this.#socket.reload()
-    const wanted = descriptionOf(book)
+    const wanted = descriptionOf(book, this.#secure)
     await this.#until(
       "HAProxy to take its new configuration (haproxy.log tells why it does not)",
       async () => {

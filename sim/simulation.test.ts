@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
 import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
 
@@ -18,6 +20,12 @@ describe("the simulation", () => {
     const found = await simulate("--seeds", "300", "--from", "1")
     expect(found).toMatchObject({ seeds: 300, violations: 0 })
     expect(found.faults).toBeGreaterThan(3_000)
+  })
+
+  it.each(readdirSync("sim/corpus"))("breaks no promise any more in the story of %s", async (story) => {
+    const replay = ["sim/main.ts", "--replay", join("sim/corpus", story)]
+    const { stdout } = await promisify(execFile)(process.execPath, replay)
+    expect(JSON.parse(stdout)).toMatchObject({ violations: [] })
   })
 
   it("replays a seed exactly", async () => {

@@ -9,6 +9,15 @@ const watch = "src/engine/watch.ts"
 
 export const inTheEngine: readonly Mutant[] = [
   one(
+    "what was taken with a lost answer is nobody's",
+    "src/engine/tenure.ts",
+    "      for (const app of apps) this.#fresh.add(app)\n",
+    "",
+    '"replicas":2',
+    '"lost-ack":0',
+    '"kind":"pause"',
+  ),
+  one(
     "orders of a term that has ended are still given",
     loop,
     'if (until.aborted) return "the application is no longer held here"',

@@ -114,7 +114,10 @@ export class Tenure {
       const { leases, owner } = this.#parts
       const open = missing > this.#fresh.size ? await leases.open(owner) : []
       const wanted = new Set([...this.#fresh, ...open.map((key) => key.slice(prefix.length))])
-      const keys = [...wanted].filter((app) => this.#known.has(app) && !this.#holds(app)).map(keyOf)
+      const apps = [...wanted].filter((app) => this.#known.has(app) && !this.#holds(app))
+      // When the answer is lost they may be ours already, and then nobody calls them open any more.
+      for (const app of apps) this.#fresh.add(app)
+      const keys = apps.map(keyOf)
       if (keys.length > 0 && !signal.aborted) this.#sort(keys, await leases.take(keys, owner))
     }
     if (this.#taken.size === 0) return

@@ -1,5 +1,5 @@
-import type { Duration } from "../model/time.ts"
 import { shortCommit } from "../model/ids.ts"
+import type { Duration } from "../model/time.ts"
 import { unreachable } from "../model/unreachable.ts"
 import { goOn } from "../rollout/advance.ts"
 import { halt, pastReturn } from "../rollout/hold.ts"

@@ -88,7 +88,7 @@ async function sendLate(trial: Trial, store: SharedStore, epoch: number): Promis
   const { agent } = trial.cluster
   const signal = AbortSignal.timeout(30_000)
   const fence = { app: "papi", epoch, generation: 1_000_000 }
-  const { instances } = await agent.observe(signal)
+  const { instances } = await agent.observe(["papi"], signal)
   const [someone] = instances
   const late = [
     agent.fence("papi", epoch, signal),

@@ -91,7 +91,7 @@ export class Trial {
 
   /** The epoch that the router obeys at the moment. */
   async epoch(): Promise<number> {
-    const seen = await this.cluster.agent.observe(AbortSignal.timeout(2_000))
+    const seen = await this.cluster.agent.observe(["papi"], AbortSignal.timeout(2_000))
     return seen.router?.apps.papi?.epoch ?? 0
   }
 
@@ -128,7 +128,7 @@ export class Trial {
     const app = await this.cluster.quiet(plane)
     const wanted = app.regions.reduce((sum, region) => sum + region.size, 0)
     const running = async () => {
-      const { instances } = await this.cluster.agent.observe(AbortSignal.timeout(5_000))
+      const { instances } = await this.cluster.agent.observe(["papi"], AbortSignal.timeout(5_000))
       return instances.filter(({ app: of }) => of === "papi").map(({ id }) => id)
     }
     // What was replaced drains first.

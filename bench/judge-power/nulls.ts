@@ -23,8 +23,8 @@ const perMinute = 1000
 const share = 0.1
 const rate = 0.01
 
-const failed = (total: number, bad: number): Observation => ({
-  kind: "proportion",
+const failed = (total: number, bad: number) => ({
+  kind: "proportion" as const,
   total,
   bad: Math.min(total, bad),
 })
@@ -43,18 +43,29 @@ const clustered =
     return [side(share), side(1 - share)]
   }
 
-/** 20 instances at 10,000 a minute, two of them the canary, each with a rate of its own. */
+/**
+ * Instances that get 500 requests a minute each, of which each fails at a rate of its own for good, told apart as
+ * the router tells them; some of them the canary.
+ */
 const instances =
-  (spread: number): Null["start"] =>
+  (spread: number, canary: number, control: number): Null["start"] =>
   (chance) => {
-    const meanOf = (count: number) =>
-      Array.from({ length: count }, () => Math.exp(spread * normal(chance))).reduce((a, b) => a + b) / count
-    const factors = [meanOf(2), meanOf(18)] as const
-    const side = (part: number, factor: number) => {
-      const total = poisson(chance, 10 * perMinute * part)
-      return failed(total, poisson(chance, total * rate * factor))
+    const rates = Array.from({ length: canary + control }, () => rate * Math.exp(spread * normal(chance)))
+    const side = (from: number, to: number): Observation => {
+      const seen = rates.slice(from, to).map((own, i) => {
+        const n = poisson(chance, perMinute / 2)
+        return { id: `${from + i}`, n, sum: Math.min(n, poisson(chance, n * own)), squares: 0 }
+      })
+      const sum = (of: (one: (typeof seen)[number]) => number) => seen.reduce((all, one) => all + of(one), 0)
+      return {
+        ...failed(
+          sum(({ n }) => n),
+          sum((one) => one.sum),
+        ),
+        instances: seen,
+      }
     }
-    return () => [side(share, factors[0]), side(1 - share, factors[1])]
+    return () => [side(0, canary), side(canary, canary + control)]
   }
 
 /** A level of which each sample remembers the last, every 15 seconds; the same law on both sides. */
@@ -83,8 +94,12 @@ export const nulls: Readonly<Record<string, Null>> = {
   independent: { ...hour, start: clustered(() => 1, 1) },
   "clusters of 5": { ...hour, start: clustered(() => 5, 5) },
   "clusters of 5 on average, geometric": { ...hour, start: clustered(geometric, 5) },
-  "instances that differ by 10 %": { ...hour, start: instances(0.1) },
-  "instances that differ by 20 %": { ...hour, start: instances(0.2) },
+  "instances that differ by 10 %": { ...hour, start: instances(0.1, 2, 18) },
+  "instances that differ by 20 %": { ...hour, start: instances(0.2, 2, 18) },
+  "instances that differ by 30 %": { ...hour, start: instances(0.3, 2, 18) },
+  "instances that differ by 20 %, four and four": { ...hour, start: instances(0.2, 4, 4) },
+  "instances that differ by 20 %, one and three": { ...hour, start: instances(0.2, 1, 3) },
+  "instances that differ by 20 %, one and one": { ...hour, start: instances(0.2, 1, 1) },
   "a level that remembers 0": { ...level, start: remembering(0) },
   "a level that remembers 0.5": { ...level, start: remembering(0.5) },
   "a level that remembers 0.9": { ...level, start: remembering(0.9) },

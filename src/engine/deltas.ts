@@ -1,9 +1,16 @@
-import type { Histogram, Observation } from "../core/model/measurement.ts"
+import { shareOf } from "../core/judge/instance-share.ts"
+import type { Histogram, InstanceShare, Observation } from "../core/model/measurement.ts"
 import type { Cohort } from "../core/pipeline/effects.ts"
 import type { Counters, RouterCounters } from "../ports/counters.ts"
 
 /** What happened between two readings of one cohort; undefined when they cannot be subtracted. */
-export type Delta = { readonly requests: number; readonly bad: number; readonly latency: Histogram }
+export type Delta = {
+  readonly requests: number
+  readonly bad: number
+  readonly latency: Histogram
+  /** The same instance by instance, where they are told apart. */
+  readonly of?: readonly { readonly id: string; readonly delta: Delta }[]
+}
 
 /** Subtracts two readings. Another `boot` means the counters began anew: this interval is lost, not zero. */
 export function deltaOf(
@@ -21,9 +28,9 @@ export function deltaOf(
   }
   const pool = after.routes[cohort.route]?.pools[cohort.pool] ?? {}
   const earlier = before.routes[cohort.route]?.pools[cohort.pool] ?? {}
-  return Object.entries(pool)
-    .map(([id, counters]) => minus(counters, earlier[id]))
-    .reduce(plus, { requests: 0, bad: 0, latency: [] })
+  const of = Object.entries(pool).map(([id, counters]) => ({ id, delta: minus(counters, earlier[id]) }))
+  const all = of.map(({ delta }) => delta).reduce(plus, { requests: 0, bad: 0, latency: [] })
+  return { ...all, of }
 }
 
 function minus(after: Counters, before: Counters | undefined): Delta {
@@ -50,9 +57,20 @@ function plus(a: Delta, b: Delta): Delta {
   }
 }
 
-export const proportion = (delta: Delta): Observation => ({
+export const proportion = (delta: Delta): Observation => ({ ...shareBad(delta), ...apart(delta, shareBad) })
+export const histogram = (delta: Delta): Observation => ({ ...latencies(delta), ...apart(delta, latencies) })
+
+const shareBad = (delta: Delta): Observation => ({
   kind: "proportion",
   total: delta.requests,
   bad: Math.min(delta.bad, delta.requests),
 })
-export const histogram = (delta: Delta): Observation => ({ kind: "histogram", buckets: delta.latency })
+const latencies = (delta: Delta): Observation => ({ kind: "histogram", buckets: delta.latency })
+
+function apart({ of = [] }: Delta, shape: (delta: Delta) => Observation) {
+  const instances = of.flatMap(({ id, delta }): readonly InstanceShare[] => {
+    const share = delta.requests > 0 ? shareOf(id, shape(delta)) : undefined
+    return share ? [share] : []
+  })
+  return instances.length > 0 ? { instances } : {}
+}

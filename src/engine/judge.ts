@@ -1,6 +1,7 @@
 import {
   type JudgeState,
   observe,
+  observeControlBefore,
   observeWarmUp,
   sourceBroken,
   startJudge,
@@ -25,6 +26,8 @@ export interface Judge {
   observe(measurement: Measurement): void
   /** The warm-up, in which a good canary may be worse. */
   observeWarmUp(measurement: Measurement): void
+  /** The time when the control's instances were a canary: how instances differ. Metrics it does not hear are left out. */
+  observeControlBefore(measurement: Measurement): void
   /** What was heard so far was an earlier attempt. */
   tryAgain(): void
   verdicts(): readonly Verdict[]
@@ -39,6 +42,7 @@ export function judgeFor({ metrics, minSamples, control, judge, harm }: MeasureS
     return folding<JudgeState>(own, names, {
       observe,
       observeWarmUp,
+      observeControlBefore,
       tryAgain,
       verdicts,
       sourceBroken,
@@ -46,6 +50,7 @@ export function judgeFor({ metrics, minSamples, control, judge, harm }: MeasureS
   return folding(startKayenta(own, judge), names, {
     observe: observeKayenta,
     observeWarmUp: calibrateKayenta,
+    observeControlBefore: (state) => state,
     tryAgain: tryKayentaAgain,
     verdicts: kayentaVerdicts,
     sourceBroken: (state) => sourceBroken(state.own),
@@ -58,6 +63,7 @@ function folding<S>(
   how: {
     readonly observe: (state: S, measurement: Measurement) => S
     readonly observeWarmUp: (state: S, measurement: Measurement) => S
+    readonly observeControlBefore: (state: S, measurement: Measurement) => S
     readonly tryAgain: (state: S) => S
     readonly verdicts: (state: S) => readonly Verdict[]
     readonly sourceBroken: (state: S) => boolean
@@ -71,6 +77,9 @@ function folding<S>(
     },
     observeWarmUp(measurement) {
       state = how.observeWarmUp(state, measurement)
+    },
+    observeControlBefore(measurement) {
+      state = how.observeControlBefore(state, measurement)
     },
     tryAgain() {
       state = how.tryAgain(state)

@@ -5,6 +5,7 @@ import type { MeasureSpec } from "../core/pipeline/effects.ts"
 import type { Fact } from "../core/pipeline/input.ts"
 import type { Counters, RouterCounters } from "../ports/counters.ts"
 import type { Evidence, Interval } from "../ports/evidence.ts"
+import { atProd3 } from "../testing/core-stories.ts"
 import { CoreWorld } from "../testing/core-world.ts"
 import { defaultPace } from "./parts.ts"
 import { Watch } from "./watch.ts"
@@ -49,7 +50,7 @@ class Second {
   /** How many answers of the store are still to be lost, after it did what it was asked. */
   lost = 0
   readonly #stored = new Map<number, string[]>()
-  readonly #state: Application = new CoreWorld().state
+  #state: Application = new CoreWorld().state
 
   readonly evidence: Evidence = {
     addInterval: async (_app, rollout, interval) => {
@@ -62,6 +63,12 @@ class Second {
       (this.#stored.get(rollout) ?? []).map((row): Interval => JSON.parse(row)),
     put: async (bundle) => JSON.stringify(bundle),
     get: async () => undefined,
+  }
+
+  /** Weights that the router of prod3 acknowledged, in percent. */
+  weigh(weights: Readonly<Record<number, number>>): void {
+    const { regions } = atProd3().world.state
+    this.#state = { ...this.#state, regions: regions.map((region) => ({ ...region, weights })) }
   }
 
   open(measure: MeasureSpec): Promise<Watch> {
@@ -105,6 +112,27 @@ class Second {
 }
 
 const verdictsOf = (fact: Fact | undefined) => (fact?.type === "looked" ? fact.verdicts : [])
+
+describe("a comparison in the router's counters", () => {
+  it("knows instances apart, and what the router was told of the split while that stays the same", async () => {
+    const world = new Second()
+    const watch = await world.open(spec(2))
+    for (let i = 0; i < 4; i++) await world.look(watch, spec(2), 0)
+    const stored = await world.evidence.intervals("papi", 2)
+    const first = stored[0]?.measurements.find(({ metric }) => metric === errors.name)
+    expect(first?.control).toMatchObject({ instances: [{ id: "r1-1", n: 40, sum: 0 }] })
+    expect(first?.told).toBeUndefined()
+    world.weigh({ 1: 90, 2: 10 })
+    for (let i = 0; i < 12; i++) await world.look(watch, spec(2), 0)
+    const told = (await world.evidence.intervals("papi", 2)).map(({ measurements }) => measurements[0]?.told)
+    expect(told[3]).toBeUndefined()
+    expect(told[4]).toEqual({ share: 0.1, sticky: false })
+    expect(watch.verdicts()[0]).toMatchObject({
+      kind: "nodata",
+      advisory: expect.stringMatching(/got 50 % of the requests where the router was told 10 %/),
+    })
+  })
+})
 
 describe("the control plane is killed in the middle of a comparison", () => {
   it("and comes back to bit-identical verdicts, from the stored measurements alone", async () => {

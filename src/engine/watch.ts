@@ -1,4 +1,4 @@
-import type { Measurement, Observation } from "../core/model/measurement.ts"
+import type { Measurement, Observation, ToldShare } from "../core/model/measurement.ts"
 import type { MetricPolicy } from "../core/model/policy.ts"
 import type { Instant } from "../core/model/time.ts"
 import type { Verdict } from "../core/model/verdict.ts"
@@ -16,6 +16,7 @@ type Reading = {
   readonly at: Instant
   readonly counters: RouterCounters | { readonly blind: string }
   readonly crashes: Crashes
+  readonly told: ToldShare | undefined
 }
 type Crashes = Readonly<Record<number, number>>
 
@@ -53,6 +54,8 @@ export class Watch {
     parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">,
   ): Promise<Watch> {
     const watch = new Watch(app, spec, parts)
+    if (spec.stage === "shifting" && spec.control)
+      watch.#recallControl(await parts.evidence.intervals(app, poolNumber(spec.control.pool), "baking"))
     for (const earlier of spec.earlier)
       watch.#recall(await parts.evidence.intervals(app, earlier, spec.stage))
     for (const interval of await parts.evidence.intervals(app, spec.rollout, spec.stage))
@@ -77,7 +80,12 @@ export class Watch {
     read: RouterCounters | { readonly blind: string },
     signal: AbortSignal,
   ): Promise<Fact | undefined> {
-    const now: Reading = { at: this.#parts.clock.now(), counters: read, crashes: crashesOf(state, spec) }
+    const now: Reading = {
+      at: this.#parts.clock.now(),
+      counters: read,
+      crashes: crashesOf(state, spec),
+      told: toldOf(state, spec),
+    }
     const last = this.#last
     this.#last = now
     if (!last || now.at <= last.at) return undefined
@@ -127,6 +135,12 @@ export class Watch {
       this.#unstored = this.#unstored.slice(1)
       this.#hear(next)
     }
+  }
+
+  /** The control's instances when they had all of the traffic and were watched: how equal instances differ. */
+  #recallControl(intervals: readonly Interval[]): void {
+    for (const { measurements } of intervals)
+      for (const measurement of measurements) this.#judge.observeControlBefore(measurement)
   }
 
   /** The evidence of an earlier attempt. Its time does not count for this one, and a metric may be new or gone. */
@@ -192,8 +206,23 @@ function fromRouter(metric: MetricPolicy, spec: MeasureSpec, last: Reading, now:
   const canary = side(spec.canary, "canary")
   const control = side(spec.control, "control")
   const blind = canary ? undefined : "the router began to count anew"
-  return { ...interval, canary: canary && shape(canary), control: control && shape(control), blind }
+  const told = sameShare(last.told, now.told)
+  const seen = { canary: canary && shape(canary), control: control && shape(control), blind }
+  return { ...interval, ...seen, ...(told ? { told } : {}) }
 }
+
+/** What the router acknowledged of how the two sides share the traffic; undefined where they do not share one route. */
+function toldOf(state: Application, { canary, control, region: name }: MeasureSpec): ToldShare | undefined {
+  const region = state.regions.find((known) => known.name === name)
+  if (!region || !control || canary.mirrored || canary.route !== control.route) return undefined
+  const [mine, other] = [canary, control].map(({ pool }) => region.weights[poolNumber(pool)] ?? 0)
+  if (!mine || !other) return undefined
+  const policy = state.rollouts[poolNumber(canary.pool)]?.policy.regions.find((known) => known.name === name)
+  return { share: mine / (mine + other), sticky: policy !== undefined && policy.sticky.by !== "none" }
+}
+
+const sameShare = (before: ToldShare | undefined, now: ToldShare | undefined): ToldShare | undefined =>
+  before?.share === now?.share ? now : undefined
 
 /** Crashes that agents saw; an instance-second of exposure is one instance running for one second. */
 function fromAgents(metric: MetricPolicy, spec: MeasureSpec, last: Reading, now: Reading): Measurement {

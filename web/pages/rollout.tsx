@@ -196,7 +196,8 @@ function Tile({ verdict, series }: { readonly verdict: VerdictView; readonly ser
   return (
     <li class={`card verdict ${verdict.kind}`}>
       <h3>
-        {verdict.metric} {verdict.critical && <span class="quiet">critical</span>}
+        {verdict.metric} {verdict.critical && <span class="quiet">critical</span>}{" "}
+        {verdict.advisory && <span class="quiet">advisory</span>}
       </h3>
       <p class="verdict-word">
         <span aria-hidden="true">{verdictIcon[verdict.kind]}</span> {verdictWord[verdict.kind]}

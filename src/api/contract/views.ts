@@ -18,6 +18,8 @@ export const VerdictView = Type.Object({
   control: maybe(Type.Object({ value: Type.Number(), samples: Type.Number() })),
   difference: maybe(Type.Object({ estimate: Type.Number(), low: Type.Number(), high: Type.Number() })),
   limit: maybe(Type.Number()),
+  /** Why the comparison is not to be relied on; the metric is then never `ok`. */
+  advisory: maybe(Type.String()),
   /** Of a ramp: extra failures that are excluded, as a fraction, and requests a minute. */
   harm: maybe(Type.Object({ upTo: Type.Number(), perMinute: Type.Number() })),
 })

@@ -1,18 +1,23 @@
-import type { Measurement } from "../model/measurement.ts"
+import type { Measurement, Observation } from "../model/measurement.ts"
 import type { MetricPolicy, MetricSourcePolicy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
 import type { Verdict, VerdictKind } from "../model/verdict.ts"
 import type { Accusation } from "./combine.ts"
 import { accuse } from "./combine.ts"
+import type { Differences } from "./instance-differences.ts"
+import { addInstances, noDifferences } from "./instance-differences.ts"
+import { instancesOf } from "./instance-share.ts"
+import type { Basis, Doubt } from "./learned-margin.ts"
+import { doubtOf, kindOf, learnedOf, tellWhy, widened, withoutComparison } from "./learned-margin.ts"
 import type { Look } from "./look.ts"
 import type { JudgeOptions } from "./options.ts"
 import { paceOf, withDefaults } from "./options.ts"
 import type { Seen } from "./seen.ts"
 import type { Sight } from "./sight.ts"
 import { inTheDark, isDark, isQuiet, nothingSeen, see, sourceIsBlind, tooQuiet } from "./sight.ts"
-import type { Statistic } from "./statistic.ts"
 import { accusingAtMost, amountIn, foldStatistic, lookAt, openStatistic } from "./statistic.ts"
 import { targetsOf } from "./targets.ts"
+import { addTraffic, noSplit } from "./traffic-split.ts"
 
 export type { JudgeOptions } from "./options.ts"
 
@@ -22,10 +27,8 @@ export type JudgeState = {
   readonly metrics: readonly MetricState[]
 }
 
-type MetricState = {
-  readonly policy: MetricPolicy
+type MetricState = Basis & {
   readonly sight: Sight
-  readonly statistic: Statistic
   /** Where the last interval ended. What starts before that is late, or was heard already. */
   readonly until: Instant
 }
@@ -50,6 +53,9 @@ export function startJudge(
       policy,
       sight: nothingSeen,
       statistic: openStatistic(policy, complete),
+      spread: noDifferences,
+      sizes: { canary: 1, control: 1 },
+      split: noSplit,
       until: Number.MIN_SAFE_INTEGER,
     })),
   }
@@ -63,15 +69,15 @@ export function startJudge(
 export function observe(state: JudgeState, measurement: Measurement): JudgeState {
   return change(state, measurement, (metric) => {
     const { policy, sight } = metric
-    const { canary, control, blind } = measurement
+    const { canary, control, blind, told } = measurement
     if (isLate(metric, measurement)) {
       return { ...metric, sight: see(sight, undefined, undefined, "what came was measured before") }
     }
+    const amounts = { canary: amountIn(policy, canary), control: amountIn(policy, control) }
     return {
-      policy,
-      sight: see(sight, amountIn(policy, canary), amountIn(policy, control), blind),
-      statistic: fold(state.options, metric, measurement, "judged"),
-      until: measurement.to,
+      ...fold(state.options, metric, measurement, "judged"),
+      sight: see(sight, amounts.canary, amounts.control, blind),
+      split: told ? addTraffic(metric.split, told, amounts.canary ?? 0, amounts.control ?? 0) : metric.split,
     }
   })
 }
@@ -86,15 +92,25 @@ const isLate = ({ until }: MetricState, { from }: Measurement): boolean => from 
  */
 export function observeWarmUp(state: JudgeState, measurement: Measurement): JudgeState {
   return change(state, measurement, (metric) =>
-    isLate(metric, measurement)
-      ? metric
-      : {
-          ...metric,
-          statistic: fold(state.options, metric, measurement, "warming"),
-          until: measurement.to,
-        },
+    isLate(metric, measurement) ? metric : fold(state.options, metric, measurement, "warming"),
   )
 }
+
+/**
+ * An interval of the time when the instances of the present control were a canary themselves: it tells how they
+ * differ, and nothing else. Of a metric that is not judged it tells nothing.
+ */
+export function observeControlBefore(state: JudgeState, { metric: name, canary }: Measurement): JudgeState {
+  return {
+    ...state,
+    metrics: state.metrics.map((metric) =>
+      metric.policy.name === name ? { ...metric, spread: learn(metric, canary) } : metric,
+    ),
+  }
+}
+
+const learn = ({ spread, policy }: MetricState, seen: Observation | undefined): Differences =>
+  addInstances(spread, kindOf(policy), instancesOf(seen))
 
 /** A retry starts with at most this part of a proof: two more bad seconds convict, good ones acquit. */
 const partOfProof = 0.5
@@ -112,17 +128,28 @@ export function tryAgain(state: JudgeState): JudgeState {
       ...metric,
       sight: nothingSeen,
       statistic: accusingAtMost(metric.statistic, ceiling),
+      split: noSplit,
     })),
   }
 }
 
 function fold(
   options: JudgeOptions,
-  { policy, statistic }: MetricState,
+  metric: MetricState,
   { from, to, canary, control }: Measurement,
   phase: Seen["phase"],
-): Statistic {
-  return foldStatistic(statistic, policy, options, paceOf(options, to - from), { canary, control, phase })
+): MetricState {
+  // The margin comes from the past only.
+  const margin = widened(metric.policy, learnedOf(options, metric))
+  const pace = paceOf(options, to - from)
+  const sizes = { canary: instancesOf(canary).length, control: instancesOf(control).length }
+  return {
+    ...metric,
+    statistic: foldStatistic(metric.statistic, margin, options, pace, { canary, control, phase }),
+    spread: learn(metric, control),
+    sizes: sizes.canary > 0 && sizes.control > 0 ? sizes : metric.sizes,
+    until: to,
+  }
 }
 
 function change(
@@ -149,14 +176,16 @@ function change(
  */
 export function verdicts(state: JudgeState): readonly Verdict[] {
   const judged = state.metrics.filter((metric) => isJudged(metric, state.options))
-  const looks = judged.map((metric) => ({
-    ...metric,
-    look: lookAt(metric.statistic, metric.policy, state.options),
-  }))
+  const looks = judged.map((metric) => {
+    const learned = state.options.solo ? undefined : learnedOf(state.options, metric)
+    const doubt = state.options.solo ? undefined : doubtOf(metric, learned)
+    const look = lookAt(metric.statistic, widened(metric.policy, learned), state.options)
+    return { ...metric, doubt, look: doubt && !doubt.convicts ? withoutComparison(look) : look, learned }
+  })
   const accusations = accuse(looks, state.options.alpha)
-  return looks.map(({ policy, sight, look }, i) => {
+  return looks.map(({ policy, sight, look, doubt, learned }, i) => {
     const accusation = accusations[i] ?? { evidence: 0, guilty: undefined }
-    const { kind, because } = conclude(sight, look, accusation)
+    const { kind, because } = conclude(sight, tellWhy(look, policy, learned), accusation, doubt)
     return {
       metric: policy.name,
       kind,
@@ -169,6 +198,7 @@ export function verdicts(state: JudgeState): readonly Verdict[] {
       difference: look.difference,
       limit: look.limit,
       ...(look.harm ? { harm: look.harm } : {}),
+      ...(doubt ? { advisory: doubt.because } : {}),
       logEvidence: withoutDust(accusation.evidence),
       controlAlsoBad: look.targets.controlBreaks,
       ...(look.paths ? { paths: look.paths } : {}),
@@ -194,7 +224,7 @@ const withoutDust = (evidence: number): number => (Math.abs(evidence) < 1e-12 ? 
 
 type Conclusion = { readonly kind: VerdictKind; readonly because: string }
 
-function conclude(sight: Sight, look: Look, { guilty }: Accusation): Conclusion {
+function conclude(sight: Sight, look: Look, { guilty }: Accusation, doubt: Doubt | undefined): Conclusion {
   const say = (kind: VerdictKind, ...parts: readonly (string | undefined)[]): Conclusion => ({
     kind,
     because: parts.filter((part) => part !== undefined && part !== "").join("; "),
@@ -209,6 +239,7 @@ function conclude(sight: Sight, look: Look, { guilty }: Accusation): Conclusion 
     return say("worse", numbers, `${targets.words}${keeps}`)
   }
   if (guilty === "comparison") return say("worse", numbers, tolerated, elsewhere)
+  if (doubt) return say(doubt.kind, numbers, `only advisory: ${doubt.because}`)
   if (isQuiet(sight)) return say("unsure", tooQuiet(sight))
   if (targets.controlBreaks) {
     return say("unsure", numbers, `${targets.words}, which the control breaks as well`)

@@ -24,6 +24,8 @@ export type Shift = {
   readonly squares: number
   readonly jumps: number
   readonly memory: Memory
+  /** Intervals in which both sides showed something. */
+  readonly samples: number
 }
 
 /** How much a minute remembers of the one before: sums over neighbouring minutes of the control's halves. */
@@ -68,6 +70,7 @@ export const openShift: Shift = {
   squares: worthOfUsual * usualSpread ** 2,
   jumps: worthOfUsual,
   halves: 0,
+  samples: 0,
   memory: { first: undefined, last: undefined, minutes: 0, sum: 0, products: 0, squares: 0 },
 }
 
@@ -86,8 +89,9 @@ export function foldShift(
   const count = past.count + (difference === undefined ? 0 : 1)
   const halves = past.halves + (seen ? betweenHalves(seen.control, policy) : 0)
   const seconds = past.seconds + pace.seconds
-  if (seconds < minute) return { ...past, sum, count, halves, seconds }
-  const next = { ...past, sum: 0, count: 0, halves: 0, seconds: 0 }
+  const samples = past.samples + (difference === undefined ? 0 : 1)
+  if (seconds < minute) return { ...past, sum, count, halves, seconds, samples }
+  const next = { ...past, samples, sum: 0, count: 0, halves: 0, seconds: 0 }
   if (count === 0) return next
   const folded = foldMinute(next, policy, -Math.log(options.alpha), pace, sum / count)
   return { ...folded, memory: remember(past.memory, halves / count) }
@@ -134,6 +138,21 @@ function memoryOf({ minutes, sum, products, squares }: Memory): number {
   const corrected = Math.max(0, raw) + (1 + 3 * Math.max(0, raw)) / minutes
   const believed = (minutes * corrected + minutesOfUsual * usualMemory) / (minutes + minutesOfUsual)
   return Math.min(strongestMemory, believed)
+}
+
+/** Beyond this the last minute tells nearly all of the next one. */
+const tooStrong = 0.93
+/** Minutes of the control from which on its memory is known well enough to say so. */
+const enoughMinutes = 20
+
+/** The control's minutes are so alike that hours would be needed to compare. */
+export const isMemoryTooStrong = ({ memory }: Shift): boolean =>
+  memory.minutes >= enoughMinutes && memoryOf(memory) > tooStrong
+
+/** How much more than independent samples the mean of many varies: samples of a minute count as one. */
+export function scatterOfLevel({ memory, samples }: Shift): number {
+  const m = memoryOf(memory)
+  return Math.max(1, samples / Math.max(1, memory.minutes)) * ((1 + m) / (1 - m))
 }
 
 function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace, difference: number): Shift {

@@ -10,6 +10,7 @@ import {
   readAnswers,
 } from "./answers.ts"
 import { giveUpAbove } from "./bets.ts"
+import { scatterOf } from "./dispersion.ts"
 import type { EventsState } from "./events.ts"
 import { foldEvents, lookAtEvents, openEvents } from "./events.ts"
 import type { GaugeState } from "./gauge.ts"
@@ -22,6 +23,7 @@ import type { ProportionState } from "./proportion.ts"
 import { foldProportion, lookAtProportion, openProportion } from "./proportion.ts"
 import { readEvents, readGauge, readHistogram, readProportion } from "./readings.ts"
 import type { Seen } from "./seen.ts"
+import { isMemoryTooStrong, scatterOfLevel } from "./shift.ts"
 import { suspicionAtMost } from "./suspicion.ts"
 
 /** The evidence on one metric, by its kind. */
@@ -133,3 +135,24 @@ function totalOf(histogram: Histogram | undefined): number | undefined {
   for (const bucket of histogram) total += bucket[1]
   return total
 }
+
+/** How much more than independent ones its single values scatter, at least 1. */
+export function scatterIn(statistic: Statistic): number {
+  switch (statistic.kind) {
+    case "proportion":
+    case "events":
+      return scatterOf(statistic.dispersion)
+    case "latency":
+      return Math.max(1, ...statistic.levels.map(({ dispersion }) => scatterOf(dispersion)))
+    case "gauge":
+      return scatterOfLevel(statistic.shift)
+    case "answers":
+      return 1
+    default:
+      return unreachable(statistic)
+  }
+}
+
+/** Its minutes hang together so much that they are next to no evidence. */
+export const remembersTooMuch = (statistic: Statistic): boolean =>
+  statistic.kind === "gauge" && isMemoryTooStrong(statistic.shift)

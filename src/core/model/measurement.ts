@@ -13,7 +13,12 @@ export const bucketsPerOctave = 32
 /** What one cohort showed in one interval, as sufficient statistics; never one bare number. */
 export type Observation =
   /** Of `total` requests `bad` were bad. Whole numbers, 0 ≤ bad ≤ total. */
-  | { readonly kind: "proportion"; readonly total: number; readonly bad: number }
+  | {
+      readonly kind: "proportion"
+      readonly total: number
+      readonly bad: number
+      readonly instances?: readonly InstanceShare[] | undefined
+    }
   /**
    * The latencies of the answered requests. `edges`: the buckets at whose upper ends the source tells requests
    * apart, rising; absent when it does so at every one of ours.
@@ -22,13 +27,30 @@ export type Observation =
       readonly kind: "histogram"
       readonly buckets: Histogram
       readonly edges?: readonly number[] | undefined
+      readonly instances?: readonly InstanceShare[] | undefined
     }
   /** `events` happened while the cohort was exposed for `exposure` instance-seconds. */
   | { readonly kind: "events"; readonly events: number; readonly exposure: number }
   /** Samples of a level, one a scrape and instance. Finite numbers. */
-  | { readonly kind: "gauge"; readonly values: readonly number[] }
+  | {
+      readonly kind: "gauge"
+      readonly values: readonly number[]
+      readonly instances?: readonly InstanceShare[] | undefined
+    }
   /** Answers to the same requests, compared: which paths differed on one side only. */
   | { readonly kind: "answers"; readonly compared: number; readonly paths: readonly PathCount[] }
+
+/**
+ * What one instance added to an observation, where the source tells instances apart. Of a proportion `n` requests,
+ * `sum` of them bad; of latencies and levels `n` values, the sum of their natural logarithms, and of the squares of
+ * these.
+ */
+export type InstanceShare = {
+  readonly id: string
+  readonly n: number
+  readonly sum: number
+  readonly squares: number
+}
 
 /** A path on which only the candidate, or only the second stable instance, differed from the first. */
 export type PathCount = {
@@ -67,4 +89,13 @@ export type Measurement = {
   readonly control?: Observation | undefined
   /** Why a cohort is absent, in plain words: `router: connect ENOENT`. */
   readonly blind?: string | undefined
+  /** What the router was told of the two sides' traffic, where it was the same over the whole interval. */
+  readonly told?: ToldShare | undefined
+}
+
+export type ToldShare = {
+  /** The canary's part of the requests that go to the two, 0 to 1. */
+  readonly share: number
+  /** Users are kept on their side: what is told is a share of users, who send as many requests as they like. */
+  readonly sticky: boolean
 }

@@ -33,6 +33,8 @@ export type Verdict = {
   readonly harm?: { readonly upTo: number; readonly perMinute: number } | undefined
   /** True when the control breaks the absolute target as well: the world is sick, not the release. */
   readonly controlAlsoBad: boolean
+  /** Why the comparison is not to be relied on: the metric is then never `ok`. */
+  readonly advisory?: string | undefined
   /** For answers: the paths that differ, the most suspicious first; a handful. */
   readonly paths?: readonly DifferingPath[] | undefined
 }

@@ -1,5 +1,6 @@
 import { mergeHistograms } from "../../core/judge/histogram.ts"
-import type { Observation } from "../../core/model/measurement.ts"
+import { shareOf } from "../../core/judge/instance-share.ts"
+import type { InstanceShare, Observation } from "../../core/model/measurement.ts"
 
 /** Asks instance by instance; those that cannot be seen are left out, and told when nobody can be. */
 export async function together(
@@ -7,9 +8,19 @@ export async function together(
   observe: (instance: string) => Promise<Observation | undefined>,
 ): Promise<Observation | undefined> {
   const settled = await Promise.allSettled(instances.map(observe))
-  const seen = settled.flatMap((each) => (each.status === "fulfilled" && each.value ? [each.value] : []))
-  const [first] = seen
-  if (first) return seen.slice(1).reduce(add, first)
+  const seen = settled.flatMap((each, i) =>
+    each.status === "fulfilled" && each.value ? [{ id: instances[i] ?? "", value: each.value }] : [],
+  )
+  const [first, ...others] = seen
+  if (first) {
+    const all = others.reduce((sum, { value }) => add(sum, value), first.value)
+    const shares = seen.flatMap(({ id, value }): readonly InstanceShare[] => {
+      const share = shareOf(id, value)
+      return share ? [share] : []
+    })
+    if (shares.length < 2 || all.kind === "events" || all.kind === "answers") return all
+    return { ...all, instances: shares }
+  }
   const failed = settled.find((each) => each.status === "rejected")
   if (failed) throw failed.reason
   return undefined

@@ -1,0 +1,43 @@
+import type { InstanceShare, Observation } from "../model/measurement.ts"
+import { middleOf } from "./histogram.ts"
+
+/** What an instance added, from an observation of it alone; undefined of kinds that are not told apart. */
+export function shareOf(id: string, seen: Observation): InstanceShare | undefined {
+  switch (seen.kind) {
+    case "proportion":
+      return { id, n: seen.total, sum: seen.bad, squares: 0 }
+    case "histogram":
+      return logShare(
+        id,
+        seen.buckets.map(([bucket, count]) => [middleOf(bucket), count]),
+      )
+    case "gauge":
+      return logShare(
+        id,
+        seen.values.map((value) => [value, 1]),
+      )
+    default:
+      return undefined
+  }
+}
+
+/** Undefined where a value has no logarithm: an instance of which a part is left out would look like another. */
+function logShare(id: string, values: readonly (readonly [value: number, count: number])[]) {
+  let [n, sum, squares] = [0, 0, 0]
+  for (const [value, count] of values) {
+    const log = Math.log(value)
+    if (!Number.isFinite(log)) return undefined
+    n += count
+    sum += count * log
+    squares += count * log * log
+  }
+  return { id, n, sum, squares }
+}
+
+/** The instances of an observation that can be right; none where the source does not tell them apart. */
+export function instancesOf(seen: Observation | undefined): readonly InstanceShare[] {
+  if (seen === undefined || !("instances" in seen)) return []
+  return (seen.instances ?? []).filter(
+    ({ n, sum, squares }) => n > 0 && Number.isFinite(n) && Number.isFinite(sum) && Number.isFinite(squares),
+  )
+}

@@ -1,0 +1,80 @@
+import type { MetricPolicy } from "../model/policy.ts"
+import type { Differences, Learned } from "./instance-differences.ts"
+import { learnedFrom } from "./instance-differences.ts"
+import type { Look } from "./look.ts"
+import type { JudgeOptions } from "./options.ts"
+import type { Statistic } from "./statistic.ts"
+import { remembersTooMuch, scatterIn } from "./statistic.ts"
+import type { Split } from "./traffic-split.ts"
+import { mismatchOf } from "./traffic-split.ts"
+import { percent } from "./words.ts"
+
+/** What the comparison of a metric rests on, besides its evidence. */
+export type Basis = {
+  readonly policy: MetricPolicy
+  readonly statistic: Statistic
+  readonly spread: Differences
+  /** Instances a side in the last interval; what was learned speaks of sides of this size. */
+  readonly sizes: { readonly canary: number; readonly control: number }
+  readonly split: Split
+}
+
+/** How a spread counts this metric. */
+export const kindOf = ({ kind }: MetricPolicy): "share" | "level" =>
+  kind === "error-proportion" ? "share" : "level"
+
+/**
+ * Learned margins hold but for this part of alpha: a sound canary whose instances happen to be the odd ones out.
+ * What the bets may lose comes on top, and of that they are measured to use a fraction.
+ */
+const partForInstances = 0.25
+
+/** What the control's instances taught of how far two sound sides may lie apart. */
+export function learnedOf({ alpha }: JudgeOptions, metric: Basis): Learned | undefined {
+  const { spread, policy, statistic, sizes } = metric
+  return learnedFrom(spread, kindOf(policy), scatterIn(statistic), sizes, alpha * partForInstances)
+}
+
+/** The policy with its margin, or with the learned one where that is wider. */
+export const widened = (policy: MetricPolicy, learned: Learned | undefined): MetricPolicy =>
+  learned && learned.ratio > policy.tolerateRatio ? { ...policy, tolerateRatio: learned.ratio } : policy
+
+/** Instances that lie this far apart hide even a doubling. */
+const tooFarApart = 1
+
+/** Why a comparison is not to be relied on: its metric advises, it does not pass. */
+export type Doubt = {
+  readonly kind: "unsure" | "nodata"
+  readonly because: string
+  /** Whether it may accuse all the same. */
+  readonly convicts: boolean
+}
+
+/** Undefined as long as nothing speaks against the assumptions of the comparison. */
+export function doubtOf({ split, statistic }: Basis, learned: Learned | undefined): Doubt | undefined {
+  const mismatch = mismatchOf(split)
+  // A canary that is left out because it fails must not be protected by that.
+  if (mismatch) return { kind: "nodata", because: mismatch.because, convicts: mismatch.starved }
+  if (learned && learned.ratio > tooFarApart) {
+    const because =
+      `the control's ${learned.instances} instances differ among themselves (typically by ${percent(learned.typical)}): ` +
+      "even a doubling could be chance"
+    return { kind: "unsure", because, convicts: false }
+  }
+  if (remembersTooMuch(statistic)) {
+    const because = "it changes so slowly that minutes are no evidence of their own: hours would be needed"
+    return { kind: "unsure", because, convicts: false }
+  }
+  return undefined
+}
+
+/** It keeps its weight among the metrics, or the others would be weighed by what it showed. */
+export const withoutComparison = (look: Look): Look =>
+  look.comparison === undefined ? look : { ...look, comparison: Math.min(0, look.comparison) }
+
+/** Says where a margin comes from that the policy does not name. */
+export function tellWhy(look: Look, { tolerateRatio }: MetricPolicy, learned: Learned | undefined): Look {
+  if (!learned || learned.ratio <= tolerateRatio || look.tolerated === undefined) return look
+  const tolerated = `${look.tolerated}, as the control's ${learned.instances} instances differ by ${percent(learned.typical)}`
+  return { ...look, tolerated }
+}

@@ -1,4 +1,10 @@
-import { observe, observeWarmUp, startJudge, verdicts } from "../../src/core/judge/judge.ts"
+import {
+  observe,
+  observeControlBefore,
+  observeWarmUp,
+  startJudge,
+  verdicts,
+} from "../../src/core/judge/judge.ts"
 import type { Verdict } from "../../src/core/model/verdict.ts"
 import { evolve, nothing } from "../../src/core/pipeline/evolve.ts"
 import { terminal } from "../../src/core/rollout/rollout.ts"
@@ -141,6 +147,8 @@ function judged(cluster: Cluster, stream: string): void {
       minSamples: policy?.compare?.minSamples ?? 0,
       solo: false,
     })
+    const before = rollout.from === undefined ? [] : store.intervals(stream, rollout.from, "baking")
+    for (const { measurements } of before) judge = measurements.reduce(observeControlBefore, judge)
     for (const interval of store.intervals(stream, rollout.number, "shifting")) {
       if (interval.to > bundle.until) break
       const hear = interval.judged ? observe : observeWarmUp

@@ -41,6 +41,7 @@ export function printRollout(view: RolloutView): void {
     for (const verdict of look.verdicts) line(`  ${verdictLine(verdict)}`)
     line(`  proof    evidence ${look.evidence}`)
   }
+  if (view.bound) line(`  ramp     ${view.bound}`)
   for (const sentence of view.foresight) line(`  sees     ${sentence}`)
   if (view.harm.bad > 0)
     line(

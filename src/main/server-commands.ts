@@ -41,6 +41,11 @@ export function addServerCommands(program: Command): void {
       "process, or docker: real containers, of a Podman of the demo's own",
       "process",
     )
+    .option(
+      "--strategy <name>",
+      "immutable, or canary: production climbs under `ramp: adaptive`",
+      "immutable",
+    )
     .action(async (options: DemoOptions) => {
       const { demo } = await import("./demo/demo.ts")
       await demo(options)

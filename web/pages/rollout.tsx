@@ -99,6 +99,7 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
       )}
       <section>
         <h2>Steps</h2>
+        {rollout.bound && <p>It climbs as the evidence allows: {rollout.bound}.</p>}
         <ol>
           {rollout.steps.map((step) => (
             <li>

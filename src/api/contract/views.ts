@@ -139,6 +139,8 @@ export const RolloutView = Type.Object({
   tests: Type.Array(Type.Object({ name: Type.String(), job: Type.String(), passed: maybe(Type.Boolean()) })),
   look: maybe(LookView),
   /** What its comparison can see at the traffic there is, one sentence a metric; empty when it is over. */
+  /** What its ramp promises, in one sentence. */
+  bound: maybe(Type.String()),
   foresight: Type.Array(Type.String()),
   /** Absent where its answers are not compared. */
   answers: maybe(AnswersView),

@@ -3,6 +3,7 @@ import { shortCommit } from "../../core/model/ids.ts"
 import { unreachable } from "../../core/model/unreachable.ts"
 import type { Application } from "../../core/pipeline/application.ts"
 import { underway } from "../../core/rollout/evolve-rollout.ts"
+import { boundInWords } from "../../core/rollout/ramp.ts"
 import { type Rollout, terminal } from "../../core/rollout/rollout.ts"
 import type { Interval } from "../../ports/evidence.ts"
 import type { StoredEvent } from "../../ports/journal.ts"
@@ -70,6 +71,7 @@ export function rolloutView(
       verdicts: rollout.lastLook.verdicts.map((v) => ({ ...v })),
       decision: { ...rollout.lastLook.decision },
     },
+    ...boundOf(rollout),
     foresight: foresightOf(rollout, intervals, before).map(({ because }) => because),
     answers: answersOf(app, rollout),
     series: seriesOf(rollout.policy.metrics, intervals),
@@ -90,6 +92,11 @@ function configurationOf(app: Application, rollout: Rollout): RolloutView["confi
     ({ region }) => region === undefined || region === rollout.region,
   )
   return { version: own.version, changes: changes.map(toldChange) }
+}
+
+function boundOf({ policy, region, schedule }: Rollout): { readonly bound?: string } {
+  const ramp = policy.regions.find(({ name }) => name === region)?.ramp
+  return ramp && schedule.length > 1 ? { bound: boundInWords(ramp) } : {}
 }
 
 const gateEvidence = (rollout: Rollout): string =>

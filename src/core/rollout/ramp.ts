@@ -38,4 +38,9 @@ export function budgetFor(rollout: Rollout, now: Underway, verdicts: readonly Ve
   }
 }
 
+/** What a ramp promises, as long as it lasts. */
+export const boundInWords = ({ harm }: RampPolicy): string =>
+  `a release that steadily fails more than the old one costs at most ${harm} extra failures a minute, or what it ` +
+  "fails at 1 % of the traffic if that is more, until 100 %; this holds with a probability of 95 %"
+
 const percent = (share: number): string => `${Number((share * 100).toPrecision(2))} %`

@@ -3,7 +3,8 @@ import type { RolloutView } from "../../api/contract/views.ts"
 import { exit, Stop } from "../../cli/client.ts"
 import { type BadEnd, damage } from "./damage.ts"
 import { groundFor } from "./ground.ts"
-import { type Kind, kinds } from "./repository.ts"
+import { climbOf, type Ramped } from "./ramped.ts"
+import { type DemoStrategy, type Kind, kinds, strategies } from "./repository.ts"
 import { Stage } from "./stage.ts"
 
 export type DemoOptions = {
@@ -14,6 +15,7 @@ export type DemoOptions = {
   readonly port: string
   readonly router?: string
   readonly compute?: string
+  readonly strategy?: string
 }
 
 const regions = ["sandbox1", "sandbox2", "prod3", "prod4"] as const
@@ -30,14 +32,17 @@ export async function demo(options: DemoOptions): Promise<void> {
   tell("Immunity demo: real servers, real traffic, on this machine only. Ctrl-C removes everything.")
   const ground = await groundFor(options.compute, tell)
   if ("impossible" in ground) return skip(ground.impossible, options, tell)
-  const stage = await Stage.open(Number(options.port), routerOf(options.router), ground).catch(
-    async (error: unknown) => {
-      await ground.close()
-      throw error instanceof Stop && options.port !== "0"
-        ? new Stop(error.code, `${error.message} (the demo takes --port too)`)
-        : error
-    },
-  )
+  const stage = await Stage.open(
+    Number(options.port),
+    routerOf(options.router),
+    ground,
+    strategyOf(options.strategy),
+  ).catch(async (error: unknown) => {
+    await ground.close()
+    throw error instanceof Stop && options.port !== "0"
+      ? new Stop(error.code, `${error.message} (the demo takes --port too)`)
+      : error
+  })
   const interrupted = () => void stage.close().then(() => process.exit(exit.interrupted))
   process.once("SIGINT", interrupted)
   process.once("SIGTERM", interrupted)
@@ -48,14 +53,16 @@ export async function demo(options: DemoOptions): Promise<void> {
     const good = await climb(stage, tell)
     const kind = asked ?? (interactive ? await choose() : "errors")
     const bad = await damage(stage, kind, tell)
+    const ramp = bad.rollout === undefined ? undefined : climbOf(await stage.rollout(bad.rollout))
     if (bad.rollout !== undefined) await why(stage, bad.rollout, tell)
+    tellClimb(ramp, tell)
     if (options.keep) {
       tell(
         `left running for you: ${stage.served.url}/a/papi   token in ${stage.dir}/server/token   Ctrl-C removes everything`,
       )
       await new Promise(() => undefined)
     }
-    await finish(stage, good, bad, options, tell)
+    await finish(stage, good, { ...bad, ramp }, options, tell)
   } catch (error) {
     await stage.close()
     throw error
@@ -77,6 +84,8 @@ type Good = {
   readonly release: string
   readonly regions: Readonly<Record<string, string>>
   readonly seconds: number
+  /** How its canary climbed, region by region; empty where it did not. */
+  readonly ramp: readonly Ramped[]
 }
 
 function teller(json: boolean): Tell {
@@ -102,6 +111,15 @@ function kindOf(given: string | undefined): Kind | undefined {
 function routerOf(given = "embedded"): "embedded" | "haproxy" {
   if (given === "embedded" || given === "haproxy") return given
   throw new Stop(exit.usage, `--router ${given} is not a router; choose embedded or haproxy`)
+}
+
+function strategyOf(given: string | undefined): DemoStrategy {
+  const found = strategies.find((strategy) => strategy === (given ?? "immutable"))
+  if (found) return found
+  throw new Stop(
+    exit.usage,
+    `--strategy ${given} is not one of the demo's; choose ${strategies.join(" or ")}`,
+  )
 }
 
 async function choose(): Promise<Kind> {
@@ -134,7 +152,10 @@ async function climb(stage: Stage, tell: Tell): Promise<Good> {
   const states = await arrive(stage, 2, tell)
   const seconds = Math.round((Date.now() - began) / 100) / 10
   tell(`${release.slice(0, 7)} is in production after ${seconds} s`)
-  return { release, regions: states, seconds }
+  const { rollouts } = await stage.app()
+  const mine = rollouts.filter(({ commit }) => release.startsWith(commit)).reverse()
+  const ramp = await Promise.all(mine.map(async ({ number }) => climbOf(await stage.rollout(number))))
+  return { release, regions: states, seconds, ramp: ramp.flatMap((climb) => tellClimb(climb, tell)) }
 }
 
 /** Follows the newest commit through all regions; opens the gate as its person would. */
@@ -166,6 +187,14 @@ async function arrive(stage: Stage, nth: number, tell: Tell): Promise<Readonly<R
   })
 }
 
+function tellClimb(climb: Ramped | undefined, tell: Tell): readonly Ramped[] {
+  if (!climb) return []
+  const steps = climb.weights.map(({ weight, seconds }) => `${Math.round(weight * 100)} % after ${seconds} s`)
+  tell(`ramp in ${climb.region}: ${steps.join(", ")}`)
+  tell(`     ${climb.bound}`)
+  return [climb]
+}
+
 async function why(stage: Stage, number: number, tell: Tell): Promise<void> {
   const view: RolloutView = await stage.rollout(number)
   tell(`why: ${view.summary.sentence}`)
@@ -176,7 +205,7 @@ async function why(stage: Stage, number: number, tell: Tell): Promise<void> {
 async function finish(
   stage: Stage,
   good: Good,
-  bad: BadEnd,
+  bad: BadEnd & { readonly ramp: Ramped | undefined },
   options: DemoOptions,
   tell: Tell,
 ): Promise<void> {

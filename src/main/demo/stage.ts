@@ -9,7 +9,7 @@ import { passable } from "../folders.ts"
 import { type Served, serve } from "../serve.ts"
 import type { Ground } from "./ground.ts"
 import { leftovers, openFolders, processesOf } from "./leftovers.ts"
-import { Repository } from "./repository.ts"
+import { type DemoStrategy, Repository } from "./repository.ts"
 import { Traffic } from "./traffic.ts"
 
 const patience = 240_000
@@ -37,11 +37,11 @@ export class Stage {
     this.ports = ports
   }
 
-  static async open(port: number, router: string, ground: Ground): Promise<Stage> {
+  static async open(port: number, router: string, ground: Ground, strategy: DemoStrategy): Promise<Stage> {
     const dir = mkdtempSync(join(tmpdir(), "immunity-demo-"))
     chmodSync(dir, passable())
     const ports = await freePorts(4)
-    const repository = new Repository(join(dir, "repository"), ports, router, ground.base)
+    const repository = new Repository(join(dir, "repository"), ports, router, ground.base, strategy)
     const served = await serve({
       dir: join(dir, "server"),
       host: "127.0.0.1",

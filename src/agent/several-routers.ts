@@ -121,6 +121,7 @@ export async function severalRouters(
         apps: all.map((state) => state.apps).reduce(together),
         listeners: Object.assign({}, ...all.map((state) => state.listeners)),
         inFlight: all.map((state) => state.inFlight).reduce(sums),
+        refusing: all.flatMap((state) => state.refusing ?? []),
         // Released is what none of them will ever send a user to again.
         released: some.released.filter((id) => others.every((state) => state.released.includes(id))),
         degraded: said.length > 0 ? said.join("; ") : undefined,

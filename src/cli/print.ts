@@ -65,6 +65,7 @@ export function printTimeline(entries: readonly TimelineEntry[]): void {
 export function printInstances(instances: readonly InstanceView[]): void {
   for (const instance of instances) {
     const notes = [
+      instance.refusing && "refuses the router's connections",
       instance.leaving && `leaving: ${instance.leaving}`,
       ...instance.modified.map((path) => `modified: ${path}`),
     ]

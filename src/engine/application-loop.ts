@@ -1,6 +1,7 @@
 import type { AppName } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { MeasureSpec } from "../core/pipeline/effects.ts"
+import type { Fact } from "../core/pipeline/input.ts"
 import { wanted } from "../core/pipeline/wanted.ts"
 import type { RouterCounters } from "../ports/counters.ts"
 import type { StoredEvent } from "../ports/journal.ts"
@@ -257,7 +258,11 @@ export class ApplicationLoop implements Holding {
           watches.set(key, watch)
           const fact = await watch.look(this.ledger.state, spec, read, until)
           if (fact && !until.aborted)
-            await this.ledger.apply({ ...fact, at: this.#parts.clock.now(), by: "immunity" })
+            await this.ledger.apply({
+              ...this.#withRefusing(fact),
+              at: this.#parts.clock.now(),
+              by: "immunity",
+            })
           this.#problem(`watch ${spec.rollout}`, undefined)
         } catch (error) {
           if (!until.aborted) this.#problem(`watch ${spec.rollout}`, sentence(error))
@@ -282,6 +287,12 @@ export class ApplicationLoop implements Holding {
       this.#problem("metrics", blind)
       return { blind }
     }
+  }
+
+  /** What the router itself knows of the instances: evidence that needs no monitoring. */
+  #withRefusing(fact: Fact): Fact {
+    const refusing = [...this.world.servers.values()].flatMap(({ router }) => router?.refusing ?? [])
+    return fact.type === "looked" && refusing.length > 0 ? { ...fact, refusing } : fact
   }
 
   async #poll(until: AbortSignal): Promise<void> {

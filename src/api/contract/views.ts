@@ -165,6 +165,8 @@ export const InstanceView = Type.Object({
   weight: Type.Number(),
   since: Type.Number(),
   memory: maybe(Type.Number()),
+  /** The router leaves it alone for a while, because it refuses connections. */
+  refusing: maybe(Type.Boolean()),
   modified: Type.Array(Type.String()),
   leaving: maybe(Type.String()),
 })

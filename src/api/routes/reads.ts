@@ -124,6 +124,9 @@ export function readServers(parts: ApiParts, app: string): readonly InstanceView
       server.instances.map((instance) => [instance.id, instance] as const),
     ),
   )
+  const refusing = new Set(
+    [...(parts.engine.world(app)?.servers.values() ?? [])].flatMap(({ router }) => router?.refusing ?? []),
+  )
   return state.regions.flatMap((region) =>
     Object.values(region.instances).map(
       (instance): InstanceView => ({
@@ -137,6 +140,7 @@ export function readServers(parts: ApiParts, app: string): readonly InstanceView
         weight: region.weights[instance.pool] ?? 0,
         since: instance.requestedAt,
         memory: seen.get(instance.id)?.memory,
+        refusing: refusing.has(instance.id) || undefined,
         modified: (seen.get(instance.id)?.differences ?? []).map(({ path, what }) => `${path} ${what}`),
         leaving: instance.retired?.because ?? instance.condemned,
       }),

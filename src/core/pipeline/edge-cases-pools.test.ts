@@ -47,6 +47,30 @@ describe("pools and traffic", () => {
     expect(instances(world, "prod3").map(({ id }) => id)).not.toContain(victim?.id)
   })
 
+  it("what refuses the router's connections counts like a failing probe, though its probe passes", () => {
+    const seen = (refusing: boolean) => {
+      const { world, rollout } = atProd3()
+      const { number } = rollout()
+      const ids = instances(world, "prod3").flatMap(({ id, pool }) => (pool === number ? [id] : []))
+      world.give(
+        {
+          type: "looked",
+          rollout: number,
+          stage: "shifting",
+          verdicts: [verdict("nodata", true)],
+          sourceBroken: false,
+          observed: 0,
+          evidence: "e",
+          ...(refusing ? { refusing: ids } : {}),
+        },
+        "immunity",
+      )
+      return world.state.rollouts[number]?.phase.name
+    }
+    expect(seen(false)).toBe("holding")
+    expect(["aborting", "rolling-back", "rolled-back"]).toContain(seen(true))
+  })
+
   it("E34: an instance that dies while it is drained is no crash of the release", () => {
     const { world, rollout } = atProd3()
     const { number } = rollout()

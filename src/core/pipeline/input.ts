@@ -94,6 +94,8 @@ export type Fact =
       /** Observed time, in milliseconds, in this stage and step; only intervals in which both cohorts were seen. */
       readonly observed: Duration
       readonly evidence: string
+      /** Instances that refuse the router's connections, whatever their probe says. */
+      readonly refusing?: readonly InstanceId[] | undefined
     }
   /** Time has passed: deadlines are looked at. */
   | { readonly type: "tick" }

@@ -1,5 +1,6 @@
 import { autonomyFor } from "../decision/autonomy.ts"
 import { decideAction, situation } from "../decision/decide-action.ts"
+import type { InstanceId } from "../model/ids.ts"
 import { unreachable } from "../model/unreachable.ts"
 import type { Verdict } from "../model/verdict.ts"
 import type { Draft } from "../pipeline/draft.ts"
@@ -66,7 +67,7 @@ function decisionFor(draft: Draft, rollout: Rollout, verdicts: readonly Verdict[
           rollout.policy.decisions,
           situation(verdicts, {
             sourceBroken: fact.sourceBroken,
-            probesFailing: failing(draft, rollout),
+            probesFailing: failing(draft, rollout, fact.refusing ?? []),
             reversible,
           }),
         )
@@ -85,12 +86,12 @@ function withinBudget(rollout: Rollout, decision: Decision, budget: Budget | und
   return { action, rule: "ramp", because: budget.because, autonomy }
 }
 
-/** Independent of any monitoring: instances that die, or most that do not answer their probe. */
-function failing(draft: Draft, rollout: Rollout): boolean {
+/** Independent of any monitoring: instances that die, or most that answer neither their probe nor the router. */
+function failing(draft: Draft, rollout: Rollout, refusing: readonly InstanceId[]): boolean {
   const instances = Object.values(draft.region(rollout.region)?.instances ?? {}).filter(
     (instance) => instance.pool === rollout.number && !instance.retired,
   )
-  const unready = instances.filter((instance) => instance.state === "unready").length
+  const unready = instances.filter(({ state, id }) => state === "unready" || refusing.includes(id)).length
   return rollout.crashes >= 2 || (instances.length > 0 && unready * 2 > instances.length)
 }
 

@@ -19,6 +19,8 @@ export type BadEnd = {
   readonly asExpected: boolean
   readonly rollout: number | undefined
   readonly pool: string | undefined
+  /** When its instances were seen to have died, in ms since 1970. */
+  readonly crashes: readonly number[]
 }
 
 type Tell = (line: string) => void
@@ -106,6 +108,7 @@ async function badCommit(stage: Stage, kind: Kind, tell: Tell): Promise<BadEnd> 
     asExpected: back && app.locks.length > 0,
     rollout: rollout.number,
     pool,
+    crashes: view.timeline.flatMap(({ type, at }) => (type === "instance-crashed" ? [at] : [])),
   }
 }
 
@@ -156,6 +159,7 @@ async function edit(stage: Stage, tell: Tell): Promise<BadEnd> {
     asExpected: found !== undefined,
     rollout: undefined,
     pool: undefined,
+    crashes: [],
   }
 }
 
@@ -196,5 +200,6 @@ async function blind(stage: Stage, tell: Tell): Promise<BadEnd> {
     asExpected: still && app.locks.length === 0,
     rollout: rollout.number,
     pool: undefined,
+    crashes: [],
   }
 }

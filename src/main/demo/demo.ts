@@ -1,6 +1,7 @@
 import { isCancel, select } from "@clack/prompts"
 import type { RolloutView } from "../../api/contract/views.ts"
 import { exit, Stop } from "../../cli/client.ts"
+import { bySwitching } from "./by-switching.ts"
 import { type BadEnd, damage } from "./damage.ts"
 import { groundFor } from "./ground.ts"
 import { climbOf, type Ramped } from "./ramped.ts"
@@ -212,19 +213,18 @@ async function finish(
   const left = await stage.close()
   const { seen } = stage.traffic
   const failed = seen.filter((request) => !request.ok)
-  // Failed and no instance to blame: the router's own answer, unless the instance it went to had just crashed.
-  const bySwitching = failed.filter((request) => request.release === undefined && request.pool !== bad.pool)
+  const unblamed = bySwitching(failed, { ...bad, isSilent: routerOf(options.router) === "haproxy" })
   const result = {
     good,
-    bad: { ...bad, rollout: undefined, pool: undefined },
-    traffic: { requests: seen.length, failed: failed.length, failedBySwitching: bySwitching.length },
+    bad: { ...bad, rollout: undefined, pool: undefined, crashes: undefined },
+    traffic: { requests: seen.length, failed: failed.length, failedBySwitching: unblamed.length },
     leftovers: left.length,
   }
   tell(
-    `${seen.length} requests, ${failed.length} failed, ${bySwitching.length} of them by switching; ${left.length} things left behind`,
+    `${seen.length} requests, ${failed.length} failed, ${unblamed.length} of them by switching; ${left.length} things left behind`,
   )
   for (const name of left) tell(`left behind: ${name}`)
-  for (const request of bySwitching.slice(0, 5)) tell(`failed by switching: ${JSON.stringify(request)}`)
+  for (const request of unblamed.slice(0, 5)) tell(`failed by switching: ${JSON.stringify(request)}`)
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`)
-  if (left.length > 0 || bySwitching.length > 0 || !bad.asExpected) process.exitCode = exit.broken
+  if (left.length > 0 || unblamed.length > 0 || !bad.asExpected) process.exitCode = exit.broken
 }

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
 import { routerContract } from "../../testing/router-contract.ts"
+import { pool, routeTo, TestInstance, Users, until } from "../../testing/router-world.ts"
 import { embeddedRouter } from "./embedded.ts"
 
 const program = fileURLToPath(new URL("../../router/process.ts", import.meta.url))
@@ -34,6 +35,36 @@ routerContract("the embedded router", async () => {
       await kill()
       await rm(dir, { recursive: true, force: true })
     },
+  }
+})
+
+it("tells which instances refuse its connections, so that this counts as evidence", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "router-"))
+  const child = spawn(process.execPath, [program, "--dir", dir], { stdio: ["ignore", "pipe", "inherit"] })
+  const users = new Users()
+  const [well, gone] = [await TestInstance.start("well"), await TestInstance.start("gone")]
+  try {
+    await once(child.stdout, "data")
+    const route = routeTo([pool("r1", 100, { well, gone })])
+    await gone.stop()
+    const router = embeddedRouter({ dir })
+    const signal = () => AbortSignal.timeout(30_000)
+    const order = { app: "papi", epoch: 1, generation: 1 }
+    await router.setRoutes(order, [route], signal())
+    expect((await router.state(signal())).refusing).toEqual([])
+    const address = (await router.state(signal())).listeners["papi/prod"] ?? ""
+    const refusing = await until("it to be left alone", async () => {
+      expect((await users.get(address)).status).toBe(200)
+      const found = (await router.state(signal())).refusing ?? []
+      return found.length > 0 ? found : undefined
+    })
+    expect(refusing).toEqual(["gone"])
+  } finally {
+    users.leave()
+    await well.stop()
+    child.kill("SIGKILL")
+    await once(child, "exit")
+    await rm(dir, { recursive: true, force: true })
   }
 })
 

@@ -37,6 +37,7 @@ export function embeddedRouter(options: { readonly dir: string }): HeldRouter {
         })),
         listeners: state.listeners,
         inFlight: mapValues(state.instances, ({ inFlight }) => inFlight),
+        refusing: Object.keys(state.instances).filter((id) => state.instances[id]?.ejected === true),
         released: state.tombstones,
         degraded: state.degraded,
       }

@@ -23,7 +23,7 @@ export type StateWire = {
     >
   >
   readonly listeners: Readonly<Record<string, string>>
-  readonly instances: Readonly<Record<string, { readonly inFlight: number }>>
+  readonly instances: Readonly<Record<string, { readonly inFlight: number; readonly ejected?: boolean }>>
   readonly tombstones: readonly string[]
   readonly degraded: string | undefined
 }

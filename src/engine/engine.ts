@@ -157,10 +157,10 @@ const restingTurns = 16
 /** Repositories that are asked in the same moment. */
 const openQuestions = 4
 /**
- * Over all applications at rest, so many milliseconds lie between two looks that nothing asked for: twenty a second,
+ * Over all applications at rest, so many milliseconds lie between two looks that nothing asked for: ten a second,
  * with a push of the table each, however many they are.
  */
-const restApart = 50
+const restApart = 100
 
 /** The kill switch and the room on the disk concern everybody at once. */
 async function hearOfLimits(

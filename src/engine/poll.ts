@@ -7,7 +7,7 @@ import type { Parts } from "./parts.ts"
 const mostAtOnce = 20
 
 /** Over all applications, so many milliseconds lie between two questions to repositories at rest. */
-const apart: Duration = 250
+const apart: Duration = 500
 
 /**
  * How long to wait before the next look at a repository: the longer nothing came, the longer, and at rest so long that

@@ -127,7 +127,12 @@ function describe(): unknown {
     content: { "application/problem+json": { schema: Problem } },
   }
   const paths: Record<string, Record<string, unknown>> = {
-    "/v1/apps": { get: plain("All applications, those that need a person first", list(AppSummary)) },
+    "/v1/apps": {
+      get: plain(
+        "All applications, those that need a person first; in pages with ?limit=, the next one in the Link header, ?q= looks for names",
+        list(AppSummary),
+      ),
+    },
     "/v1/apps/{app}/servers": { get: plain("The instances", list(InstanceView)) },
     "/v1/servers": { get: plain("The servers", list(ServerView)) },
     "/v1/apps/{app}/routes": { get: plain("How users are split now", list(RouteView)) },

@@ -2,10 +2,19 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import { cookieOf, sameText } from "../access.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
 import { submit } from "./commands.ts"
-import { listApps, readApp, readEvidence, readRollout, readServers, readTimeline } from "./reads.ts"
+import {
+  type ListQuery,
+  listApps,
+  readApp,
+  readEvidence,
+  readRollout,
+  readServers,
+  readTimeline,
+} from "./reads.ts"
 import { readFleet } from "./servers.ts"
 
 type InApp = { Params: { app: string } }
+const onePage = "50"
 type InRollout = { Params: { app: string; n: string } }
 
 /** The pages: rendered here, from the same views as the API; forms work without JavaScript. */
@@ -22,7 +31,11 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
         }),
       )
 
-  api.get("/", async (request, reply) => show(request, reply, "apps", { apps: listApps(parts) }))
+  api.get<{ Querystring: ListQuery }>("/", async (request, reply) => {
+    const { after, q } = request.query
+    const list = listApps(parts, { limit: onePage, ...(after ? { after } : {}), ...(q ? { q } : {}) })
+    return show(request, reply, "apps", { ...list, q: q ?? "" })
+  })
   api.get<InApp>("/a/:app", async (request, reply) =>
     show(request, reply, "app", { app: readApp(parts, request.params.app) }),
   )

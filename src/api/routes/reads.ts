@@ -10,9 +10,10 @@ import type {
   RolloutView,
   RouteView,
   TimelineEntry,
+  Tone,
 } from "../contract/views.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
-import { appSummary, appView } from "../views/app-view.ts"
+import { appSummary, appTone, appView } from "../views/app-view.ts"
 import { configurationView } from "../views/configuration-view.ts"
 import { entryOf, rolloutView } from "../views/rollout-view.ts"
 
@@ -27,7 +28,12 @@ export function readRoutes(api: FastifyInstance, parts: ApiParts): void {
   api.get("/metrics", async (_request, reply) =>
     reply.type("text/plain; version=0.0.4").send(await parts.metrics()),
   )
-  api.get("/v1/apps", async (): Promise<readonly AppSummary[]> => listApps(parts))
+  api.get<{ Querystring: ListQuery }>("/v1/apps", async (request, reply): Promise<readonly AppSummary[]> => {
+    const { apps, next } = listApps(parts, request.query)
+    if (next !== undefined)
+      reply.header("link", `</v1/apps?${new URLSearchParams({ ...request.query, after: next })}>; rel="next"`)
+    return apps
+  })
   api.get<InApp>("/v1/apps/:app", async (request, reply) => {
     const view = readApp(parts, request.params.app)
     reply.header("etag", `"${view.version}"`)
@@ -59,15 +65,42 @@ export function readRoutes(api: FastifyInstance, parts: ApiParts): void {
   )
 }
 
-export const listApps = (parts: ApiParts): readonly AppSummary[] => {
-  const order = { bad: 0, wait: 1, busy: 2, none: 3, ok: 4 }
-  return parts.engine
-    .apps()
-    .flatMap((app) => {
-      const state = parts.engine.state(app)
+/** `after`: where the page before ended; `q`: part of a name. Everything is text, as it stands in an address. */
+export type ListQuery = { readonly after?: string; readonly limit?: string; readonly q?: string }
+
+export type AppList = {
+  readonly apps: readonly AppSummary[]
+  /** Where the next page begins; absent on the last one. */
+  readonly next: string | undefined
+  /** Of those that were looked for, on all pages. */
+  readonly total: number
+  readonly asking: number
+}
+
+const toneOrder = { bad: 0, wait: 1, busy: 2, none: 3, ok: 4 } as const
+const mostOnPage = 1_000
+
+/** What needs a person first, then what moves, then the rest by name; a page of it, or all when no limit is given. */
+export function listApps({ engine }: ApiParts, { after, limit, q = "" }: ListQuery = {}): AppList {
+  const found = engine.apps().flatMap((app): readonly { place: string; tone: Tone; app: string }[] => {
+    const state = app.includes(q) ? engine.state(app) : undefined
+    if (!state) return []
+    const tone = appTone(state)
+    return [{ place: `${toneOrder[tone]}${app}`, tone, app }]
+  })
+  found.sort((a, b) => (a.place < b.place ? -1 : 1))
+  const first = after === undefined ? 0 : found.findIndex(({ place }) => place > after)
+  const size = limit === undefined ? found.length : Math.min(Math.max(1, Number(limit) || 1), mostOnPage)
+  const page = first < 0 ? [] : found.slice(first, first + size)
+  return {
+    apps: page.flatMap(({ app }) => {
+      const state = engine.state(app)
       return state ? [appSummary(state)] : []
-    })
-    .sort((a, b) => order[a.tone] - order[b.tone])
+    }),
+    next: first >= 0 && first + size < found.length ? page.at(-1)?.place : undefined,
+    total: found.length,
+    asking: found.filter(({ tone }) => tone === "bad" || tone === "wait").length,
+  }
 }
 
 export function stateOf(parts: ApiParts, app: string): Application {

@@ -36,7 +36,7 @@ export function appSummary(app: Application): AppSummary {
   const serving = production.find((region) => region.stable !== undefined)
   const release = serving?.stable === undefined ? undefined : app.rollouts[serving.stable]?.release
   const runs = release ? `${shortCommit(release)} is in production` : "nothing is in production yet"
-  const tone: Tone = lock ? "bad" : asking ? "wait" : moving ? "busy" : release ? "ok" : "none"
+  const tone = appTone(app)
   return {
     app: app.app,
     tone,
@@ -53,6 +53,14 @@ export function appSummary(app: Application): AppSummary {
         ? `A person must decide about rollout ${asking.number} at ${asking.region}.`
         : "You need to do nothing right now.",
   }
+}
+
+/** How it stands, without the words: for lists of many. */
+export function appTone(app: Application): Tone {
+  if (app.locks.length > 0) return "bad"
+  const under = active(app)
+  if (under.length > 0) return under.some((rollout) => summaryOf(app, rollout).asks) ? "wait" : "busy"
+  return app.regions.some(({ policy, stable }) => policy.production && stable !== undefined) ? "ok" : "none"
 }
 
 const active = (app: Application) =>

@@ -1,0 +1,187 @@
+/**
+ * What a control plane costs with 100, 1,000 and 10,000 applications of four regions each: at rest, and with 100 rollouts
+ * under way. Measured from outside, on the real `immunity serve` with a real store and real git repositories.
+ *
+ *   node bench/scale/main.ts [--sizes 100,1000,10000] [--databases sqlite,postgres] [--rest 15] [--rollouts 100] [--json]
+ *
+ * What stands in: the agent is one process that speaks the real protocol, but instances, jobs and routes are entries in
+ * its memory. Its CPU, and that of PostgreSQL, is not the control plane's and not counted. The last line of standard
+ * output is one JSON object.
+ */
+import { execFileSync } from "node:child_process"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { systemClock } from "../../src/providers/clock/system.ts"
+import { PostgresServer, postgresBin } from "../../test/support/postgres.ts"
+import { type Database, fill } from "./fill.ts"
+import { nameOf, template } from "./history.ts"
+import { cpuOf, Plane, residentMb, Server, sleep, until } from "./plane.ts"
+import { Repository } from "./repository.ts"
+import { roll } from "./roll.ts"
+
+const { values } = parseArgs({
+  options: {
+    sizes: { type: "string", default: "100,1000,10000" },
+    databases: { type: "string", default: "sqlite,postgres" },
+    rest: { type: "string", default: "15" },
+    rollouts: { type: "string", default: "100" },
+    json: { type: "boolean", default: false },
+  },
+})
+const sizes = values.sizes.split(",").map(Number)
+const rest = Number(values.rest)
+const rollouts = Number(values.rollouts)
+
+const say = (text: string) => process.stderr.write(`${text}\n`)
+const targets = { restCpuPercent: 5, memoryMb: 1_024, p99Ms: 1_000 }
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer()
+    server.listen(0, "127.0.0.1", () => {
+      const at = server.address()
+      server.close(() => resolve(typeof at === "object" && at ? at.port : 0))
+    })
+  })
+
+const median = (numbers: readonly number[]): number =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+const round = (number: number): number => Number(number.toPrecision(3))
+
+async function timed(act: () => Promise<unknown>): Promise<number> {
+  const took: number[] = []
+  for (let i = 0; i < 9; i++) {
+    const began = performance.now()
+    await act()
+    took.push(performance.now() - began)
+  }
+  return median(took)
+}
+
+async function measure(kind: Database["kind"], apps: number, server: PostgresServer | undefined) {
+  const dir = mkdtempSync(join(tmpdir(), "immunity-scale-"))
+  chmodSync(dir, 0o711)
+  const repository = new Repository(dir)
+  repository.commit("first", { main: "version: 1\n" })
+  const first = repository.head("main") ?? ""
+  // The last ones move; each follows a branch of its own, whose commit is the one that serves.
+  const moving = Array.from({ length: Math.min(rollouts, apps) }, (_, i) => nameOf(apps - 1 - i))
+  const atRest = template(repository.url, "papi", [first])
+  for (const app of moving) repository.branch(app, first)
+  const others = Array.from({ length: apps }, (_, i) => nameOf(i)).filter((app) => !moving.includes(app))
+  execFileSync("git", ["-C", repository.url, "update-ref", "--stdin"], {
+    input: others.map((app) => `create refs/heads/${app} ${first}\n`).join(""),
+  })
+  const database: Database =
+    kind === "sqlite"
+      ? { kind, path: join(dir, "immunity.db") }
+      : { kind, url: server?.create(`scale_${apps}`) ?? "" }
+  const events = await fill(database, atRest, apps, systemClock)
+  const agent = await Server.start(dir, { apps, template: atRest })
+  const plane = new Plane(dir, database, await freePort())
+  try {
+    const adopted = async (): Promise<number> => {
+      agent.arrivals.length = 0
+      return until(
+        "every application was adopted",
+        () => new Set(agent.arrivals.map(({ app }) => app)).size === apps,
+        600_000,
+      )
+    }
+    say(`${kind}: ${apps} applications, ${events} events`)
+    await plane.start()
+    await adopted()
+    await plane.kill()
+    const answersMs = await plane.start()
+    const adoptedMs = answersMs + (await adopted())
+    await sleep(5_000)
+    const before = cpuOf(plane.pid)
+    const began = performance.now()
+    await sleep(rest * 1_000)
+    const restCpuPercent = ((cpuOf(plane.pid) - before) / ((performance.now() - began) / 1_000)) * 100
+    const restMemoryMb = residentMb(plane.pid)
+    say(
+      `at rest: ${round(restCpuPercent)} % of a core, ${restMemoryMb} MB; back after ${Math.round(adoptedMs)} ms`,
+    )
+    const pageMs = await timed(() => plane.ask("GET", "/"))
+    const listMs = await timed(() => plane.ask("GET", "/v1/apps?limit=50"))
+    const rolled = await roll(plane, agent, repository, moving, database)
+    const found = {
+      database: kind,
+      applications: apps,
+      regions: apps * 4,
+      events,
+      restCpuPercent: round(restCpuPercent),
+      restMemoryMb,
+      restart: { answersMs: Math.round(answersMs), adoptedMs: Math.round(adoptedMs) },
+      pages: { overviewMs: round(pageMs), listMs: round(listMs) },
+      ...rolled,
+      rollingMemoryMb: residentMb(plane.pid),
+    }
+    say(JSON.stringify(found))
+    return found
+  } finally {
+    await plane.kill()
+    await agent.stop()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+type Measured = Awaited<ReturnType<typeof measure>>
+
+/** How much faster than the number of applications a cost grew from one size to the next: 1 is linear. */
+const growth = (all: readonly Measured[], of: (one: Measured) => number) =>
+  all.slice(1).map((one, i) => {
+    const last = all[i]
+    return last ? round(of(one) / of(last) / (one.applications / last.applications)) : Number.NaN
+  })
+
+const results: Measured[] = []
+for (const kind of values.databases.split(",") as readonly Database["kind"][]) {
+  const server = kind === "postgres" && postgresBin ? new PostgresServer(postgresBin) : undefined
+  if (kind === "postgres" && !server) continue
+  await server?.start()
+  try {
+    for (const apps of sizes) results.push(await measure(kind, apps, server))
+  } finally {
+    await server?.close()
+  }
+}
+const largest = results.filter(({ applications }) => applications === Math.max(...sizes))
+const byDatabase = Object.groupBy(results, ({ database }) => database)
+const summary = {
+  standIns:
+    "compute, jobs and router are in memory behind the real agent protocol; serve, store, git and API are real",
+  targets,
+  held: largest.every(
+    ({ restCpuPercent, restMemoryMb, eventToAction }) =>
+      restCpuPercent < targets.restCpuPercent &&
+      restMemoryMb < targets.memoryMb &&
+      eventToAction.p99Ms < targets.p99Ms,
+  ),
+  growth: Object.fromEntries(
+    Object.entries(byDatabase).map(([database, all = []]) => [
+      database,
+      {
+        restCpu: growth(all, ({ restCpuPercent }) => restCpuPercent),
+        memory: growth(all, ({ restMemoryMb }) => restMemoryMb),
+        restart: growth(all, ({ restart }) => restart.adoptedMs),
+      },
+    ]),
+  ),
+  results,
+}
+if (!values.json)
+  console.table(
+    results.map(({ eventToAction, restart, pages, ...one }) => ({
+      ...one,
+      ...restart,
+      ...pages,
+      p50Ms: eventToAction.p50Ms,
+      p99Ms: eventToAction.p99Ms,
+    })),
+  )
+console.log(JSON.stringify(summary))

@@ -1,0 +1,124 @@
+import { type ChildProcess, fork, spawn } from "node:child_process"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type { Database } from "./fill.ts"
+import type { Arrival, Config } from "./stand-in.ts"
+
+/** Of /proc: one tick is 10 ms everywhere on Linux. */
+const ticksPerSecond = 100
+
+/** Seconds of CPU of a process and of its children that have ended. */
+export function cpuOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) / ticksPerSecond
+}
+
+export function residentMb(pid: number): number {
+  const kb = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]
+  return Math.round(Number(kb) / 1024)
+}
+
+export const sleep = (forMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, forMs))
+
+export async function until(
+  what: string,
+  ready: () => boolean | Promise<boolean>,
+  withinMs: number,
+): Promise<number> {
+  const began = performance.now()
+  while (!(await ready())) {
+    if (performance.now() - began > withinMs) throw new Error(`not within ${withinMs / 1_000} s: ${what}`)
+    await sleep(20)
+  }
+  return performance.now() - began
+}
+
+async function gone(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise((resolve) => child.once("exit", resolve))
+  child.kill(signal)
+  await ended
+}
+
+/** The stand-in for an agent, its compute and its router. */
+export class Server {
+  readonly arrivals: Arrival[] = []
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  static async start(dir: string, config: Omit<Config, "dir">): Promise<Server> {
+    const file = join(dir, "stand-in.json")
+    const full: Config = { ...config, dir: join(dir, "agent") }
+    writeFileSync(file, JSON.stringify(full))
+    const child = fork(new URL("stand-in.ts", import.meta.url), [file], { execArgv: [] })
+    const server = new Server(child)
+    await new Promise<void>((resolve, reject) => {
+      child.once("exit", () => reject(new Error("the stand-in for an agent ended")))
+      child.on("message", (message: "ready" | Arrival) => {
+        if (message === "ready") resolve()
+        else server.arrivals.push(message)
+      })
+    })
+    return server
+  }
+
+  stop(): Promise<void> {
+    return gone(this.#child, "SIGKILL")
+  }
+}
+
+/** `immunity serve`, as a user starts it. */
+export class Plane {
+  readonly dir: string
+  readonly #database: Database
+  readonly #port: number
+  #child: ChildProcess | undefined
+
+  constructor(dir: string, database: Database, port: number) {
+    this.dir = dir
+    this.#database = database
+    this.#port = port
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid
+    if (pid === undefined) throw new Error("the control plane does not run")
+    return pid
+  }
+
+  /** Milliseconds until it answers. */
+  async start(): Promise<number> {
+    const db = this.#database.kind === "postgres" ? ["--db", this.#database.url] : []
+    const args = ["serve", "--dir", this.dir, "--port", String(this.#port), ...db]
+    this.#child = spawn("bin/immunity", args, { stdio: ["ignore", "ignore", "inherit"] })
+    return until("the control plane answers", () => this.#answers(), 300_000)
+  }
+
+  kill(): Promise<void> {
+    return this.#child ? gone(this.#child, "SIGKILL") : Promise.resolve()
+  }
+
+  async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const token = readFileSync(join(this.dir, "token"), "utf8").trim()
+    const answer = await fetch(`http://127.0.0.1:${this.#port}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: body === undefined ? null : JSON.stringify(body),
+    })
+    const text = await answer.text()
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
+    return (answer.headers.get("content-type")?.includes("json") ? JSON.parse(text) : text) as T
+  }
+
+  async #answers(): Promise<boolean> {
+    if (this.#child?.exitCode !== null) throw new Error("the control plane ended as it started")
+    return fetch(`http://127.0.0.1:${this.#port}/healthz`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  }
+}

@@ -219,8 +219,8 @@ export const inTheCore: readonly Mutant[] = [
   one(
     "the share is not waited for",
     advance,
-    "if (enough && target > 0 && Math.abs(",
-    "if (enough || Math.abs(",
+    "if (enough && target > 0 && there) {",
+    "if (enough || there) {",
   ),
   one(
     "nothing is judged before the next step",
@@ -234,7 +234,12 @@ export const inTheCore: readonly Mutant[] = [
     "if (phase.window.needed === 0) succeed",
     "if (phase.window.needed >= 0) succeed",
   ),
-  one("a success is not observed", advance, "  if (Math.min(observed, asked) < 99.99) return\n", ""),
+  one(
+    "a success is not observed",
+    advance,
+    "  if (Math.min(observed, asked) < 99.99 || !region || !agreed(region)) return\n",
+    "",
+  ),
   one(
     "a deadline never comes",
     advance,
@@ -404,8 +409,8 @@ export const inTheCore: readonly Mutant[] = [
   one(
     "users meet what is only mirrored",
     wanted,
-    "return { to: previewName(app.app, rollout.region), sample",
-    "return { to: routeName(app.app, rollout.region), sample",
+    "to: previewName(app.app, rollout.region),",
+    "to: routeName(app.app, rollout.region),",
   ),
   one("the outside reaches what is only tested", wanted, 'listen: "127.0.0.1:0",', 'listen: "0.0.0.0:0",'),
   one(

@@ -34,5 +34,7 @@ const server = createServer((request, response) => {
   })
 })
 server.keepAliveTimeout = 60_000
-server.listen(Number(process.env.PORT), process.env.HOST ?? "127.0.0.1")
+// A real service has something to load first; START_MS says how long it takes here.
+const listen = () => server.listen(Number(process.env.PORT), process.env.HOST ?? "127.0.0.1")
+setTimeout(listen, Number(process.env.START_MS ?? 0))
 process.on("SIGTERM", () => server.close(() => process.exit(0)))

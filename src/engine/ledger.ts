@@ -80,7 +80,13 @@ export class Ledger {
         killed: this.#parts.killed() ? killSwitchSet : undefined,
         noAutomaticRollback: this.#budget.spent(input.at),
       })
-      if ("refused" in decided) return { kind: "refused", refusal: decided.refused }
+      if ("refused" in decided) {
+        // Repeated because its answer was lost: what it asked for is so, which is why it cannot be so again.
+        const isRepeated =
+          commandId !== undefined && (await this.#parts.journal.commandResult(commandId)) !== undefined
+        if (isRepeated) return { kind: "done", events: [], version: this.version }
+        return { kind: "refused", refusal: decided.refused }
+      }
       if (decided.events.length === 0) return { kind: "done", events: [], version: this.version }
       if (!heard && this.#budget.takes(decided.events)) {
         await this.#budget.hear()

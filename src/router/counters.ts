@@ -10,7 +10,7 @@ export type CountersJson = {
   readonly errors: Readonly<Record<Failure | "5xx", number>>
   /** Answers by class. */
   readonly status: Readonly<Record<"1xx" | "2xx" | "3xx" | "4xx" | "5xx", number>>
-  /** The client went away before it had its answer; no fault of the instance, not in `requests`. */
+  /** The client soon went away without its answer; no fault of the instance, not in `requests`. */
   readonly aborted: number
   /** A reused connection died under a request that was then made elsewhere; not in `requests`. */
   readonly replayed: number

@@ -311,11 +311,13 @@ export class Exchange implements Receiver, Ticking {
     }
   }
 
-  /** The client went away. That is nobody's fault here. */
+  /** The client went away: nobody's fault, unless an instance that had the whole request let it wait for too long. */
   clientGone(): void {
     if (this.#phase === "over") return
     if (this.#phase !== "answering") {
-      if (this.#member) this.#member.counters.aborted += 1
+      const waited = this.#traffic.now() - this.#attemptAt
+      if (this.#body.done && waited >= this.#traffic.limits.patience) this.#member?.counters.failed("timeout")
+      else if (this.#member) this.#member.counters.aborted += 1
       this.#pair?.primary("gone")
     }
     this.#upstream?.destroy()

@@ -8,6 +8,8 @@ export type Limits = {
   readonly connect: number
   /** From the request to the head of the answer. */
   readonly answer: number
+  /** A client who leaves without an answer after this was failed by the instance; before, it changed its mind. */
+  readonly patience: number
   /** Without a byte of a body in either direction. */
   readonly between: number
   /** A tunnel without a byte in either direction. */
@@ -62,6 +64,7 @@ export const defaultLimits: Limits = {
   idle: 75_000,
   connect: 2_000,
   answer: 60_000,
+  patience: 5_000,
   between: 60_000,
   tunnel: 3_600_000,
   linger: 2_000,

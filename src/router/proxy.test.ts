@@ -374,4 +374,19 @@ describe("a client that goes away", () => {
     await until("its end", async () => (await router.counted("r1", "r1-0")).inFlight === 0 || undefined)
     expect(await router.counted("r1", "r1-0")).toMatchObject({ requests: 0, aborted: 1 })
   })
+
+  it("after it waited in vain for long counts as one that the instance failed", async () => {
+    const one = await instance(cleanup, () => undefined)
+    const { router, address } = await inFrontOf(cleanup, [one], { patience: 100 })
+    const client = rawClient(cleanup, address, get())
+    await until("the request", () => one.seen[0])
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    client.socket.resetAndDestroy()
+    await until("its end", async () => (await router.counted("r1", "r1-0")).inFlight === 0 || undefined)
+    expect(await router.counted("r1", "r1-0")).toMatchObject({
+      requests: 1,
+      aborted: 0,
+      errors: { timeout: 1 },
+    })
+  })
 })

@@ -102,7 +102,7 @@ export class Cluster {
     await until(
       "the server",
       async () => (await known()) ?? plane.ask("POST", "/v1/apps", { url, app }),
-      minutes,
+      4 * minutes,
     )
   }
 

@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import type { Agent, AgentInstance, Observed, Ordered } from "../ports/agent.ts"
+import type { TravellingArtifacts } from "../ports/artifacts.ts"
 import type { Compute, RunningInstance } from "../ports/compute.ts"
 import { about, countersAbout } from "../ports/observed.ts"
 import type { Fence, Router, RouterState } from "../ports/router.ts"
@@ -17,6 +18,8 @@ export type AgentParts = JobParts & {
   readonly server: string
   readonly compute: Compute
   readonly router: Router
+  /** What other servers may be given, and what they bring; absent: nothing travels. */
+  readonly travelling?: TravellingArtifacts | undefined
   /** Of this program. */
   readonly version?: string | undefined
 }
@@ -164,6 +167,20 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
         await jobs.putSource(commit, tar)
         return { kind: "done" }
       }),
+    hasArtifact: async (digest) => (await parts.travelling?.has(digest)) ?? false,
+    async getArtifact(digest) {
+      if (!parts.travelling) throw new Error("artifacts of this server do not travel")
+      return parts.travelling.pack(digest)
+    },
+    putArtifact: (fence, digest, tar) =>
+      guarded(fence, () =>
+        oneByOne(digest, async () => {
+          if (!parts.travelling) return refused("artifacts of other servers are not taken here")
+          if (await parts.travelling.has(digest)) tar.resume()
+          else await parts.travelling.unpack(digest, tar)
+          return { kind: "done" }
+        }),
+      ),
     runJob: (fence, job, url) =>
       guarded(fence, async () => {
         await jobs.run(fence.app, job, url)

@@ -14,14 +14,15 @@ import {
 } from "node:fs/promises"
 import { dirname, join, normalize, relative, resolve, sep } from "node:path"
 import type { Digest } from "../core/model/ids.ts"
-import type { Artifacts, ManifestEntry } from "../ports/artifacts.ts"
+import type { Artifacts, ManifestEntry, TravellingArtifacts } from "../ports/artifacts.ts"
 import { writeAtomically } from "./files.ts"
+import { packed, unpackInto } from "./tar.ts"
 
 const mostFiles = 200_000
 const mostBytes = 2 * 1024 ** 3
 
 /** Artifacts as plain read-only folders named by their content. */
-export function artifactFolder(dir: string): Artifacts {
+export function artifactFolder(dir: string): Artifacts & TravellingArtifacts {
   const tree = (digest: Digest) => join(dir, hex(digest))
   const manifestFile = (digest: Digest) => `${tree(digest)}.json`
   const manifest = async (digest: Digest): Promise<readonly ManifestEntry[]> => {
@@ -31,28 +32,52 @@ export function artifactFolder(dir: string): Artifacts {
       throw new Error(`there is no artifact ${digest} on this server; build it again or bring it here`)
     }
   }
+  const add: Artifacts["add"] = async (folder) => {
+    const entries = await describe(folder)
+    const text = JSON.stringify(entries)
+    const digest: Digest = `sha256:${createHash("sha256").update(text).digest("hex")}`
+    const bytes = entries.reduce((sum, entry) => sum + (entry.kind === "file" ? entry.size : 0), 0)
+    await mkdir(dir, { recursive: true })
+    const incoming = `${tree(digest)}.new-${process.pid}`
+    await copyTree(folder, incoming, entries)
+    await rename(incoming, tree(digest)).catch(async (error: NodeJS.ErrnoException) => {
+      await discard(incoming)
+      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error
+    })
+    await writeAtomically(manifestFile(digest), text)
+    return { digest, bytes }
+  }
   return {
     manifest,
-    async add(folder) {
-      const entries = await describe(folder)
-      const text = JSON.stringify(entries)
-      const digest: Digest = `sha256:${createHash("sha256").update(text).digest("hex")}`
-      const bytes = entries.reduce((sum, entry) => sum + (entry.kind === "file" ? entry.size : 0), 0)
-      await mkdir(dir, { recursive: true })
-      const incoming = `${tree(digest)}.new-${process.pid}`
-      await copyTree(folder, incoming, entries)
-      await rename(incoming, tree(digest)).catch(async (error: NodeJS.ErrnoException) => {
-        await discard(incoming)
-        if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error
-      })
-      await writeAtomically(manifestFile(digest), text)
-      return { digest, bytes }
-    },
+    add,
     async copy(digest, folder) {
       await copyTree(tree(digest), folder, await manifest(digest))
     },
+    has: (digest) =>
+      manifest(digest).then(
+        () => true,
+        () => false,
+      ),
+    async pack(digest) {
+      await manifest(digest)
+      return packed(tree(digest))
+    },
+    async unpack(digest, tar) {
+      const incoming = `${tree(digest)}.in-${process.pid}-${arrivals++}`
+      await mkdir(incoming, { recursive: true })
+      try {
+        await unpackInto(incoming, tar)
+        const { digest: found } = await add(incoming)
+        // It lies under its own name, whatever that is; who wanted another one is not served by it.
+        if (found !== digest) throw new Error(`what came is ${found} and not ${digest}`)
+      } finally {
+        await discard(incoming)
+      }
+    },
   }
 }
+
+let arrivals = 0
 
 const hex = (digest: Digest): string => {
   if (!/^sha256:[0-9a-f]{64}$/.test(digest)) throw new Error(`${digest} is not a digest`)

@@ -3,7 +3,7 @@ import { Agent as SecureConnections, request as secureRequest } from "node:https
 import type { Readable } from "node:stream"
 import type { Agent, LogChunk, News, Observed, Ordered } from "../ports/agent.ts"
 import type { RouterCounters } from "../ports/counters.ts"
-import type { Applied, Released } from "../ports/router.ts"
+import type { Applied, Fence, Released } from "../ports/router.ts"
 import { type Credentials, serverHost } from "./trust/authority.ts"
 
 /** The way to an agent: how a request to it is begun, and where that is, in words. */
@@ -69,13 +69,15 @@ function agentOver(server: string, way: Way): Agent {
     fence: (app, epoch, signal) => call<Ordered>("POST", "/v1/fence", { app, epoch }, signal),
     observe: (apps, signal) => call<Observed>("POST", "/v1/observe", { apps }, signal),
     news: (since, signal) => call<News>("POST", "/v1/news", { since }, signal),
+    async hasArtifact(digest, signal) {
+      const path = `/v1/has-artifact?digest=${digest}`
+      return (await call<{ readonly has: boolean }>("GET", path, undefined, signal)).has
+    },
+    getArtifact: (digest, signal) => receive(way, `/v1/artifact?digest=${digest}`, signal),
+    putArtifact: (fence, digest, tar, signal) =>
+      send<Ordered>(way, "PUT", `/v1/artifact?${queryOf(fence, { digest })}`, tar, signal),
     putSource: (fence, commit, tar, signal) => {
-      const query = new URLSearchParams({
-        app: fence.app,
-        epoch: String(fence.epoch),
-        generation: String(fence.generation),
-        commit,
-      })
+      const query = queryOf(fence, { commit })
       return send<Ordered>(way, "PUT", `/v1/source?${query}`, tar, signal)
     },
     runJob: (fence, job, url, signal) => call<Ordered>("POST", "/v1/run-job", { fence, job, url }, signal),
@@ -114,6 +116,26 @@ function agentOver(server: string, way: Way): Agent {
 /** Ends the agent behind a socket with everything that it runs: for demos and tests. */
 export const shutdownAgent = (socketPath: string, signal: AbortSignal): Promise<unknown> =>
   send(overSocket(socketPath), "POST", "/v1/shutdown", "{}", signal)
+
+const queryOf = (
+  { app, epoch, generation }: Fence,
+  more: Readonly<Record<string, string>>,
+): URLSearchParams =>
+  new URLSearchParams({ app, epoch: String(epoch), generation: String(generation), ...more })
+
+/** A body as it comes. */
+function receive(way: Way, path: string, signal: AbortSignal): Promise<Readable> {
+  return new Promise((resolve, reject) => {
+    const asked = way.begin({ method: "GET", path, signal })
+    asked.on("error", reject)
+    asked.on("response", (answer) => {
+      if (answer.statusCode === 200) return resolve(answer)
+      answer.resume()
+      reject(new Error(`the agent at ${way.where} answered ${answer.statusCode}`))
+    })
+    asked.end()
+  })
+}
 
 function send<T>(
   way: Way,

@@ -3,8 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from "node:https"
 import { connect } from "node:net"
 import { join } from "node:path"
+import { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
 import type { TLSSocket } from "node:tls"
+import type { Digest } from "../core/model/ids.ts"
 import type { Agent } from "../ports/agent.ts"
+import type { Fence } from "../ports/router.ts"
 import { readBody } from "./read-body.ts"
 import { type Credentials, controlName } from "./trust/authority.ts"
 import { asInstance, asJob, asRoutes, BadOrder, bodies, parse } from "./wire.ts"
@@ -117,13 +121,19 @@ async function handle(
       return agent.fence(app, epoch, signal)
     }
     case "PUT /v1/source": {
-      const whole = (key: string) => Number(url.searchParams.get(key))
-      const fence = {
-        app: url.searchParams.get("app") ?? "",
-        epoch: whole("epoch"),
-        generation: whole("generation"),
-      }
-      return agent.putSource(fence, url.searchParams.get("commit") ?? "", request, signal)
+      return agent.putSource(fenceIn(url), url.searchParams.get("commit") ?? "", request, signal)
+    }
+    case "GET /v1/has-artifact":
+      return { has: (await agent.hasArtifact?.(digestIn(url), signal)) ?? false }
+    case "GET /v1/artifact": {
+      const tar = await agent.getArtifact?.(digestIn(url), signal)
+      if (!tar) throw new BadOrder("artifacts of this server do not travel")
+      return tar
+    }
+    case "PUT /v1/artifact": {
+      const put = agent.putArtifact
+      if (!put) throw new BadOrder("artifacts of other servers are not taken here")
+      return put(fenceIn(url), digestIn(url), request, signal)
     }
     case "POST /v1/run-job": {
       const { fence, job, url: address } = parse(bodies.runJob, await readBody(request, mostBody))
@@ -154,8 +164,26 @@ async function handle(
   }
 }
 
+/** Who writes, where the body is not JSON. */
+const fenceIn = ({ searchParams }: URL): Fence =>
+  parse(bodies.ofFence, {
+    app: searchParams.get("app"),
+    epoch: Number(searchParams.get("epoch") ?? Number.NaN),
+    generation: Number(searchParams.get("generation") ?? Number.NaN),
+  })
+
+const digestIn = (url: URL): Digest => parse(bodies.ofDigest, url.searchParams.get("digest")) as Digest
+
 function reply(response: ServerResponse, status: number, body: unknown): void {
-  if (response.headersSent || response.destroyed) return
+  if (response.headersSent || response.destroyed) {
+    if (body instanceof Readable) body.destroy()
+    return
+  }
+  if (body instanceof Readable) {
+    response.writeHead(status, { "content-type": "application/x-tar" })
+    pipeline(body, response).catch(() => response.destroy())
+    return
+  }
   response.writeHead(status, { "content-type": "application/json" })
   response.end(JSON.stringify(body))
 }

@@ -65,6 +65,8 @@ const Configuration = Type.Object({
 })
 
 export const bodies = {
+  ofFence: Fence,
+  ofDigest: digest,
   fence: Type.Object({ app: name(), epoch: whole() }),
   runJob: Type.Object({
     fence: Fence,

@@ -13,6 +13,7 @@ import { type Parts, sentence } from "./parts.ts"
 import { Performer } from "./perform.ts"
 import { newCommits, pollPause } from "./poll.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
+import { Silence } from "./silence.ts"
 import { phaseOf } from "./spread.ts"
 import { actWithin, type Holding, type Tenure } from "./tenure.ts"
 import { Watch } from "./watch.ts"
@@ -43,6 +44,7 @@ export class ApplicationLoop implements Holding {
   readonly #parts: Parts
   readonly #shared: Shared
   #term: AbortController | undefined
+  readonly #silence: Silence
   #poke = new AbortController()
   #look = new AbortController()
   #finished: Promise<unknown> = Promise.resolve()
@@ -58,6 +60,7 @@ export class ApplicationLoop implements Holding {
     const { parts } = shared
     this.#shared = shared
     this.#parts = parts
+    this.#silence = new Silence(parts)
     this.ledger = new Ledger(app, parts, shared.budget, {
       heard: (events) => {
         shared.heard(events)
@@ -177,7 +180,7 @@ export class ApplicationLoop implements Holding {
     const { clock } = this.#parts
     const [world] = await Promise.all([
       this.#shared.eyes.look(this.ledger.app, until),
-      this.#parts.killed() ? undefined : performer.fence(this.ledger.app, until),
+      this.#parts.killed() ? undefined : performer.fence(this.ledger.app, this.#shared.eyes, until),
     ])
     if (until.aborted) return false
     this.world = world
@@ -186,7 +189,12 @@ export class ApplicationLoop implements Holding {
     for (const server of this.world.servers.keys())
       if (!this.world.problems[server]) this.#problem(`server ${server}`, undefined)
     // What was observed, even when it is nothing, also lets the rules look at the time.
-    for (const fact of factsFor(this.ledger.state, this.world, this.#parts.agents)) {
+    for (const fact of factsFor(
+      this.ledger.state,
+      this.world,
+      this.#parts.agents,
+      this.#silence.standings(this.ledger.state, this.world),
+    )) {
       if (until.aborted) return false
       await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
     }

@@ -18,6 +18,8 @@ export class Eyes {
   readonly #parts: Pick<Parts, "agents" | "pace">
   /** By agent: a server that joins anew is another one. */
   readonly #seen = new WeakMap<Agent, Together<Observed>>()
+  /** Did not answer when last asked: asked again beside, so that the others do not wait for them a second time. */
+  readonly #silent = new Map<ServerName, { readonly agent: Agent; isAsked: boolean }>()
   readonly #counted = new WeakMap<Agent, Together<RouterCounters>>()
 
   constructor(parts: Pick<Parts, "agents" | "pace">) {
@@ -32,6 +34,11 @@ export class Eyes {
     await Promise.all(
       [...this.#parts.agents.values()].map(async (agent) => {
         const { server } = agent
+        if (this.isSilent(server)) {
+          this.#askAgain(server)
+          problems[server] = "it does not answer"
+          return
+        }
         try {
           const asked = () => new Together((apps) => agent.observe(apps, this.#limit()), about)
           const seen = await known(this.#seen, agent, asked).ask(app, limit)
@@ -39,10 +46,31 @@ export class Eyes {
           if (seen.routerProblem) problems[server] = `router: ${seen.routerProblem}`
         } catch (error) {
           problems[server] = sentence(error)
+          if (!signal.aborted) this.#silent.set(server, { agent, isAsked: false })
         }
       }),
     )
     return { servers, problems }
+  }
+
+  /** Whether nobody should wait for it now. One that is alone is always waited for. */
+  isSilent(server: ServerName): boolean {
+    const known = this.#silent.get(server)
+    return (
+      known !== undefined && known.agent === this.#parts.agents.get(server) && this.#parts.agents.size > 1
+    )
+  }
+
+  #askAgain(server: ServerName): void {
+    const known = this.#silent.get(server)
+    if (!known || known.isAsked) return
+    known.isAsked = true
+    known.agent.observe([], this.#limit()).then(
+      () => this.#silent.delete(server),
+      () => {
+        known.isAsked = false
+      },
+    )
   }
 
   /** What a server's router counted for one application. */

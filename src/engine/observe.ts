@@ -1,6 +1,6 @@
 import type { ServerName } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
-import type { Fact, ServerFacts } from "../core/pipeline/input.ts"
+import type { Fact, ServerFacts, ServerStanding } from "../core/pipeline/input.ts"
 import type { Agent, Observed } from "../ports/agent.ts"
 
 /** What every server says of one application now; one that did not answer is absent and its problem is told. */
@@ -14,6 +14,7 @@ export function factsFor(
   app: Application,
   world: World,
   agents: ReadonlyMap<ServerName, Pick<Agent, "instancesOnly">>,
+  standings: readonly ServerStanding[],
 ): readonly Fact[] {
   const letGo = released(world, agents)
   const servers = [...world.servers.values()].map((seen): ServerFacts => {
@@ -44,7 +45,7 @@ export function factsFor(
       job.app === app.app && job.outcome ? [{ type: "job-ended", job: job.id, outcome: job.outcome }] : [],
     ),
   )
-  return [...jobs, { type: "observed", servers }]
+  return [...jobs, { type: "observed", servers, standings, letGo }]
 }
 
 /** What no router sends anybody to any more; nothing while one of them does not answer. */

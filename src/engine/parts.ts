@@ -27,6 +27,8 @@ export type Parts = {
   readonly sealer: Sealer
   /** The servers' agents, by name. */
   readonly agents: ReadonlyMap<ServerName, Agent>
+  /** Why a person wants a server empty; undefined: it is in use. */
+  readonly drained?: (server: ServerName) => string | undefined
   /** Reads immunity.yaml with the server's pins on top; problems are ready to print. */
   readonly readPolicy: ReadPolicy
   readonly log: Log

@@ -6,6 +6,7 @@ import type { Effect, InstanceSpec, JobSpec, RouteSpec } from "../core/pipeline/
 import type { Agent, Observed } from "../ports/agent.ts"
 import type { Fence } from "../ports/router.ts"
 import { configPurpose, type Sealer } from "../ports/sealer.ts"
+import { bring } from "./bring.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 
@@ -29,10 +30,14 @@ export class Performer {
   }
 
   /** The barrier: every server knows our epoch before the first of our orders reaches any. */
-  async fence(app: string, signal: AbortSignal): Promise<void> {
+  async fence(
+    app: string,
+    silence: { readonly isSilent: (server: ServerName) => boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
     await Promise.all(
       [...this.#parts.agents.values()].map(async (agent) => {
-        if (this.#fenced.has(agent.server)) return
+        if (this.#fenced.has(agent.server) || silence.isSilent(agent.server)) return
         try {
           const answer = await agent.fence(app, this.#epoch, this.#timed(signal))
           if (answer.kind === "done") this.#fenced.add(agent.server)
@@ -60,8 +65,9 @@ export class Performer {
         ordered = (await this.#setRoutes(state.app, effect.routes, world, signal)) || ordered
     }
     const others = effects.filter((effect) => effect.kind !== "set-routes" && effect.kind !== "measure")
-    const quick = others.filter((effect) => !isSlow(effect))
-    for (const effect of others) if (isSlow(effect)) this.#inBackground(state, effect, world, signal)
+    const slow = new Set(others.filter((effect) => isSlow(effect) || this.#isFarAway(effect)))
+    const quick = others.filter((effect) => !slow.has(effect))
+    for (const effect of slow) this.#inBackground(state, effect, world, signal)
     const done = await Promise.all(quick.map((effect) => this.#guarded(state, effect, world, signal)))
     return ordered || done.some(Boolean)
   }
@@ -71,6 +77,12 @@ export class Performer {
     const wanted = new Set(effects.map(labelOf))
     for (const label of this.problems.keys())
       if (/^(job|start|release|stop) /.test(label) && !wanted.has(label)) this.problems.delete(label)
+  }
+
+  /** Its artifact may have to travel first. */
+  #isFarAway(effect: Effect): boolean {
+    if (effect.kind !== "start-instance") return false
+    return this.#parts.agents.get(effect.instance.server)?.instancesOnly === true
   }
 
   /** What may take long must not keep traffic waiting; one order of a kind and name at a time. */
@@ -110,6 +122,7 @@ export class Performer {
         const { agent, seen } = this.#at(effect.instance.server, world)
         if (!agent || !seen || seen.instances.some((instance) => instance.id === effect.instance.id))
           return undefined
+        await bring(this.#parts, this.#next(state.app), effect.instance.digest, agent, signal)
         const instance = opened(this.#parts.sealer, state.app, effect.instance)
         return because(await agent.startInstance(this.#next(state.app), instance, this.#timed(signal)))
       }
@@ -172,6 +185,7 @@ export class Performer {
         (route) => route.route === job.route && route.pools.length > 0,
       )
       if (!listener || !serves) return undefined
+      await bring(this.#parts, this.#next(state.app), job.digest, agent, signal)
       return because(
         await agent.runJob(this.#next(state.app), job, `http://${listener}`, this.#timed(signal)),
       )

@@ -87,7 +87,12 @@ function providersFor(choice: ComputeChoice, dir: string, path: string, host: st
   const artifacts = artifactFolder(join(dir, "artifacts"))
   if (choice.kind === "process") {
     const builder = processBuilder({ sandbox, artifacts, path })
-    return { artifacts, builder, compute: processCompute({ dir, artifacts, clock, path, host }) }
+    return {
+      artifacts,
+      travelling: artifacts,
+      builder,
+      compute: processCompute({ dir, artifacts, clock, path, host }),
+    }
   }
   const key = keyIn(dir)
   const images = join(dir, "images")

@@ -125,6 +125,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     notifier: notifiers.webhook({ secret: () => webhookSecret }),
     sealer,
     agents,
+    drained: (server) => servers.fleet.drained(server)?.because,
     readPolicy: (text, pins, app, now) => policyFor(text, pins, app, now),
     log,
     // The same over restarts, so that a control plane takes its own leases back at once.

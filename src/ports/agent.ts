@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream"
-import type { AppName, CommitId, InstanceId, JobId, ServerName } from "../core/model/ids.ts"
+import type { AppName, CommitId, Digest, InstanceId, JobId, ServerName } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { InstanceSpec, JobSpec, RouteSpec } from "../core/pipeline/effects.ts"
 import type { Difference, Exit } from "../core/pipeline/events.ts"
@@ -73,6 +73,12 @@ export interface Agent {
   news(since: string | undefined, signal: AbortSignal): Promise<News>
   /** Brings the tree that a build needs; once per commit. */
   putSource(fence: Fence, commit: CommitId, tar: Readable, signal: AbortSignal): Promise<Ordered>
+  /** Artifacts travel between servers; absent on an agent that is the only one. */
+  hasArtifact?(digest: Digest, signal: AbortSignal): Promise<boolean>
+  /** A tar of its files. Throws when it is not there. */
+  getArtifact?(digest: Digest, signal: AbortSignal): Promise<Readable>
+  /** Takes in only what has this digest; anything else throws. */
+  putArtifact?(fence: Fence, digest: Digest, tar: Readable, signal: AbortSignal): Promise<Ordered>
   runJob(fence: Fence, job: JobSpec, url: string | undefined, signal: AbortSignal): Promise<Ordered>
   startInstance(fence: Fence, instance: InstanceSpec, signal: AbortSignal): Promise<Ordered>
   /** Refused unless the router released the id. */

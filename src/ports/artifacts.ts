@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream"
 import type { Digest } from "../core/model/ids.ts"
 
 export type ManifestEntry =
@@ -17,4 +18,13 @@ export interface Artifacts {
   manifest(digest: Digest): Promise<readonly ManifestEntry[]>
   /** A private read-only copy at `folder`, which must not exist yet. Throws when the digest is unknown. */
   copy(digest: Digest, folder: string): Promise<void>
+}
+
+/** Artifacts that can leave a server and come to another one. */
+export interface TravellingArtifacts {
+  has(digest: Digest): Promise<boolean>
+  /** A tar of its files. Throws when the digest is unknown. */
+  pack(digest: Digest): Promise<Readable>
+  /** Takes a tar in. Throws when what came is not what the digest says; nothing of it is kept then. */
+  unpack(digest: Digest, tar: Readable): Promise<void>
 }

@@ -41,6 +41,7 @@ export class DataPlane {
   readonly #boot = randomUUID()
   readonly #perAddress = new Map<string, number>()
   #marks: ReadonlyMap<string, Mark> = new Map()
+  #silent: ReadonlySet<string> = new Set()
   /** How long resting clients may still send a request; undefined while it is not about to end. */
   #goodbye: number | undefined
   #isOver = false
@@ -114,12 +115,15 @@ export class DataPlane {
   }
 
   /** What is known of instances from asking them; all others are well. */
-  mark({ failing, unproven }: Marks): void {
+  mark({ failing, unproven, silent = [] }: Marks): void {
+    const before = this.#silent
+    this.#silent = new Set(silent)
     this.#marks = new Map([
       ...failing.map((id) => [id, "failing"] as const),
       ...unproven.map((id) => [id, "unproven"] as const),
     ])
     for (const instance of this.#instances.values()) instance.mark = this.#marks.get(instance.id)
+    for (const id of this.#silent) if (!before.has(id)) this.#instances.get(id)?.fellSilent()
   }
 
   accept(socket: Socket, door: Door): void {

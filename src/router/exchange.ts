@@ -257,6 +257,7 @@ export class Exchange implements Receiver, Ticking {
       member.instance.passive.unreachable(this.#traffic.now(), this.#traffic.limits)
       this.#tried.push(member)
     }
+    if (failure === "silent") this.#tried.push(member)
     if (this.#phase === "answering") {
       this.#breakOff("reset")
       return
@@ -271,7 +272,7 @@ export class Exchange implements Receiver, Ticking {
       replays: this.#traffic.replays.active,
       underWay: this.#traffic.underWay.size,
     })
-    if (again && failure === "reset") member.counters.replayed += 1
+    if (again && failure !== "connect") member.counters.replayed += 1
     else member.counters.failed(failure === "connect" ? "connect" : "reset")
     this.#leave()
     if (!again) {
@@ -284,6 +285,14 @@ export class Exchange implements Receiver, Ticking {
     }
     this.#attemptAt = this.#traffic.now()
     this.#attempt()
+  }
+
+  fellSilent(): void {
+    const upstream = this.#upstream
+    const waits = this.#phase === "waiting" || this.#phase === "connecting"
+    if (!upstream || !waits || upstream.sawBytes || this.#bodyStarted || !mayUseIdle(this.#head)) return
+    upstream.destroy()
+    this.failed("silent", "it answers nobody any more")
   }
 
   tick(now: number): void {

@@ -3,14 +3,22 @@ import type { Log } from "./log.ts"
 import { parseAddress } from "./read-table.ts"
 import type { HealthTable, RouteTable } from "./table.ts"
 
-/** `failing`: was well once. `unproven`: has not passed yet and is asked nothing, whatever else is broken. */
-export type Marks = { readonly failing: readonly string[]; readonly unproven: readonly string[] }
+/**
+ * `failing`: was well once. `unproven`: has not passed yet and is asked nothing, whatever else is broken.
+ * `silent`: those of the failing that do not answer at all, as if cut off.
+ */
+export type Marks = {
+  readonly failing: readonly string[]
+  readonly unproven: readonly string[]
+  readonly silent?: readonly string[]
+}
 
 type Watched = {
   readonly address: string
   readonly health: HealthTable
   isProven: boolean
   isWell: boolean
+  isSilent: boolean
   /** In a row, against what is believed now. */
   contrary: number
   nextAt: number
@@ -54,6 +62,7 @@ export class HealthWatch {
         health,
         isProven: served,
         isWell: served,
+        isSilent: false,
         contrary: 0,
         nextAt: 0,
         isAsking: false,
@@ -72,6 +81,7 @@ export class HealthWatch {
     await this.#mark({
       failing: ids((one) => one.isProven && !one.isWell),
       unproven: ids((one) => !one.isProven),
+      silent: ids((one) => one.isProven && !one.isWell && one.isSilent),
     })
   }
 
@@ -79,11 +89,12 @@ export class HealthWatch {
     for (const [id, one] of this.#watched) {
       if (one.isAsking || now < one.nextAt) continue
       one.isAsking = true
-      void ask(one.address, one.health).then((well) => this.#heard(id, one, well))
+      void ask(one.address, one.health).then((heard) => this.#heard(id, one, heard))
     }
   }
 
-  #heard(id: string, one: Watched, well: boolean): void {
+  #heard(id: string, one: Watched, heard: Heard): void {
+    const well = heard === "well"
     const { intervalMs, rise, fall } = one.health
     one.isAsking = false
     // Not all instances of a pool in the same moment, nor all routers at once.
@@ -100,16 +111,19 @@ export class HealthWatch {
     if (current.contrary < (well ? (current.isProven ? rise : 1) : fall)) return
     current.contrary = 0
     current.isWell = well
+    current.isSilent = heard === "silence"
     current.isProven ||= well
     this.#log("info", well ? "an instance is well" : "an instance is not well", { instance: id })
     void this.#tell().catch(() => undefined)
   }
 }
 
-/** Whether it answers 2xx or 3xx in time. */
-function ask(address: string, { path, timeoutMs }: HealthTable): Promise<boolean> {
+/** What an instance answers: 2xx or 3xx in time, something else, or nothing at all. */
+type Heard = "well" | "unwell" | "silence"
+
+function ask(address: string, { path, timeoutMs }: HealthTable): Promise<Heard> {
   const parsed = parseAddress(address)
-  if (!parsed) return Promise.resolve(false)
+  if (!parsed) return Promise.resolve("unwell")
   return new Promise((resolve) => {
     const asked = request(
       {
@@ -124,11 +138,14 @@ function ask(address: string, { path, timeoutMs }: HealthTable): Promise<boolean
         const status = answer.statusCode ?? 0
         answer.on("error", () => undefined)
         answer.resume()
-        resolve(status >= 200 && status < 400)
+        resolve(status >= 200 && status < 400 ? "well" : "unwell")
         asked.destroy()
       },
     )
-    asked.on("error", () => resolve(false))
+    // Refused or reset is an answer of its machine; only silence leaves what is under way hanging.
+    asked.on("error", (error: NodeJS.ErrnoException) =>
+      resolve(error.code === "ECONNREFUSED" || error.code === "ECONNRESET" ? "unwell" : "silence"),
+    )
     asked.end()
   })
 }

@@ -15,6 +15,8 @@ export interface UnderWay {
   readonly kind: UnderWayKind
   /** Ends it now, whatever it was doing; the instance is not to blame. */
   cut(because: string): void
+  /** The instance has fallen silent: what can go elsewhere without harm does, the rest waits on. */
+  fellSilent?(): void
 }
 
 /** Keep-alive connections to one address. */
@@ -59,6 +61,10 @@ export class Connections {
   /** Closes what rests; what is in use ends after its answer. */
   close(): void {
     this.#closed = true
+    this.dropIdle()
+  }
+
+  dropIdle(): void {
     for (const upstream of this.#idle.splice(0)) upstream.destroy()
   }
 
@@ -99,6 +105,12 @@ export class Instance {
 
   isEjected(now: number): boolean {
     return this.passive.isEjected(now)
+  }
+
+  /** Nobody waits on connections of it that will never say anything again. */
+  fellSilent(): void {
+    for (const connections of [this.users, this.copies]) connections.dropIdle()
+    for (const one of [...this.underWay]) one.fellSilent?.()
   }
 
   /** It is in no table any more; what it has under way may finish. */

@@ -34,6 +34,8 @@ export type Attempt = {
 export function mayTryAgain(attempt: Attempt): boolean {
   if (attempt.attempts >= mostAttempts) return false
   if (attempt.failure === "connect") return !attempt.bodyStarted
+  // Its machine is cut off. Those who wait there are spread over all others, so nobody is trampled.
+  if (attempt.failure === "silent") return attempt.isSafe && !attempt.sawBytes
   if (attempt.failure !== "reset" || !attempt.wasReused || attempt.sawBytes || !attempt.isSafe) return false
   return attempt.replays < Math.max(leastBudget, budget * attempt.underWay)
 }

@@ -6,8 +6,9 @@ import type { Address } from "./read-table.ts"
 import { type ResponseHead, readResponseHead } from "./response-head.ts"
 import { type Arrival, type Arriving, round } from "./round.ts"
 
-/** Why a connection to an instance gave no whole answer. `bad-response`: what came cannot be understood. */
-export type UpstreamFailure = "connect" | "reset" | "bad-response"
+/** Why a connection to an instance gave no whole answer. `bad-response`: what came cannot be understood.
+ * `silent`: it answers nobody any more. */
+export type UpstreamFailure = "connect" | "reset" | "bad-response" | "silent"
 
 /** Who waits for the answer on a connection. After `ended`, `upgraded` or `failed` it hears nothing more. */
 export interface Receiver {

@@ -28,6 +28,11 @@ export class CoreWorld {
   faults: Faults
   /** What the rest of the system allows. */
   limits: Limits = {}
+  /** Servers that do not answer, and for how long; what runs there goes on. The router is on another one. */
+  readonly silent = new Map<string, number>()
+  /** Servers that a person wants empty, and why. */
+  readonly drained = new Map<string, string>()
+  readonly #where = new Map<string, string>()
   readonly #instances = new Map<string, InstanceFacts>()
   readonly #released = new Set<string>()
   #routes: readonly RouteSpec[] = []
@@ -169,21 +174,42 @@ export class CoreWorld {
         Object.fromEntries(route.pools.map((pool) => [pool.pool, pool.weight])),
       ]),
     )
+    const released = [...this.#released]
+    const servers = new Set(["local", ...this.#where.values()])
     this.give(
       {
         type: "observed",
-        servers: [
-          {
-            server: "local",
-            instances: [...this.#instances.values()],
-            routes,
-            released: [...this.#released],
-          },
-        ],
+        servers: [...servers]
+          .filter((server) => !this.silent.has(server))
+          .map((server) => ({
+            server,
+            instances: this.runningOn(server),
+            routes: server === "local" ? routes : {},
+            released,
+          })),
+        standings: [...new Set([...this.silent.keys(), ...this.drained.keys()])].map((server) => {
+          const forMs = this.silent.get(server)
+          return {
+            server,
+            silent: forMs === undefined ? undefined : { forMs, because: `${server} does not answer` },
+            drained: this.drained.get(server),
+          }
+        }),
+        letGo: released,
       },
       "immunity",
     )
     this.give({ type: "tick" }, "immunity")
+  }
+
+  /** What really runs there, whether or not anybody can see it. */
+  runningOn(server: string): readonly InstanceFacts[] {
+    return [...this.#instances.values()].filter(({ instance }) => this.#where.get(instance) === server)
+  }
+
+  /** Everything there ends at once, as with its power. */
+  loseAllOn(server: string): void {
+    for (const { instance } of this.runningOn(server)) this.#instances.delete(instance)
   }
 
   #do(effect: Effect): void {
@@ -202,7 +228,9 @@ export class CoreWorld {
       }
       case "start-instance": {
         const { id, release } = effect.instance
-        if (this.#instances.has(id) || this.faults.nothingStarts) return
+        if (this.#instances.has(id) || this.faults.nothingStarts || this.silent.has(effect.instance.server))
+          return
+        this.#where.set(id, effect.instance.server)
         const state = this.faults.neverHealthy?.has(release) ? "starting" : "ready"
         this.#instances.set(id, {
           instance: id,
@@ -217,6 +245,7 @@ export class CoreWorld {
         this.#released.add(effect.instance)
         return
       case "stop-instance":
+        if (this.silent.has(effect.server)) return
         this.#instances.delete(effect.instance)
         return
       case "set-routes":

@@ -126,6 +126,11 @@ export function titleOf(event: Event): string {
       return `Changed answers accepted: ${event.paths.join(", ")}`
     case "quarantine-lifted":
       return `${shortCommit(event.release)} may be tried again`
+    case "server-left":
+      if (event.lost !== undefined) return `Server ${event.server} does not answer`
+      return event.drained === undefined
+        ? `Server ${event.server} is in use`
+        : `Server ${event.server} is drained`
     case "instance-requested":
       return `Instance ${event.instance} asked for`
     case "instance-ready":

@@ -44,6 +44,16 @@ export type Application = {
   readonly quarantine: Readonly<Record<ReleaseId, Quarantine>>
   /** When the system rolled back by itself; its budget is counted on these. */
   readonly automaticRollbacks: readonly Instant[]
+  /** Servers that are lost, drained or both; all others are in use. */
+  readonly left?: Readonly<Record<ServerName, Left>>
+}
+
+/** Why a server is left, each in a sentence. */
+export type Left = {
+  /** It does not answer. */
+  readonly lost: string | undefined
+  /** A person wants it empty. */
+  readonly drained: string | undefined
 }
 
 /** Where commits come from. */

@@ -83,6 +83,8 @@ export type RouteSpec = {
   readonly salt: string
   readonly sticky: StickyPolicy
   readonly pools: readonly PoolSpec[]
+  /** How the router asks instances itself; absent: it sends requests to whoever the table names. */
+  readonly health?: RouteHealth | undefined
   /** The pool that takes over when the chosen one has nobody usable; never the other way round. */
   readonly stable: string | undefined
   readonly mirror: MirrorSpec | undefined
@@ -99,6 +101,15 @@ export type MirrorSpec = {
   readonly headers?: readonly string[] | undefined
   /** Whether the counters tell a sample of what is copied, so that answers can be compared. */
   readonly tell?: boolean | undefined
+}
+
+/** `unhealthy`, `healthy`: answers in a row that take an instance out and bring it back. */
+export type RouteHealth = {
+  readonly path: string
+  readonly every: Duration
+  readonly timeout: Duration
+  readonly healthy: number
+  readonly unhealthy: number
 }
 
 export type PoolSpec = {

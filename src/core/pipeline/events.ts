@@ -177,6 +177,13 @@ export type Event =
       readonly paths: readonly string[]
       readonly reason: string
     }
+  /** What is known of a server now; neither of both: it is in use again. */
+  | {
+      readonly type: "server-left"
+      readonly server: ServerName
+      readonly lost: string | undefined
+      readonly drained: string | undefined
+    }
   // instances and routes
   | {
       readonly type: "instance-requested"

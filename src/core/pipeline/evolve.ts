@@ -189,6 +189,13 @@ export function evolve(app: Application, recorded: Recorded): Application {
         const { [event.instance]: _, ...instances } = region.instances
         return { ...region, instances }
       })
+    case "server-left": {
+      const { [event.server]: _, ...others } = app.left ?? {}
+      const { server, lost, drained } = event
+      const left =
+        lost === undefined && drained === undefined ? others : { ...others, [server]: { lost, drained } }
+      return { ...app, left }
+    }
     case "weights-observed":
       return inRegion(app, event.region, (region) => ({ ...region, weights: event.weights }))
     default:

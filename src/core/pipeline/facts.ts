@@ -6,6 +6,8 @@ import type { Draft } from "./draft.ts"
 import type { Difference } from "./events.ts"
 import { matchesAny } from "./glob.ts"
 import { type Fact, type InstanceFacts, poolNumber, routeName, type ServerFacts } from "./input.ts"
+import { trimAfterReturn } from "./instances.ts"
+import { followServers, isLost } from "./servers.ts"
 
 /** Takes in what the world reports. What is known already, or no longer matters, adds nothing. */
 export function learn(draft: Draft, fact: Fact): undefined {
@@ -17,6 +19,9 @@ export function learn(draft: Draft, fact: Fact): undefined {
     case "observed":
       for (const region of draft.state.regions) weights(draft, region, fact.servers)
       for (const server of fact.servers) observed(draft, server)
+      if (fact.letGo) letGoOfLost(draft, new Set(fact.letGo))
+      // After what its instances say: what went with a server is no failure of what ran there.
+      if (fact.standings && followServers(draft, fact.standings).length > 0) trimAfterReturn(draft)
       return undefined
     case "looked":
       looked(draft, fact)
@@ -144,6 +149,7 @@ function instanceSeen(draft: Draft, region: Region, instance: Instance, found: I
   const at = { region: region.name, instance: instance.id }
   if (found.state === "ended") {
     if (instance.state === "ended" || instance.retired) return
+    if (isLost(draft.state, instance.server)) return wentWithItsServer(draft, region, instance)
     const exit = found.exit ?? { code: undefined, signal: undefined, because: "ended, nobody saw how" }
     draft.conclude({ type: "instance-crashed", ...at, exit }, exit.because)
     return
@@ -188,6 +194,24 @@ function instanceMissing(draft: Draft, region: Region, instance: Instance): void
   }
   // Asked for and not started yet looks the same as never seen; only one that was seen can be lost.
   if (instance.address === undefined) return
+  if (isLost(draft.state, instance.server)) return wentWithItsServer(draft, region, instance)
   const exit = { code: undefined, signal: undefined, because: "gone: its server no longer knows it" }
   draft.conclude({ type: "instance-crashed", ...at, exit, lost: true }, exit.because)
+}
+
+/** Its server was away and came back without it: that says nothing of the release. */
+function wentWithItsServer(draft: Draft, region: Region, instance: Instance): void {
+  const because = `it went with its server ${instance.server}`
+  draft.conclude({ type: "instance-retired", region: region.name, instance: instance.id, because }, because)
+}
+
+/** The routers alone say when a lost server's instance is let go of; it cannot. */
+function letGoOfLost(draft: Draft, letGo: ReadonlySet<string>): void {
+  for (const region of draft.state.regions)
+    for (const { id, server, retired, released } of Object.values(region.instances))
+      if (retired && !released && letGo.has(id) && isLost(draft.state, server))
+        draft.conclude(
+          { type: "instance-released", region: region.name, instance: id },
+          "no router sends anybody to it any more; its server does not answer",
+        )
 }

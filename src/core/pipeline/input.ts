@@ -84,7 +84,14 @@ export type Fact =
       readonly config: { readonly policy: Policy } | { readonly problems: readonly string[] }
     }
   | { readonly type: "job-ended"; readonly job: JobId; readonly outcome: JobOutcome }
-  | { readonly type: "observed"; readonly servers: readonly ServerFacts[] }
+  | {
+      readonly type: "observed"
+      readonly servers: readonly ServerFacts[]
+      /** Servers that did not answer or shall be left; absent: nothing is said of that. */
+      readonly standings?: readonly ServerStanding[]
+      /** Ids that no router sends anybody to any more; empty while one of them does not answer. */
+      readonly letGo?: readonly InstanceId[]
+    }
   | {
       readonly type: "looked"
       readonly rollout: RolloutNumber
@@ -104,6 +111,14 @@ export type JobOutcome =
   | { readonly kind: "built"; readonly digest: Digest; readonly bytes: number }
   | { readonly kind: "passed" }
   | { readonly kind: "failed"; readonly because: string }
+
+export type ServerStanding = {
+  readonly server: ServerName
+  /** How long it has not answered, and what is seen instead; undefined: it answers. */
+  readonly silent: { readonly forMs: Duration; readonly because: string } | undefined
+  /** Why a person wants it empty. */
+  readonly drained: string | undefined
+}
 
 /** One server as it is now. A server that did not answer is absent: unknown, not empty. */
 export type ServerFacts = {

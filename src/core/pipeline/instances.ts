@@ -6,6 +6,7 @@ import { instancesFor } from "../rollout/schedule.ts"
 import { trafficStep } from "../rollout/traffic.ts"
 import type { Instance, Region } from "./application.ts"
 import type { Draft } from "./draft.ts"
+import { isLeft, isLost, placeFor } from "./servers.ts"
 
 /** One replacement per pool and second: a crash loop must not become a storm of processes. */
 export const replacementPause: Duration = 1_000
@@ -28,6 +29,10 @@ function giveUpStarting(draft: Draft, region: Region): void {
   for (const instance of Object.values(region.instances)) {
     if (instance.state !== "starting" || instance.retired || draft.at < instance.requestedAt + deadline)
       continue
+    if (isLost(draft.state, instance.server)) {
+      retire(draft, region, instance, `its server ${instance.server} does not answer`)
+      continue
+    }
     const because = `it was not healthy within ${Math.round(deadline / 1_000)} s`
     const exit = { code: undefined, signal: undefined, because }
     draft.conclude({ type: "instance-crashed", region: region.name, instance: instance.id, exit }, because)
@@ -41,14 +46,59 @@ function keepPool(draft: Draft, region: Region, pool: RolloutNumber): void {
   if (wanted === 0) return
   const instances = Object.values(region.instances).filter((instance) => instance.pool === pool)
   const live = instances.filter((instance) => !instance.retired)
-  const good = live.filter((instance) => !instance.condemned)
+  const good = live.filter((instance) => !instance.condemned && !isLeft(draft.state, instance.server))
   const step = stepOf(rollout)
   const replacing = instances.some((instance) => instance.retired || instance.condemned)
   const newest = Math.max(0, ...instances.map((instance) => instance.requestedAt))
   const paused = replacing && draft.at < newest + replacementPause
-  for (let missing = wanted - good.length; missing > 0 && !paused; missing--)
-    request(draft, region.name, rollout, step)
+  const missing = Math.min(wanted - good.length, roomFor(draft, rollout, wanted, instances))
+  for (let more = missing; more > 0 && !paused; more--) request(draft, region.name, rollout, step)
   releaseCondemned(draft, region, live)
+  leaveServers(draft, region, live, wanted)
+}
+
+/**
+ * What is on servers that are left is unknown, not gone: beside it at most one server's share is started elsewhere,
+ * until it has answered or ended.
+ */
+function roomFor(draft: Draft, rollout: Rollout, wanted: number, instances: readonly Instance[]): number {
+  if (!instances.some(({ server }) => isLeft(draft.state, server))) return Number.POSITIVE_INFINITY
+  const share = Math.ceil(wanted / regionPolicy(rollout).servers.length)
+  return wanted + share - instances.length
+}
+
+/** One on a server that is left goes when another one serves in its place, not before. */
+function leaveServers(draft: Draft, region: Region, live: readonly Instance[], wanted: number): void {
+  const leaving = live.filter(({ server, condemned }) => !condemned && isLeft(draft.state, server))
+  const ready = live.filter(
+    ({ state, condemned, server }) => state === "ready" && !condemned && !isLeft(draft.state, server),
+  )
+  for (const instance of leaving.slice(0, Math.max(0, ready.length + leaving.length - wanted))) {
+    const why = isLost(draft.state, instance.server) ? "does not answer" : "is drained"
+    retire(draft, region, instance, `its server ${instance.server} ${why}, and another one took its place`)
+  }
+}
+
+/** A server is back, and others have begun to do its work: of both only as many stay as are wanted. */
+export function trimAfterReturn(draft: Draft): void {
+  for (const { name } of draft.state.regions) {
+    const region = draft.region(name)
+    if (!region) continue
+    for (const pool of new Set(Object.values(region.instances).map((instance) => instance.pool))) {
+      const rollout = draft.rollout(pool)
+      const wanted = rollout && wantedCount(region, rollout)
+      if (wanted === undefined) continue
+      const good = Object.values(region.instances).filter(
+        (one) => one.pool === pool && !one.retired && !one.condemned && !isLeft(draft.state, one.server),
+      )
+      const notReadyFirst = (one: Instance) => (one.state === "ready" ? 0 : 1)
+      const newestFirst = [...good].sort(
+        (a, b) => notReadyFirst(b) - notReadyFirst(a) || b.requestedAt - a.requestedAt,
+      )
+      for (const instance of newestFirst.slice(0, Math.max(0, good.length - wanted)))
+        retire(draft, region, instance, "the server that it stood in for is back")
+    }
+  }
 }
 
 /** One that was touched leaves as soon as a fresh one can serve in its place. */
@@ -90,8 +140,10 @@ function request(draft: Draft, name: Region["name"], rollout: Rollout, step: num
   const region = draft.region(name)
   if (!region) return
   const { servers } = regionPolicy(rollout)
+  const server = placeFor(draft.state, region, rollout.number, servers)
+  // All its servers are lost or drained: it waits for one of them.
+  if (server === undefined) return
   const instance = `${draft.state.app}-${name}-r${rollout.number}-${region.nextSerial}`
-  const server = leastUsed(region, servers)
   draft.conclude(
     {
       type: "instance-requested",
@@ -104,13 +156,6 @@ function request(draft: Draft, name: Region["name"], rollout: Rollout, step: num
     },
     "its pool needs one more",
   )
-}
-
-function leastUsed(region: Region, servers: readonly string[]): string {
-  const used = (server: string) =>
-    Object.values(region.instances).filter((instance) => instance.server === server && !instance.retired)
-      .length
-  return servers.reduce((best, server) => (used(server) < used(best) ? server : best), servers[0] ?? "local")
 }
 
 function retire(draft: Draft, region: Region, instance: Instance, because: string): void {

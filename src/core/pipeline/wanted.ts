@@ -1,4 +1,5 @@
 import { valuesIn } from "../model/configuration.ts"
+import type { HealthPolicy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
 import { stageOf } from "../rollout/looked.ts"
@@ -6,9 +7,10 @@ import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
 import { routedInstances, targetWeights, trafficStep } from "../rollout/traffic.ts"
 import { withAccepted } from "./accept-answers.ts"
 import type { Application, Instance, Region } from "./application.ts"
-import type { Effect, MeasureSpec, PoolSpec, RouteSpec, Wanted } from "./effects.ts"
+import type { Effect, MeasureSpec, PoolSpec, RouteHealth, RouteSpec, Wanted } from "./effects.ts"
 import { poolName, previewName, routeName } from "./input.ts"
 import { replacementPause } from "./instances.ts"
+import { isLeft } from "./servers.ts"
 
 /** What the world should look like, from the state alone. Forgetting an effect is impossible: it is wanted again. */
 export function wanted(app: Application, now: Instant): Wanted {
@@ -34,7 +36,8 @@ const builds = (app: Application): readonly Effect[] =>
   app.commits.flatMap((commit): readonly Effect[] => {
     if (commit.state.name !== "building") return []
     const { job, policy } = commit.state
-    const server = policy.regions[0]?.servers[0] ?? "local"
+    const servers = policy.regions[0]?.servers ?? []
+    const server = servers.find((known) => !isLeft(app, known)) ?? servers[0] ?? "local"
     const { command, output, timeout } = policy.build
     // A policy stored before builds had a network of their own says nothing about it.
     const network = policy.build.network ?? "none"
@@ -89,10 +92,23 @@ function regionRoute(app: Application, region: Region): RouteSpec | undefined {
     salt: `${app.app}/${region.name}/${region.active ?? region.stable ?? 0}`,
     sticky: policy.sticky,
     pools,
+    health: policy.servers.length > 1 ? acrossServers(rollout.policy.run.health) : undefined,
     stable: region.stable === undefined ? undefined : poolName(region.stable),
     mirror: mirrorOf(app, region),
   }
 }
+
+/**
+ * Over several servers the router must see for itself, and soon, whom it cannot reach: the control plane may not
+ * see it at all. After at most about three seconds nobody is sent there.
+ */
+const acrossServers = ({ path, every, timeout, healthy }: HealthPolicy): RouteHealth => ({
+  path,
+  every: Math.min(every, 500),
+  timeout: Math.min(timeout, 1_000),
+  healthy,
+  unhealthy: 2,
+})
 
 const poolSpec = (app: Application, region: Region, pool: number, weight: number): PoolSpec => ({
   pool: poolName(pool),

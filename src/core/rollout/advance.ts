@@ -2,6 +2,7 @@ import { unreachable } from "../model/unreachable.ts"
 import type { Region } from "../pipeline/application.ts"
 import type { Draft } from "../pipeline/draft.ts"
 import { blockerOf } from "../pipeline/guards.ts"
+import { isLeft, isLost, waitsForItsServer } from "../pipeline/servers.ts"
 import { retreat } from "./retreat.ts"
 import { type Rollout, regionPolicy, type TestRun, type Underway } from "./rollout.ts"
 import { instancesFor } from "./schedule.ts"
@@ -74,6 +75,12 @@ export function startProvisioning(draft: Draft, rollout: Rollout, step: number):
 const live = (rollout: Rollout, region: Region) =>
   Object.values(region.instances).filter((instance) => instance.pool === rollout.number && !instance.retired)
 
+/** Known to be well: one on a server that does not answer may be anything. */
+const knownReady = (draft: Draft, rollout: Rollout, region: Region) =>
+  live(rollout, region).filter(
+    (instance) => instance.state === "ready" && !isLost(draft.state, instance.server),
+  )
+
 function provision(
   draft: Draft,
   rollout: Rollout,
@@ -83,7 +90,7 @@ function provision(
   const step = rollout.schedule[phase.step]
   if (!step) return
   const needed = instancesFor(step, regionPolicy(rollout).size)
-  const ready = live(rollout, region).filter((instance) => instance.state === "ready")
+  const ready = knownReady(draft, rollout, region)
   if (ready.length >= needed) {
     const fresh = ready.some((instance) => instance.step === phase.step)
     return fresh ? startVerifying(draft, rollout, phase.step) : startStep(draft, rollout, phase.step)
@@ -93,6 +100,11 @@ function provision(
     return retreat(draft, rollout, { because, automatic: true, judged: false })
   }
   if (draft.at >= phase.deadline) {
+    const unknown = live(rollout, region).filter((instance) => isLost(draft.state, instance.server))
+    const nowhere = regionPolicy(rollout).servers.every((server) => isLeft(draft.state, server))
+    // A lost server is not the release's fault: it is given its time again.
+    if (nowhere || (unknown.length > 0 && ready.length + unknown.length >= needed))
+      return startProvisioning(draft, rollout, phase.step)
     const because = `${ready.length} of ${needed} instances were healthy before the deadline`
     retreat(draft, rollout, { because, automatic: true, judged: rollout.hadTraffic })
   }
@@ -159,7 +171,7 @@ function shift(
   const step = rollout.schedule[phase.step]
   if (!step) return
   if (phase.reachedAt === undefined) {
-    const full = live(rollout, region).filter((instance) => instance.state === "ready").length
+    const full = knownReady(draft, rollout, region).length
     const target = targetWeights(draft.state, region)[rollout.number] ?? 0
     const enough = full >= instancesFor(step, regionPolicy(rollout).size)
     const there = Math.abs((region.weights[rollout.number] ?? 0) - target) < 0.01 && agreed(region)
@@ -239,7 +251,8 @@ function finishReturn(draft: Draft, rollout: Rollout, region: Region): void {
       phase.because,
     )
   }
-  if (left.length > 0) return
+  // What only waits for a lost server is refused by the router for ever; others need not wait for it.
+  if (left.some((instance) => !waitsForItsServer(draft.state, instance))) return
   switch (phase.then) {
     case "rolled-back":
       draft.conclude({ type: "rolled-back", rollout: rollout.number }, phase.because)

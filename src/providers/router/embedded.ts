@@ -70,7 +70,7 @@ function expectOk<T>(answer: Answer): T {
 }
 
 function toWire(route: RouteSpec): RouteWire {
-  const { mirror } = route
+  const { mirror, health } = route
   return {
     route: route.route,
     listen: route.listen,
@@ -79,10 +79,21 @@ function toWire(route: RouteSpec): RouteWire {
     pools: route.pools,
     stable: route.stable ?? null,
     ...(mirror ? { mirror: mirrorToWire(mirror) } : {}),
+    ...(health
+      ? {
+          health: {
+            path: health.path,
+            intervalMs: health.every,
+            timeoutMs: health.timeout,
+            rise: health.healthy,
+            fall: health.unhealthy,
+          },
+        }
+      : {}),
   }
 }
 
-function fromWire({ route, listen, salt, sticky, pools, stable, mirror }: RouteWire): RouteSpec {
+function fromWire({ route, listen, salt, sticky, pools, stable, mirror, health }: RouteWire): RouteSpec {
   return {
     route,
     listen,
@@ -91,6 +102,13 @@ function fromWire({ route, listen, salt, sticky, pools, stable, mirror }: RouteW
     pools,
     stable: stable ?? undefined,
     mirror: mirror && mirrorFromWire(mirror),
+    health: health && {
+      path: health.path,
+      every: health.intervalMs,
+      timeout: health.timeoutMs,
+      healthy: health.rise,
+      unhealthy: health.fall,
+    },
   }
 }
 

@@ -10,6 +10,13 @@ export type RouteWire = {
   readonly salt: string
   readonly sticky: StickyPolicy
   readonly pools: readonly PoolSpec[]
+  readonly health?: {
+    readonly path: string
+    readonly intervalMs: number
+    readonly timeoutMs: number
+    readonly rise: number
+    readonly fall: number
+  }
   readonly stable: string | null
   readonly mirror?: Omit<MirrorSpec, "timeout"> & { readonly timeoutMs: number }
 }

@@ -53,7 +53,7 @@ export async function roll(
       }
       return approvedAt.size === apps.length
     },
-    300_000,
+    900_000,
   )
   const underWay = async (): Promise<number> => {
     const views = await Promise.all(apps.map((app) => plane.ask<AppView>("GET", `/v1/apps/${app}`)))

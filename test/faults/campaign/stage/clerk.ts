@@ -63,6 +63,7 @@ export class Clerk {
 
   /** Until somebody answers, however often it takes. */
   async #insist(path: string, body: object, key: string): Promise<void> {
+    const began = performance.now()
     for (let tries = 0; ; tries++) {
       const plane = this.#planes[tries % this.#planes.length]
       try {
@@ -73,6 +74,8 @@ export class Clerk {
         // Refused by a rule: a mistake of ours, or of who lost what was there before.
         if (/: 4\d\d /.test(said)) throw error
         if (tries === 0) this.repeated++
+        // Who was sent home does not wait for ever for somebody who is dead for good.
+        if (this.#over && performance.now() - began > 60_000) throw error
         await pause(50)
       }
     }

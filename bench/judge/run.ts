@@ -11,8 +11,7 @@ import type { MakePolicy } from "./policies/policy.ts"
 import { sequential, textbook } from "./policies/sequential.ts"
 import { argo, flagger } from "./policies/windowed.ts"
 import type { Outcome } from "./scores.ts"
-import type { Label } from "./set.ts"
-import { caseFile, linesOf } from "./set.ts"
+import type { CaseSet, Label } from "./set.ts"
 
 const immunity: MakePolicy = (header) => {
   const judge = new StreamJudge(header)
@@ -33,8 +32,8 @@ export const policies: Readonly<Record<string, MakePolicy>> = {
 }
 
 /** What a policy decides of a case, in this process. */
-export function runPolicy(make: MakePolicy, folder: string, label: Label): Outcome {
-  const [first, ...lines] = linesOf(caseFile(folder, label.case)).map(readLine)
+export function runPolicy(make: MakePolicy, { lines: linesFor }: CaseSet, label: Label): Outcome {
+  const [first, ...lines] = linesFor(label.case).map(readLine)
   if (first?.type !== "header") throw new Error(`${label.case}: its first line is no header`)
   const increments = new Increments(first)
   const policy = make(first, label)
@@ -58,7 +57,7 @@ export function runPolicy(make: MakePolicy, folder: string, label: Label): Outco
  */
 export async function runProgram(
   command: string,
-  folder: string,
+  { lines }: CaseSet,
   label: Label,
   patience = 20_000,
 ): Promise<Outcome> {
@@ -72,7 +71,7 @@ export async function runProgram(
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const outcome = { case: label.case, t: label.duration_s, decision: "hold" as const }
   try {
-    for (const text of linesOf(caseFile(folder, label.case))) {
+    for (const text of lines(label.case)) {
       child.stdin.write(`${text}\n`)
       const line = readLine(text)
       if (line.type !== "tick") continue

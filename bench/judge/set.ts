@@ -22,16 +22,26 @@ export type Label = {
   readonly oracle_kind: string | null
 }
 
+/** Cases to judge: what the scorer knows of each, and the lines that a judge is sent. */
+export type CaseSet = {
+  readonly labels: readonly Label[]
+  readonly lines: (name: string) => readonly string[]
+}
+
+/** The set in a folder. Throws when there is none. */
+export const folderSet = (folder: string): CaseSet => ({
+  labels: readLabels(folder),
+  lines: (name) => linesOf(join(folder, "cases", `${name}.jsonl.gz`)),
+})
+
 /** Labels of the set in a folder. Throws when there is none. */
-export function readLabels(folder: string): readonly Label[] {
+function readLabels(folder: string): readonly Label[] {
   const file = join(folder, "labels.jsonl.gz")
   if (!existsSync(file))
     throw new Error(`${file} does not exist: --set names a folder with labels.jsonl.gz and cases/`)
   return linesOf(file).map((line) => JSON.parse(line) as Label)
 }
 
-export const caseFile = (folder: string, name: string): string => join(folder, "cases", `${name}.jsonl.gz`)
-
 /** The lines of a case in order. */
-export const linesOf = (file: string): readonly string[] =>
+const linesOf = (file: string): readonly string[] =>
   gunzipSync(readFileSync(file)).toString("utf8").trimEnd().split("\n")

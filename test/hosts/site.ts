@@ -1,12 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { chmodSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connectAgent, shutdownAgent } from "../../src/agent/client.ts"
 import type { AppView, InstanceView, InvitationView, ServerView } from "../../src/api/contract/views.ts"
 import { openFolders } from "../../src/main/demo/leftovers.ts"
 import { passable } from "../../src/main/folders.ts"
+import { freePorts } from "../support/cluster.ts"
 import type { Hosts } from "./network.ts"
 
 const names = ["a", "b", "c", "d", "e"] as const
@@ -188,19 +188,4 @@ regions:
     const env = { PATH: process.env.PATH ?? "", HOME: cwd, GIT_CONFIG_NOSYSTEM: "1" }
     return execFileSync("git", args, { cwd, encoding: "utf8", env })
   }
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer()
-      return new Promise<typeof server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
-    }),
-  )
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return typeof address === "object" && address ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))))
-  return ports
 }

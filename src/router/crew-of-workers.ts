@@ -239,7 +239,9 @@ export class CrewOfWorkers implements Crew {
   async #withPort(want: WantedListener): Promise<WantedListener> {
     const parsed = parseAddress(want.listen)
     if (parsed?.port !== 0) return want
-    const known = this.#addresses.get(want.route)
+    const before = this.#wanted.find(({ route }) => route === want.route)
+    // What speaks otherwise than before cannot share the port of before.
+    const known = before?.plain === want.plain ? before?.listen : undefined
     const knownHost = known === undefined ? undefined : parseAddress(known)?.host
     if (known !== undefined && knownHost === parsed.host) return { ...want, listen: known }
     const port = await freePort(parsed.host, want.port)

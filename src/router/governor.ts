@@ -199,7 +199,12 @@ export class Governor {
   }
 
   #wanted(book: Book) {
-    return allRoutes(book).map(({ route, listen }) => ({ route, listen, port: book.ports[route] }))
+    return allRoutes(book).map(({ route, listen, plain }) => ({
+      route,
+      listen,
+      port: book.ports[route],
+      ...(plain ? { plain } : {}),
+    }))
   }
 
   async #save(): Promise<void> {

@@ -10,6 +10,8 @@ export type WantedListener = {
   readonly route: string
   readonly listen: string
   readonly port: number | undefined
+  /** Without TLS, whatever the others have. */
+  readonly plain?: boolean
 }
 
 type Listener = {
@@ -18,6 +20,7 @@ type Listener = {
   listen: string
   /** Where it really listens. */
   readonly address: string
+  readonly isSecure: boolean
   /** The route that its clients are led to; undefined once it has closed. */
   route: string | undefined
 }
@@ -65,8 +68,9 @@ export class Listeners {
     const free = new Set(this.#open)
     try {
       // Listeners that stay are taken first, so that routes may exchange their addresses.
-      const missing = wanted.filter(({ route, listen }) => {
-        const same = [...free].find((one) => serves(one, route, listen))
+      const missing = wanted.filter((want) => {
+        const { route, listen } = want
+        const same = [...free].find((one) => serves(one, want, this.#isSecure(want)))
         if (!same) return true
         free.delete(same)
         next.push({ listener: same, route, listen })
@@ -105,7 +109,8 @@ export class Listeners {
     for (const { server } of this.#open) server.close()
   }
 
-  async #listen({ route, listen, port }: WantedListener): Promise<Listener> {
+  async #listen(want: WantedListener): Promise<Listener> {
+    const { route, listen, port } = want
     const wanted = parseAddress(listen)
     if (!wanted) throw new Refusal(422, "invalid", `route ${route} cannot listen at ${listen}`)
     const { host } = wanted
@@ -113,7 +118,7 @@ export class Listeners {
     const ports = wanted.port === 0 && port !== undefined ? [port, 0] : [wanted.port]
     let problem: unknown
     for (const attempt of ports) {
-      const tls = this.#tls
+      const tls = this.#isSecure(want) ? this.#tls : undefined
       const server = tls ? await secureServer(tls) : createServer({ allowHalfOpen: true, noDelay: true })
       try {
         const bound = await bind(server, host, attempt)
@@ -121,6 +126,7 @@ export class Listeners {
           server,
           listen,
           address: formatAddress({ host, port: bound }),
+          isSecure: tls !== undefined,
           route: undefined,
         }
         server.on(tls ? "secureConnection" : "connection", (socket: Socket) =>
@@ -140,10 +146,14 @@ export class Listeners {
     )
   }
 
+  #isSecure({ plain }: WantedListener): boolean {
+    return this.#tls !== undefined && plain !== true
+  }
+
   #connected(socket: Socket, listener: Listener): void {
     const door: Door = {
       address: listener.address,
-      isSecure: this.#tls !== undefined,
+      isSecure: listener.isSecure,
       route: () => (listener.route === undefined ? undefined : this.#routeOf(listener.route)),
     }
     this.#accept(socket, door)
@@ -151,8 +161,9 @@ export class Listeners {
 }
 
 /** A fixed address is the same whoever had it; one that was chosen belongs to its route. */
-const serves = (listener: Listener, route: string, listen: string): boolean =>
-  listener.address === listen || (listener.listen === listen && listener.route === route)
+const serves = (listener: Listener, { route, listen }: WantedListener, isSecure: boolean): boolean =>
+  listener.isSecure === isSecure &&
+  (listener.address === listen || (listener.listen === listen && listener.route === route))
 
 /** Loaded only where it is needed: users wait while a router starts. */
 async function secureServer(tls: TlsFiles): Promise<Server> {

@@ -83,6 +83,7 @@ export function readRoute(value: unknown, where: string): RouteTable {
   return {
     route: text(route.route, `${where}.route`),
     listen: address(route.listen, `${where}.listen`, 0),
+    ...(route.plain === true ? { plain: true } : {}),
     salt: typeof route.salt === "string" ? route.salt : fail(`${where}.salt`, "a text", route.salt),
     sticky: readSticky(route.sticky, `${where}.sticky`),
     pools,

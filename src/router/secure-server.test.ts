@@ -5,7 +5,16 @@ import { join } from "node:path"
 import { connect, type TLSSocket } from "node:tls"
 import { afterEach, describe, expect, it } from "vitest"
 import { first, second } from "./certificates.fixture.ts"
-import { Cleanup, inFrontOf, instance, rawClient, routeTo, TestRouter, until } from "./router.fixture.ts"
+import {
+  Cleanup,
+  inFrontOf,
+  instance,
+  pool,
+  rawClient,
+  routeTo,
+  TestRouter,
+  until,
+} from "./router.fixture.ts"
 
 const cleanup = new Cleanup()
 afterEach(() => cleanup.run())
@@ -24,7 +33,7 @@ async function secureRouter(workers = 0) {
   const echo = await instance(cleanup, (asked, response) =>
     response.end(`${asked.headers["x-forwarded-proto"]} ${asked.url}`),
   )
-  return { ...(await inFrontOf(cleanup, [echo], {}, { tls, workers })), tls }
+  return { ...(await inFrontOf(cleanup, [echo], {}, { tls, workers })), tls, echo }
 }
 
 type Client = {
@@ -79,6 +88,36 @@ describe("clients over TLS", () => {
     expect(plain.text()).not.toContain("HTTP/1.1 200")
     expect(await (await secureClient(address)).ask("/a")).toContain("https /a")
   })
+
+  for (const workers of [0, 2])
+    it(`stay outside: a route inside the server speaks plainly beside it, and changes to that (${workers} workers)`, async () => {
+      const { router, echo, address } = await secureRouter(workers)
+      const outside = routeTo([pool("r1", 100, echo)])
+      const inside = routeTo([pool("r1", 100, echo)], { route: "papi/preview" })
+      const plainly = async () => {
+        const client = rawClient(
+          cleanup,
+          await router.address("papi/preview"),
+          "GET /in HTTP/1.1\r\nHost: a\r\n\r\n",
+        )
+        let isOver = false
+        void client.over.then(() => {
+          isOver = true
+        })
+        return until("an answer or the end", () =>
+          isOver || client.text().endsWith("/in") ? client.text() : undefined,
+        )
+      }
+      await router.route(outside, inside)
+      expect(await plainly()).not.toContain("HTTP/1.1 200")
+      await router.route(outside, { ...inside, plain: true })
+      expect(await plainly()).toContain("http /in")
+      expect(await (await secureClient(address)).ask("/a")).toContain("https /a")
+      await router.kill()
+      await router.start()
+      expect(await plainly()).toContain("http /in")
+      expect(await (await secureClient(address)).ask("/a")).toContain("https /a")
+    })
 
   for (const workers of [0, 2])
     it(`get a new certificate when its file is replaced, and open connections stay (${workers} workers)`, async () => {

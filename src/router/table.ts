@@ -48,6 +48,8 @@ export type RouteTable = {
   readonly route: string
   /** `host:port`; with port 0 the router chooses one and keeps it, over restarts too. */
   readonly listen: string
+  /** Speaks plain HTTP though the router has a certificate: nobody comes in from outside. */
+  readonly plain?: boolean
   /** Shuffles users anew for each rollout. */
   readonly salt: string
   readonly sticky: Sticky

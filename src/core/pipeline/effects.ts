@@ -79,6 +79,8 @@ export type RouteSpec = {
   readonly router?: string | undefined
   /** `host:port`; port 0 lets the router choose one and keep it. */
   readonly listen: string
+  /** Tests and mirrors ask it from the same server: it speaks plain HTTP whatever its router was given certificates for. */
+  readonly plain?: boolean | undefined
   /** Shuffles users anew for each rollout. */
   readonly salt: string
   readonly sticky: StickyPolicy

@@ -165,6 +165,7 @@ function previewRoute(app: Application, region: Region): RouteSpec | undefined {
     route: previewName(app.app, region.name),
     router: mirroringRouter(app, rollout),
     listen: "127.0.0.1:0",
+    plain: true,
     salt: "",
     sticky: { by: "none" },
     pools: instances.length > 0 ? [{ pool: poolName(rollout.number), weight: 100, instances }] : [],

@@ -74,6 +74,7 @@ function toWire(route: RouteSpec): RouteWire {
   return {
     route: route.route,
     listen: route.listen,
+    ...(route.plain ? { plain: true } : {}),
     salt: route.salt,
     sticky: route.sticky,
     pools: route.pools,
@@ -93,10 +94,12 @@ function toWire(route: RouteSpec): RouteWire {
   }
 }
 
-function fromWire({ route, listen, salt, sticky, pools, stable, mirror, health }: RouteWire): RouteSpec {
+function fromWire(wire: RouteWire): RouteSpec {
+  const { route, listen, plain, salt, sticky, pools, stable, mirror, health } = wire
   return {
     route,
     listen,
+    ...(plain ? { plain } : {}),
     salt,
     sticky,
     pools,

@@ -7,6 +7,7 @@ import type { MirrorSpec, PoolSpec } from "../../core/pipeline/effects.ts"
 export type RouteWire = {
   readonly route: string
   readonly listen: string
+  readonly plain?: boolean
   readonly salt: string
   readonly sticky: StickyPolicy
   readonly pools: readonly PoolSpec[]

@@ -11,6 +11,8 @@ export type Door = {
   /** Where it really listens. */
   readonly address: string
   readonly sticky: StickyPolicy
+  /** Without TLS, whatever the others have. */
+  readonly plain?: boolean | undefined
   /** The pool in each backend; null: free. HAProxy cannot add backends while it runs, so they wait here. */
   readonly slots: readonly (string | null)[]
 }
@@ -183,7 +185,8 @@ function settled(book: Book, addresses: ReadonlyMap<string, string>): Book {
     const address = addresses.get(route.route) ?? known?.address ?? route.listen
     const number = known?.number ?? next++
     const slots = slotsFor(book, known, route.pools)
-    doors[route.route] = { number, listen: route.listen, address, sticky: route.sticky, slots }
+    const { listen, sticky, plain } = route
+    doors[route.route] = { number, listen, address, sticky, ...(plain ? { plain } : {}), slots }
     for (const pool of route.pools) {
       for (const { id, address: at } of pool.instances) {
         const same = book.placements.find(
@@ -244,15 +247,21 @@ function slotsFor(
   return slots
 }
 
-const fits = (door: Door, { listen, sticky }: RouteSpec): boolean =>
-  door.listen === listen && JSON.stringify(door.sticky) === JSON.stringify(sticky)
+const fits = (door: Door, { listen, sticky, plain }: RouteSpec): boolean =>
+  door.listen === listen && door.plain === plain && JSON.stringify(door.sticky) === JSON.stringify(sticky)
 
 /** What only a reload can change. */
 const shape = (book: Book): string =>
   JSON.stringify(
     allDoors(book)
       .toSorted((a, b) => a.number - b.number)
-      .map(({ number, address, sticky, slots }) => [number, address, sticky, slots.length]),
+      .map(({ number, address, sticky, plain, slots }) => [
+        number,
+        address,
+        sticky,
+        slots.length,
+        plain === true,
+      ]),
   )
 
 /** What is wrong with a table, in a sentence. */

@@ -24,7 +24,7 @@ export function configuration(book: Book, dir: string, secure: boolean): Configu
   const main = [
     ...global(book, dir, secure),
     ...defaults,
-    ...allDoors(book).flatMap((door) => frontend(door, book.secret, dir, secure && isForUsers(door))),
+    ...allDoors(book).flatMap((door) => frontend(door, book.secret, dir, secure && door.plain !== true)),
     ...nobody,
     ...allDoors(book).flatMap((door) => backends(book, door)),
     "",
@@ -123,9 +123,6 @@ const nobody: readonly string[] = [
   "  http-request return status 503 content-type text/plain string no-instance hdr Retry-After 1 hdr X-Immunity-Router no-instance",
   "",
 ]
-
-/** What the router chose a port for is asked by tests and by the mirror, on this server alone. */
-const isForUsers = ({ listen }: Door): boolean => !listen.endsWith(":0")
 
 function frontend(door: Door, secret: string, dir: string, secure: boolean): readonly string[] {
   const found = "{ var(txn.be) -m found }"

@@ -78,7 +78,7 @@ describe.skipIf(findHaproxy() === undefined)("HAProxy's driver", () => {
     router = await Haproxy.open({ dir })
     const free = await freePort()
     const prod = routeTo([pool("r1", 100, { a })], { listen: `127.0.0.1:${free}` })
-    const preview = routeTo([pool("p", 100, { p: a })], { route: "papi/preview" })
+    const preview = routeTo([pool("p", 100, { p: a })], { route: "papi/preview", plain: true })
     const order = { app: "papi", epoch: 1, generation: 1 }
     expect(await router.setRoutes(order, [prod, preview])).toEqual({ kind: "applied" })
     const meet = () =>

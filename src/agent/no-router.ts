@@ -14,7 +14,7 @@ const nothing: RouterState = {
  * have let go of an instance before this one is asked to.
  */
 export const noRouter: HeldRouter = {
-  can: { evenShares: false, keepsCounters: false, mirrors: "after" },
+  can: { evenShares: false, keepsCounters: false, mirrors: "after", selections: [], holdsRequests: false },
   fence: async () => ({ kind: "applied" }),
   setRoutes: async () => ({ kind: "refused", code: "invalid", because: "this server has no router" }),
   release: async () => ({ kind: "released" }),

@@ -30,7 +30,13 @@ function fake(name: string, diary: string[] = [], wasUsed = false): Fake {
     async open() {
       kind.opened += 1
       const router: HeldRouter = {
-        can: { evenShares: true, keepsCounters: true, mirrors: "beside" },
+        can: {
+          evenShares: true,
+          keepsCounters: true,
+          mirrors: "beside",
+          selections: ["hash"],
+          holdsRequests: false,
+        },
         fence: async () => ({ kind: "applied" }),
         async setRoutes({ app, epoch, generation }, routes) {
           diary.push(`${name}: ${routes.map((one) => one.route).join(" ") || "nothing"}`)

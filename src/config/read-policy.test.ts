@@ -99,6 +99,42 @@ describe("a ramp", () => {
   })
 })
 
+describe("users who come first", () => {
+  const production = "{ name: production, listen: 8102, gate: button }"
+  const region = (keys: string) =>
+    read(short.replace(production, `{ name: production, listen: 8102, gate: button, ${keys} }`))
+
+  it("are listed beside what they are recognised by, and a selection is named", () => {
+    const [, found] = policyOf(
+      region("sticky: { cookie: user, first: [anna, u-1], selection: sha256 }"),
+    ).regions
+    expect(found).toMatchObject({
+      sticky: { by: "cookie", name: "user" },
+      first: ["anna", "u-1"],
+      selection: "sha256",
+    })
+    const [, byAddress] = policyOf(region("sticky: { by: address, first: [10.0.0.7] }")).regions
+    expect(byAddress).toMatchObject({ sticky: { by: "address" }, first: ["10.0.0.7"] })
+    expect(policyOf(read(short)).regions[1]).not.toHaveProperty("first")
+  })
+
+  it("are refused where nobody is recognised, or by another selection than there is", () => {
+    expect(region("sticky: { first: [anna] }")).toHaveProperty("problems")
+    expect(region("sticky: { cookie: user, selection: dice }")).toHaveProperty("problems")
+  })
+})
+
+describe("requests that wait for a swap", () => {
+  const region = (hold: string) =>
+    read(short.replace("gate: button }", `gate: button, holdRequests: ${hold} }`))
+
+  it("wait as long as the region says, not at all otherwise, and never long", () => {
+    expect(policyOf(region("200ms")).regions[1]?.holdRequests).toBe(200)
+    expect(policyOf(read(short)).regions[1]).not.toHaveProperty("holdRequests")
+    expect(codesOf(region("4s"))).toEqual(["C208"])
+  })
+})
+
 describe("what the server pins", () => {
   it("keeps a gate that a commit dropped", () => {
     const dropped = short.replace(", gate: button", "")

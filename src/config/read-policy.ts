@@ -8,6 +8,7 @@ import { metricProblem, sourceProblem, sourcesOf } from "./metric-sources.ts"
 import { didYouMean, type Problem } from "./problem.ts"
 import { resolvePolicy } from "./resolve.ts"
 import { type File, FileSchema, type Pins, PinsSchema } from "./schema.ts"
+import { durationOf } from "./units.ts"
 
 export type Read =
   | { readonly policy: Policy; readonly warnings: readonly Problem[] }
@@ -92,6 +93,7 @@ function references(yaml: Yaml, file: File): void {
         yaml.problem("C202", [...at, "tests", j], `there is no test "${test}".${didYouMean(test, tests)}`)
     })
     weights(yaml, at, region)
+    holding(yaml, at, region)
   })
   for (const name of Object.keys(file.autonomy?.regions ?? {})) {
     if (!names.includes(name))
@@ -170,6 +172,18 @@ function weights(
   if (!rising || numbers.at(-1) !== 100 || (numbers[0] ?? 0) <= 0) {
     yaml.problem("C204", [...at, "canary"], "the weights must rise and end at 100%")
   }
+}
+
+/** The order to the router is answered after the wait, and orders have a limit of their own. */
+const longestHold = 3_000
+
+function holding(
+  yaml: Yaml,
+  at: readonly (string | number)[],
+  { holdRequests }: File["regions"][number],
+): void {
+  if (holdRequests !== undefined && durationOf(holdRequests) > longestHold)
+    yaml.problem("C208", [...at, "holdRequests"], "users wait at most 3s for a swap; give 3s or less")
 }
 
 /** A ramp climbs by what our judge excludes of failures; without both it would wait for ever. */

@@ -153,6 +153,8 @@ function regionOf(
     bake: duration(region.bake, production ? "5m" : "0s"),
     deadline: duration(region.deadline, "5m"),
     sticky: stickyOf(region.sticky),
+    ...usersOf(region.sticky),
+    ...(region.holdRequests === undefined ? {} : { holdRequests: durationOf(region.holdRequests) }),
   }
 }
 
@@ -170,8 +172,15 @@ const compareOf = (compare: RegionFile["compare"], control: string): ComparePoli
 
 function stickyOf(sticky: RegionFile["sticky"]): StickyPolicy {
   if (sticky === undefined || sticky === "none") return { by: "none" }
-  if (sticky === "address") return { by: "address" }
+  if (sticky === "address" || "by" in sticky) return { by: "address" }
   return "cookie" in sticky ? { by: "cookie", name: sticky.cookie } : { by: "header", name: sticky.header }
+}
+
+/** Absent where the file does not say. */
+function usersOf(sticky: RegionFile["sticky"]): Pick<RegionPolicy, "first" | "selection"> {
+  if (sticky === undefined || typeof sticky === "string") return {}
+  const { first, selection } = sticky
+  return { ...(first ? { first } : {}), ...(selection ? { selection } : {}) }
 }
 
 function metricsOf(file: File): readonly MetricPolicy[] {

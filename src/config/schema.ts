@@ -35,6 +35,14 @@ const harmlessHeader = Type.String({
   pattern: "^(?!(authorization|cookie|proxy-authorization|x-api-key)$)[a-z0-9][a-z0-9-]{0,60}$",
   description: "the name of a header field in small letters, of none that says who asks",
 })
+/** What a user is recognised by, as it comes in a request. */
+const first = Type.Array(
+  Type.String({ pattern: "^[!-~]{1,100}$", description: "up to 100 printable characters without spaces" }),
+  { minItems: 1, maxItems: 500, uniqueItems: true },
+)
+const selection = Type.Union([Type.Literal("hash"), Type.Literal("sha256")], {
+  description: "how a side is chosen: hash, or sha256 as HAProxy does it",
+})
 const command = Type.String({ minLength: 1, maxLength: 10_000 })
 const whole = Type.Integer({ minimum: 1, maximum: 10_000 })
 const verdict = Type.Union(["ok", "worse", "unsure", "nodata"].map((kind) => Type.Literal(kind)))
@@ -110,10 +118,15 @@ const RegionSchema = Type.Object(
       Type.Union([
         Type.Literal("none"),
         Type.Literal("address"),
-        Type.Object({ cookie: Type.String() }, strict),
-        Type.Object({ header: Type.String() }, strict),
+        Type.Object({ cookie: Type.String(), first: maybe(first), selection: maybe(selection) }, strict),
+        Type.Object({ header: Type.String(), first: maybe(first), selection: maybe(selection) }, strict),
+        Type.Object(
+          { by: Type.Literal("address"), first: maybe(first), selection: maybe(selection) },
+          strict,
+        ),
       ]),
     ),
+    holdRequests: maybe(duration),
   },
   strict,
 )

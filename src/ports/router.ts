@@ -47,6 +47,10 @@ export type RouterAbilities = {
   readonly keepsCounters: boolean
   /** `beside`: a copy is made while the user is answered. `after`: when that is done. */
   readonly mirrors: "beside" | "after"
+  /** The ways to choose a side that it knows; any other becomes the first of them. */
+  readonly selections: readonly string[]
+  /** New requests can wait until those on instances that lose their users have ended. */
+  readonly holdsRequests: boolean
 }
 
 /** A router that this process speaks with. `close` lets go of it; it serves on. */

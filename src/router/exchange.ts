@@ -13,7 +13,7 @@ import type { RequestHead } from "./request-head.ts"
 import type { ResponseHead } from "./response-head.ts"
 import { mayTryAgain, mayUseIdle } from "./retry.ts"
 import type { Member, Route } from "./route.ts"
-import { pointOf, stickyKey } from "./selection.ts"
+import { stickyKey } from "./selection.ts"
 import type { Ticking, Traffic } from "./traffic.ts"
 import { openTunnel } from "./tunnel.ts"
 import type { Receiver, Upstream, UpstreamFailure } from "./upstream.ts"
@@ -72,7 +72,7 @@ export class Exchange implements Receiver, Ticking {
     const { table } = this.#route
     const value = (lower: string) => this.#head.fields.find((field) => field.lower === lower)?.value
     const { key, assign } = stickyKey(table.sticky, value, this.#client.address, this.#traffic.userId)
-    this.#point = key === undefined ? this.#route.nextPoint() : pointOf(table.salt, key)
+    this.#point = key === undefined ? this.#route.nextPoint() : this.#route.pointOf(key)
     this.#forced = key === undefined ? undefined : this.#route.forcedPool(key)
     this.#setCookie = assign ?? ""
     this.#inAll = this.#traffic.underWay.enter(this)

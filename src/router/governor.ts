@@ -126,7 +126,7 @@ export class Governor {
       this.#book = rememberPorts(next, prepared.addresses)
       // Before it may be chosen at all: a new instance is asked nothing until it has shown that it is well.
       await this.#health.follow(allRoutes(this.#book))
-      if (order.pauseMs !== undefined) await this.#pause(order, before, order.pauseMs)
+      await this.#pause(order, before)
       // The disk is not waited for before users are moved, nor the other way round: a full disk stops nobody.
       const saved = this.#save().then(
         () => undefined,
@@ -184,16 +184,17 @@ export class Governor {
   }
 
   /** New requests wait until instances that are about to lose all weight have answered theirs. */
-  async #pause({ routes }: TableOrder, before: readonly RouteTable[], forMs: number): Promise<void> {
+  async #pause({ routes, pauseMs }: TableOrder, before: readonly RouteTable[]): Promise<void> {
     const after = allRoutes(this.#book)
-    const losing = before
-      .flatMap(({ pools }) => pools.flatMap(({ instances }) => instances.map(({ id }) => id)))
-      .filter((id) => weightOf(id, before) > 0 && weightOf(id, after) === 0)
-    if (losing.length === 0) return
-    await this.#crew.hold(
-      routes.map(({ route }) => route),
-      forMs + 1_000,
-    )
+    const pauses = new Map(routes.map((one) => [one.route, one.pauseMs ?? pauseMs ?? 0]))
+    const losing = (route: string) => losers(route, before, after)
+    const held = [...pauses].filter(([route, forMs]) => forMs > 0 && losing(route).length > 0)
+    // Side by side: who asks for a short pause does not wait for who asks for a long one.
+    await Promise.all(held.map(([route, forMs]) => this.#hold(route, losing(route), forMs)))
+  }
+
+  async #hold(route: string, losing: readonly string[], forMs: number): Promise<void> {
+    await this.#crew.hold([route], forMs + 1_000)
     const deadline = performance.now() + forMs
     while (performance.now() < deadline && (await this.#crew.requestsOn(losing)) > 0) await sleep(5)
   }
@@ -228,3 +229,14 @@ export class Governor {
     return mine
   }
 }
+
+/** Instances of a route that no route sends anybody to any more. */
+const losers = (
+  route: string,
+  before: readonly RouteTable[],
+  after: readonly RouteTable[],
+): readonly string[] =>
+  before
+    .filter((one) => one.route === route)
+    .flatMap(({ pools }) => pools.flatMap(({ instances }) => instances.map(({ id }) => id)))
+    .filter((id) => weightOf(id, before) > 0 && weightOf(id, after) === 0)

@@ -1,4 +1,5 @@
 import { Refusal } from "./refusal.ts"
+import { isSelection, type SelectionName, selections } from "./selections.ts"
 import type {
   Always,
   Fence,
@@ -86,6 +87,9 @@ export function readRoute(value: unknown, where: string): RouteTable {
     ...(route.plain === true ? { plain: true } : {}),
     salt: typeof route.salt === "string" ? route.salt : fail(`${where}.salt`, "a text", route.salt),
     sticky: readSticky(route.sticky, `${where}.sticky`),
+    ...(route.selection === undefined
+      ? {}
+      : { selection: readSelection(route.selection, `${where}.selection`) }),
     pools,
     stable,
     ...(route.mirror === undefined || route.mirror === null
@@ -97,6 +101,7 @@ export function readRoute(value: unknown, where: string): RouteTable {
     ...(route.always === undefined || route.always === null
       ? {}
       : { always: readAlways(route.always, `${where}.always`) }),
+    ...(route.pauseMs === undefined ? {} : { pauseMs: number(route.pauseMs, `${where}.pauseMs`, 0, 60_000) }),
     ...(route.expose === true ? { expose: true } : {}),
   }
 }
@@ -130,6 +135,9 @@ function readSticky(value: unknown, where: string): Sticky {
       return fail(`${where}.by`, "none, cookie, header or address", sticky.by)
   }
 }
+
+const readSelection = (value: unknown, where: string): SelectionName =>
+  isSelection(value) ? value : fail(where, `one of ${Object.keys(selections).join(", ")}`, value)
 
 function readMirror(value: unknown, where: string): MirrorTable {
   const mirror = record(value, where)

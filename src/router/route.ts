@@ -2,6 +2,7 @@ import type { Counters, RouteCounters } from "./counters.ts"
 import type { Instance } from "./instance.ts"
 import type { Limits } from "./limits.ts"
 import { cutOrder, evenPoints, poolAt } from "./selection.ts"
+import { type Selection, selections } from "./selections.ts"
 import type { PoolTable, RouteTable } from "./table.ts"
 import { usableOf } from "./usable.ts"
 
@@ -29,6 +30,7 @@ export class Route {
   #ordered: readonly Pool[] = []
   #stable: Pool | undefined
   #always: ReadonlyMap<string, string> | undefined
+  #selection: Selection = selections.hash
   #heldUntil = 0
   readonly #held = new Set<Held>()
 
@@ -58,6 +60,7 @@ export class Route {
     })
     this.#always =
       table.always && new Map(table.always.flatMap(({ pool, keys }) => keys.map((key) => [key, pool])))
+    this.#selection = selections[table.selection ?? "hash"]
     this.#ordered = cutOrder(pools, table.stable)
     this.#stable = pools.find((pool) => pool.pool === table.stable)
   }
@@ -93,6 +96,11 @@ export class Route {
   /** The pool in which a user is whatever the weights are. */
   forcedPool(key: string): string | undefined {
     return this.#always?.get(key)
+  }
+
+  /** Where a user always is under the salt of the table. */
+  pointOf(key: string): number {
+    return this.#selection(this.#table.salt, key)
   }
 
   /** A point for a request whose user is not recognised. */

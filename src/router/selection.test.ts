@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
-import { cookieValue, cutOrder, evenPoints, pointOf, poolAt, stickyKey } from "./selection.ts"
+import { pointOf } from "./hash-point.ts"
+import { cookieValue, cutOrder, evenPoints, poolAt, stickyKey } from "./selection.ts"
 import type { PoolTable } from "./table.ts"
 
 const split = (canary: number): readonly PoolTable[] =>

@@ -1,3 +1,5 @@
+import type { SelectionName } from "./selections.ts"
+
 /** How users are kept on one side while a share is shifted. */
 export type Sticky =
   | { readonly by: "none" }
@@ -53,6 +55,8 @@ export type RouteTable = {
   /** Shuffles users anew for each rollout. */
   readonly salt: string
   readonly sticky: Sticky
+  /** How a user's side is chosen; `hash` when absent. */
+  readonly selection?: SelectionName
   readonly pools: readonly PoolTable[]
   /** The pool that takes over when the chosen one has nobody usable; never the other way round. */
   readonly stable: string | null
@@ -61,6 +65,8 @@ export type RouteTable = {
   readonly health?: HealthTable
   /** Users who are in a pool whatever the weights are: keys of the sticky kind, such as cookie values. */
   readonly always?: readonly Always[]
+  /** New requests of this route wait for its swaps, at most so long; see `TableOrder`, whose word counts where this is absent. */
+  readonly pauseMs?: number
   /** Whether answers name their pool in `x-immunity-pool`. */
   readonly expose?: boolean
 }

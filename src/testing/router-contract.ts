@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { RouteSpec } from "../core/pipeline/effects.ts"
 import type { Router } from "../ports/router.ts"
@@ -127,6 +128,74 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
       expect([...small].filter((user) => !grown.has(user))).toEqual([])
       await set(share(50, "papi#8"))
       expect(await onNew()).not.toEqual(grown)
+    })
+
+    it("chooses sides by SHA-256 where it is asked to, as anybody can compute", async () => {
+      expect(router.can.selections).toContain("sha256")
+      const [a, b] = [await instance("a"), await instance("b")]
+      const pools = [pool("old", 70, { a }), pool("new", 30, { b })]
+      await set(routeTo(pools, { sticky: { by: "header", name: "X-User" }, selection: "sha256" }))
+      const address = await listener()
+      const names = Array.from({ length: 60 }, (_, at) => `user-${at}`)
+      const got = await Promise.all(names.map((user) => users.get(address, "/", { "x-user": user })))
+      const point = (user: string) =>
+        createHash("sha256").update(`papi#7\0${user}`).digest().readUInt32BE(0) / 2 ** 32
+      expect(got.map(({ body }) => body)).toEqual(names.map((user) => (point(user) < 0.3 ? "b" : "a")))
+    })
+
+    it("lets listed users into a pool first, whatever its share is, and releases nobody from under them", async () => {
+      const [a, b] = [await instance("a"), await instance("b")]
+      const keys = Array.from({ length: 70 }, (_, at) => `"it's" #${at}`.replace(" ", "/"))
+      const share = (weight: number, of?: string) =>
+        routeTo([pool("old", 100 - weight, { a }), pool("new", weight, { b })], {
+          sticky: { by: "header", name: "X-User" },
+          first: { keys, pool: of },
+        })
+      const bodies = async (names: readonly string[]) => {
+        const address = await listener()
+        const got = await Promise.all(names.map((user) => users.get(address, "/", { "x-user": user })))
+        return new Set(got.map(({ body }) => body))
+      }
+      const others = keys.map((key) => `${key}x`)
+      await set(share(0, "new"))
+      expect([await bodies(keys), await bodies(others)]).toEqual([new Set(["b"]), new Set(["a"])])
+      expect(await router.release(fence(), "b", 60_000, signal())).toMatchObject({ kind: "busy" })
+      await under.crash()
+      await until("the list after a crash", async () => (await bodies(keys).catch(() => new Set())).has("b"))
+      expect(await bodies(others)).toEqual(new Set(["a"]))
+      await set(share(0))
+      expect(await bodies(keys)).toEqual(new Set(["a"]))
+      await set(share(0, "new"))
+      expect(await bodies(keys)).toEqual(new Set(["b"]))
+    })
+
+    it("holds new requests during a swap where it can: no two releases answer at the same time; elsewhere nobody waits", async () => {
+      const [a, b] = [await instance("a"), await instance("b")]
+      const to = (old: number) =>
+        routeTo([pool("old", old, { a }), pool("new", 100 - old, { b })], { holdRequests: 30_000 })
+      await set(to(100))
+      const slow = users.get(await listener(), "/slow").then(({ body }) => body)
+      await until("the slow request", async () => a.waiting === 1)
+      if (!router.can.holdsRequests) {
+        // Then they overlap, and nobody waits.
+        await set(to(0))
+        expect((await users.get(await listener())).body).toBe("b")
+        a.letGo()
+        expect(await slow).toBe("a")
+        return
+      }
+      let swapped = false
+      const swap = set(to(0)).then(() => {
+        swapped = true
+      })
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      const held = users.get(await listener())
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      expect([swapped, b.asked.length]).toEqual([false, 0])
+      a.letGo()
+      await slow
+      await swap
+      expect((await held).body).toBe("b")
     })
 
     it("gives a cookie to who has none, and knows it again", async () => {

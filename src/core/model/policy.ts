@@ -94,6 +94,12 @@ export type RegionPolicy = {
   readonly deadline: Duration
   /** How users are kept on one side while a share is shifted. */
   readonly sticky: StickyPolicy
+  /** Users who meet a new release from its first weight on, by what they are recognised by: cookie values, addresses. */
+  readonly first?: readonly string[] | undefined
+  /** How a recognised user's side is chosen; absent: the router's own way. */
+  readonly selection?: "hash" | "sha256" | undefined
+  /** How long new requests may wait until those on instances that get nobody any more have ended; absent: not at all. */
+  readonly holdRequests?: Duration | undefined
 }
 
 export type RampPolicy = {

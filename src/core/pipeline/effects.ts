@@ -84,6 +84,11 @@ export type RouteSpec = {
   /** Shuffles users anew for each rollout. */
   readonly salt: string
   readonly sticky: StickyPolicy
+  /** How a side is chosen; a router that does not know the name chooses in its own way. */
+  readonly selection?: "hash" | "sha256" | undefined
+  readonly first?: FirstUsers | undefined
+  /** New requests may wait so long for a swap; a router that cannot hold them lets the two releases overlap. */
+  readonly holdRequests?: Duration | undefined
   readonly pools: readonly PoolSpec[]
   /** How the router asks instances itself; absent: it sends requests to whoever the table names. */
   readonly health?: RouteHealth | undefined
@@ -91,6 +96,9 @@ export type RouteSpec = {
   readonly stable: string | undefined
   readonly mirror: MirrorSpec | undefined
 }
+
+/** Users who are in a pool whatever the weights are: keys of the sticky kind. `pool` is absent while there is none for them. */
+export type FirstUsers = { readonly keys: readonly string[]; readonly pool?: string | undefined }
 
 export type MirrorSpec = {
   readonly to: string

@@ -91,11 +91,23 @@ function regionRoute(app: Application, region: Region): RouteSpec | undefined {
     listen: policy.listen,
     salt: `${app.app}/${region.name}/${region.active ?? region.stable ?? 0}`,
     sticky: policy.sticky,
+    selection: policy.selection,
+    first: policy.first && { keys: policy.first, pool: poolOfFirst(region, weights) },
+    holdRequests: policy.holdRequests,
     pools,
     health: policy.servers.length > 1 ? acrossServers(rollout.policy.run.health) : undefined,
     stable: region.stable === undefined ? undefined : poolName(region.stable),
     mirror: mirrorOf(app, region),
   }
+}
+
+/** A candidate that has a share of the users; not when nobody shall meet it, nor when everybody does. */
+function poolOfFirst(
+  { stable, active }: Region,
+  weights: Readonly<Record<number, number>>,
+): string | undefined {
+  if (stable === undefined || active === undefined || active === stable) return undefined
+  return (weights[active] ?? 0) > 0 && (weights[stable] ?? 0) > 0 ? poolName(active) : undefined
 }
 
 /**

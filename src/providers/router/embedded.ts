@@ -10,7 +10,13 @@ export function embeddedRouter(options: { readonly dir: string }): HeldRouter {
   const control = join(options.dir, "control.sock")
   const stats = join(options.dir, "stats.sock")
   return {
-    can: { evenShares: true, keepsCounters: true, mirrors: "beside" },
+    can: {
+      evenShares: true,
+      keepsCounters: true,
+      mirrors: "beside",
+      selections: ["hash", "sha256"],
+      holdsRequests: true,
+    },
     async fence(app, epoch, signal) {
       return applied(await call(control, "POST", "/fence", { app, epoch }, signal))
     },
@@ -70,13 +76,16 @@ function expectOk<T>(answer: Answer): T {
 }
 
 function toWire(route: RouteSpec): RouteWire {
-  const { mirror, health } = route
+  const { mirror, health, selection, first, holdRequests } = route
   return {
     route: route.route,
     listen: route.listen,
     ...(route.plain ? { plain: true } : {}),
     salt: route.salt,
     sticky: route.sticky,
+    ...(selection ? { selection } : {}),
+    ...(first?.pool === undefined ? {} : { always: [{ pool: first.pool, keys: first.keys }] }),
+    ...(holdRequests === undefined ? {} : { pauseMs: holdRequests }),
     pools: route.pools,
     stable: route.stable ?? null,
     ...(mirror ? { mirror: mirrorToWire(mirror) } : {}),
@@ -95,13 +104,17 @@ function toWire(route: RouteSpec): RouteWire {
 }
 
 function fromWire(wire: RouteWire): RouteSpec {
-  const { route, listen, plain, salt, sticky, pools, stable, mirror, health } = wire
+  const { route, listen, plain, salt, sticky, selection, always, pauseMs, pools, stable, mirror, health } =
+    wire
   return {
     route,
     listen,
     ...(plain ? { plain } : {}),
     salt,
     sticky,
+    ...(selection ? { selection } : {}),
+    ...(always?.[0] ? { first: always[0] } : {}),
+    ...(pauseMs === undefined ? {} : { holdRequests: pauseMs }),
     pools,
     stable: stable ?? undefined,
     mirror: mirror && mirrorFromWire(mirror),

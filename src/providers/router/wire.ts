@@ -10,6 +10,9 @@ export type RouteWire = {
   readonly plain?: boolean
   readonly salt: string
   readonly sticky: StickyPolicy
+  readonly selection?: "hash" | "sha256"
+  readonly always?: readonly { readonly pool: string; readonly keys: readonly string[] }[]
+  readonly pauseMs?: number
   readonly pools: readonly PoolSpec[]
   readonly health?: {
     readonly path: string

@@ -13,6 +13,8 @@ export type Door = {
   readonly sticky: StickyPolicy
   /** Without TLS, whatever the others have. */
   readonly plain?: boolean | undefined
+  /** Who may be let into a pool before others; which pool that is, the row says. */
+  readonly first?: readonly string[] | undefined
   /** The pool in each backend; null: free. HAProxy cannot add backends while it runs, so they wait here. */
   readonly slots: readonly (string | null)[]
 }
@@ -155,12 +157,19 @@ export const withReady = (book: Book, numbers: ReadonlySet<number>): Book => ({
 export const withoutPlacements = (book: Book, numbers: ReadonlySet<number>): Book =>
   settled({ ...book, placements: book.placements.filter((one) => !numbers.has(one.number)) }, new Map())
 
+/** Of a pool without a share that some users are in all the same, in percent. */
+const leastWeight = 0.001
+
 /** Percent: above zero when any route may send users to the instance. */
 export const weightOf = (book: Book, id: string): number =>
   Math.max(
     0,
     ...allRoutes(book).flatMap((route) =>
-      route.pools.flatMap((pool) => (pool.instances.some((one) => one.id === id) ? [pool.weight] : [])),
+      route.pools.flatMap((pool) =>
+        pool.instances.some((one) => one.id === id)
+          ? [Math.max(pool.weight, route.first?.pool === pool.pool ? leastWeight : 0)]
+          : [],
+      ),
     ),
   )
 
@@ -186,7 +195,16 @@ function settled(book: Book, addresses: ReadonlyMap<string, string>): Book {
     const number = known?.number ?? next++
     const slots = slotsFor(book, known, route.pools)
     const { listen, sticky, plain } = route
-    doors[route.route] = { number, listen, address, sticky, ...(plain ? { plain } : {}), slots }
+    const first = route.first?.keys
+    doors[route.route] = {
+      number,
+      listen,
+      address,
+      sticky,
+      ...(plain ? { plain } : {}),
+      ...(first ? { first } : {}),
+      slots,
+    }
     for (const pool of route.pools) {
       for (const { id, address: at } of pool.instances) {
         const same = book.placements.find(
@@ -247,20 +265,24 @@ function slotsFor(
   return slots
 }
 
-const fits = (door: Door, { listen, sticky, plain }: RouteSpec): boolean =>
-  door.listen === listen && door.plain === plain && JSON.stringify(door.sticky) === JSON.stringify(sticky)
+const fits = (door: Door, { listen, sticky, plain, first }: RouteSpec): boolean =>
+  door.listen === listen &&
+  door.plain === plain &&
+  JSON.stringify(door.first) === JSON.stringify(first?.keys) &&
+  JSON.stringify(door.sticky) === JSON.stringify(sticky)
 
 /** What only a reload can change. */
 const shape = (book: Book): string =>
   JSON.stringify(
     allDoors(book)
       .toSorted((a, b) => a.number - b.number)
-      .map(({ number, address, sticky, plain, slots }) => [
+      .map(({ number, address, sticky, plain, first, slots }) => [
         number,
         address,
         sticky,
         slots.length,
         plain === true,
+        first ?? [],
       ]),
   )
 

@@ -43,7 +43,7 @@ export function configuration(book: Book, dir: string, secure: boolean): Configu
 
 /**
  * One route in one value, so that one `set map` swaps it whole: salt, stable backend, share to copy, and for
- * each pool the end of its part of the line and its backend. What is not stable comes first, by name: a
+ * each pool the end of its part of the line and its backend; last the backend of users who come first. What is not stable comes first, by name: a
  * growing share keeps everybody it had.
  */
 function rowOf(route: RouteSpec | undefined, door: Door): string {
@@ -59,7 +59,13 @@ function rowOf(route: RouteSpec | undefined, door: Door): string {
   })
   while (parts.length < 2 * door.slots.length) parts.push("0", "none")
   const copied = route?.mirror ? Math.round(route.mirror.sample * line) : 0
-  return [`${encoded(route?.salt ?? "")}%00`, nameIn(door, route?.stable), String(copied), ...parts].join("|")
+  return [
+    `${encoded(route?.salt ?? "")}%00`,
+    nameIn(door, route?.stable),
+    String(copied),
+    ...parts,
+    nameIn(door, route?.first?.pool),
+  ].join("|")
 }
 
 const nameIn = (door: Door, pool: string | undefined): string => {
@@ -149,6 +155,7 @@ function frontend(door: Door, secret: string, dir: string, secure: boolean): rea
     `  http-request set-var(txn.row) fe_name,map(${quoted(rowsFile(dir))})`,
     ...pointRules(door),
     ...choice,
+    ...firstRules(door),
     "  http-request set-var(txn.stable) var(txn.row),field(2,|)",
     // Users of a canary with nobody in it go to the stable pool; never the other way round.
     `  http-request set-var(txn.be) var(txn.stable) if !${found} or ${found} !{ var(txn.be),nbsrv gt 0 }`,
@@ -203,6 +210,27 @@ function pointRules({ sticky }: Door): readonly string[] {
         ...hashed,
       ]
   }
+}
+
+/** Longer lines HAProxy would read too; nobody else would. */
+const longestList = 1_500
+
+/** Users who are let in first. In hex: a key may hold whatever a line of this file may not. */
+function firstRules({ first = [], slots }: Door): readonly string[] {
+  if (first.length === 0) return []
+  const lists: string[] = []
+  for (const key of first) {
+    const hex = Buffer.from(key, "latin1").toString("hex").toUpperCase()
+    const last = lists.at(-1)
+    if (last === undefined || last.length + hex.length > longestList || last.split(" ").length >= 40)
+      lists.push(hex)
+    else lists[lists.length - 1] = `${last} ${hex}`
+  }
+  return [
+    ...lists.map((list) => `  acl comes-first var(txn.key),hex -m str ${list}`),
+    `  http-request set-var(txn.first) var(txn.row),field(${4 + 2 * slots.length},|)`,
+    "  http-request set-var(txn.be) var(txn.first) if comes-first { var(txn.first) -m beg d }",
+  ]
 }
 
 const assignRules = ({ sticky }: Door): readonly string[] =>

@@ -36,7 +36,13 @@ const longestDir = 70
 
 /** HAProxy as a router: told through its runtime socket, measured through its log; it lives on without us. */
 export class Haproxy implements HeldRouter {
-  readonly can = { evenShares: false, keepsCounters: false, mirrors: "after" } as const
+  readonly can = {
+    evenShares: false,
+    keepsCounters: false,
+    mirrors: "after",
+    selections: ["sha256"],
+    holdsRequests: false,
+  } as const
   readonly #dir: string
   readonly #tls: Tls
   readonly #running: Running

@@ -1,5 +1,5 @@
 import { shareOf } from "../core/judge/instance-share.ts"
-import type { Histogram, InstanceShare, Observation } from "../core/model/measurement.ts"
+import type { Copies, Histogram, InstanceShare, Observation } from "../core/model/measurement.ts"
 import type { Cohort } from "../core/pipeline/effects.ts"
 import type { Counters, RouterCounters } from "../ports/counters.ts"
 
@@ -31,6 +31,15 @@ export function deltaOf(
   const of = Object.entries(pool).map(([id, counters]) => ({ id, delta: minus(counters, earlier[id]) }))
   const all = of.map(({ delta }) => delta).reduce(plus, { requests: 0, bad: 0, latency: [] })
   return { ...all, of }
+}
+
+/** What became of the copies between two readings; undefined where none are compared, or they cannot be subtracted. */
+export function copiesOf(cohort: Cohort, before: RouterCounters, after: RouterCounters): Copies | undefined {
+  if (!cohort.mirrored || before.boot !== after.boot) return undefined
+  const [a, b] = [before.routes[cohort.route]?.mirror, after.routes[cohort.route]?.mirror]
+  if (!b) return undefined
+  const earlier = a?.to === b.to ? a : { sent: 0, dropped: 0 }
+  return { made: Math.max(0, b.sent - earlier.sent), dropped: Math.max(0, b.dropped - earlier.dropped) }
 }
 
 function minus(after: Counters, before: Counters | undefined): Delta {

@@ -47,6 +47,9 @@ class Second {
   at = 0
   #canary: Counters = { requests: 0, bad: 0, latency: [] }
   #control: Counters = { requests: 0, bad: 0, latency: [] }
+  /** Copies of a second that are not made. */
+  dropping = 0
+  #dropped = 0
   /** How many answers of the store are still to be lost, after it did what it was asked. */
   lost = 0
   readonly #stored = new Map<number, string[]>()
@@ -95,6 +98,7 @@ class Second {
       bad: past.bad + bad,
       latency: [[bucket, past.requests + 40]],
     })
+    this.#dropped += this.dropping
     this.#canary = grown(this.#canary, failed, 210)
     this.#control = grown(this.#control, 0, 200)
     const counters: RouterCounters = {
@@ -103,7 +107,13 @@ class Second {
       routes: {
         "papi/prod3": {
           pools: { r2: { "r2-1": this.#canary }, r1: { "r1-1": this.#control } },
-          mirror: undefined,
+          mirror: {
+            to: "papi/preview",
+            sent: this.#canary.requests,
+            dropped: this.#dropped,
+            primary: this.#control,
+            candidate: this.#canary,
+          },
         },
       },
     }
@@ -131,6 +141,33 @@ describe("a comparison in the router's counters", () => {
       kind: "nodata",
       advisory: expect.stringMatching(/got 50 % of the requests where the router was told 10 %/),
     })
+  })
+})
+
+describe("a comparison of copies", () => {
+  it("knows how many of them were dropped, and does not pass without them", async () => {
+    const world = new Second()
+    const copied = (pool: string) => ({ ...cohort(pool), mirrored: true })
+    const measure: MeasureSpec = {
+      ...spec(2),
+      stage: "mirroring",
+      canary: copied("r2"),
+      control: copied("r1"),
+      metrics: [errors],
+    }
+    const watch = await world.open(measure)
+    for (let i = 0; i < 60; i++) await world.look(watch, measure, 0)
+    expect(watch.verdicts()[0]?.kind).toBe("ok")
+    world.dropping = 30
+    for (let i = 0; i < 60; i++) await world.look(watch, measure, 0)
+    const stored = await world.evidence.intervals("papi", 2)
+    expect(stored.at(-1)?.measurements[0]?.copies).toEqual({ made: 40, dropped: 30 })
+    expect(watch.verdicts()[0]).toMatchObject({
+      kind: "nodata",
+      advisory: expect.stringMatching(/% of the copies were dropped/),
+    })
+    const again = await world.open(measure)
+    expect(again.verdicts()).toEqual(watch.verdicts())
   })
 })
 

@@ -7,7 +7,7 @@ import type { Cohort, MeasureSpec } from "../core/pipeline/effects.ts"
 import { type Fact, poolNumber } from "../core/pipeline/input.ts"
 import type { RouterCounters } from "../ports/counters.ts"
 import type { Interval } from "../ports/evidence.ts"
-import { type Delta, deltaOf, histogram, proportion } from "./deltas.ts"
+import { copiesOf, type Delta, deltaOf, histogram, proportion } from "./deltas.ts"
 import { type Judge, judgeFor } from "./judge.ts"
 import { Outside } from "./outside.ts"
 import type { Parts } from "./parts.ts"
@@ -208,7 +208,8 @@ function fromRouter(metric: MetricPolicy, spec: MeasureSpec, last: Reading, now:
   const blind = canary ? undefined : "the router began to count anew"
   const told = sameShare(last.told, now.told)
   const seen = { canary: canary && shape(canary), control: control && shape(control), blind }
-  return { ...interval, ...seen, ...(told ? { told } : {}) }
+  const copies = copiesOf(spec.canary, before, after)
+  return { ...interval, ...seen, ...(told ? { told } : {}), ...(copies ? { copies } : {}) }
 }
 
 /** What the router acknowledged of how the two sides share the traffic; undefined where they do not share one route. */

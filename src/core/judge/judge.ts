@@ -4,6 +4,7 @@ import type { Instant } from "../model/time.ts"
 import type { Verdict, VerdictKind } from "../model/verdict.ts"
 import type { Accusation } from "./combine.ts"
 import { accuse } from "./combine.ts"
+import { addCopies, noCopies } from "./copies.ts"
 import type { Differences } from "./instance-differences.ts"
 import { addInstances, noDifferences } from "./instance-differences.ts"
 import { instancesOf } from "./instance-share.ts"
@@ -56,6 +57,7 @@ export function startJudge(
       spread: noDifferences,
       sizes: { canary: 1, control: 1 },
       split: noSplit,
+      copies: noCopies,
       until: Number.MIN_SAFE_INTEGER,
     })),
   }
@@ -69,7 +71,7 @@ export function startJudge(
 export function observe(state: JudgeState, measurement: Measurement): JudgeState {
   return change(state, measurement, (metric) => {
     const { policy, sight } = metric
-    const { canary, control, blind, told } = measurement
+    const { canary, control, blind, told, copies } = measurement
     if (isLate(metric, measurement)) {
       return { ...metric, sight: see(sight, undefined, undefined, "what came was measured before") }
     }
@@ -78,6 +80,7 @@ export function observe(state: JudgeState, measurement: Measurement): JudgeState
       ...fold(state.options, metric, measurement, "judged"),
       sight: see(sight, amounts.canary, amounts.control, blind),
       split: told ? addTraffic(metric.split, told, amounts.canary ?? 0, amounts.control ?? 0) : metric.split,
+      copies: copies ? addCopies(metric.copies, copies) : metric.copies,
     }
   })
 }
@@ -129,6 +132,7 @@ export function tryAgain(state: JudgeState): JudgeState {
       sight: nothingSeen,
       statistic: accusingAtMost(metric.statistic, ceiling),
       split: noSplit,
+      copies: noCopies,
     })),
   }
 }

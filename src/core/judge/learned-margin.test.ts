@@ -134,6 +134,41 @@ describe("a metric of which an assumption does not hold", () => {
   })
 })
 
+describe("copies that were dropped", () => {
+  /** 95 copies an interval on either side, and so many that were not made. */
+  const mirrored = (dropped: number, rate = 0.01, intervals = 60) => {
+    const chance = chanceFrom(6)
+    let state = startJudge([errors])
+    for (let i = 0; i < intervals; i++) {
+      const seen = (p: number): Observation => ({
+        kind: "proportion",
+        total: 95,
+        bad: binomial(chance, 95, p),
+      })
+      const copies = { made: 95, dropped }
+      state = observe(state, { ...interval(i, seen(rate), seen(0.01)), copies })
+    }
+    return only(state)
+  }
+
+  it("make no difference when they are few", () => {
+    expect(mirrored(0)).toMatchObject({ kind: "ok" })
+    expect(mirrored(4)).toMatchObject({ kind: "ok" })
+    expect(mirrored(4).advisory).toBeUndefined()
+  })
+
+  it("keep a good comparison from passing, and the reason names their share", () => {
+    const verdict = mirrored(5 + 15)
+    expect(verdict.kind).toBe("nodata")
+    expect(verdict.because).toMatch(/only advisory: 17(\.\d)? % of the copies were dropped/)
+    expect(verdict.advisory).toMatch(/% of the copies were dropped/)
+  })
+
+  it("do not protect a candidate that is worse even in what is left", () => {
+    expect(mirrored(40, 0.2).kind).toBe("worse")
+  })
+})
+
 describe("requests that did not arrive as the router was told", () => {
   /** 1,000 requests an interval, of which this share reaches the canary. */
   const split = (share: number, rate: number, told: ToldShare, intervals = 30) => {

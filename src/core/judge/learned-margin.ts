@@ -1,4 +1,6 @@
+import type { Copies } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
+import { missingCopies } from "./copies.ts"
 import type { Differences, Learned } from "./instance-differences.ts"
 import { learnedFrom } from "./instance-differences.ts"
 import type { Look } from "./look.ts"
@@ -17,6 +19,7 @@ export type Basis = {
   /** Instances a side in the last interval; what was learned speaks of sides of this size. */
   readonly sizes: { readonly canary: number; readonly control: number }
   readonly split: Split
+  readonly copies: Copies
 }
 
 /** How a spread counts this metric. */
@@ -51,10 +54,16 @@ export type Doubt = {
 }
 
 /** Undefined as long as nothing speaks against the assumptions of the comparison. */
-export function doubtOf({ split, statistic }: Basis, learned: Learned | undefined): Doubt | undefined {
+export function doubtOf(
+  { split, statistic, copies }: Basis,
+  learned: Learned | undefined,
+): Doubt | undefined {
   const mismatch = mismatchOf(split)
   // A canary that is left out because it fails must not be protected by that.
   if (mismatch) return { kind: "nodata", because: mismatch.because, convicts: mismatch.starved }
+  const missing = missingCopies(copies)
+  // What is left of the copies flatters the candidate: if even that is worse, it is worse.
+  if (missing !== undefined) return { kind: "nodata", because: missing, convicts: true }
   if (learned && learned.ratio > tooFarApart) {
     const because =
       `the control's ${learned.instances} instances differ among themselves (typically by ${percent(learned.typical)}): ` +

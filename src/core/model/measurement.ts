@@ -91,7 +91,12 @@ export type Measurement = {
   readonly blind?: string | undefined
   /** What the router was told of the two sides' traffic, where it was the same over the whole interval. */
   readonly told?: ToldShare | undefined
+  /** Where copies are compared: how many of those that were due were made in the interval, and how many were not. */
+  readonly copies?: Copies | undefined
 }
+
+/** `dropped`: due and not made, because too many were under way, or nobody could take one. */
+export type Copies = { readonly made: number; readonly dropped: number }
 
 export type ToldShare = {
   /** The canary's part of the requests that go to the two, 0 to 1. */

@@ -162,6 +162,8 @@ export class AppendRules {
         const region = state?.regions.find((known) => known.name === event.region)
         const instance = region?.instances[event.instance]
         if (!region || !instance || instance.state === "ended") return
+        // Its server was silent, and it ended meanwhile: nobody gives up what is not there.
+        if (state?.left?.[instance.server]?.lost !== undefined && this.#gone(event.instance)) return
         const ready = Object.values(region.instances).some(
           (other) =>
             other.pool === instance.pool &&
@@ -258,6 +260,12 @@ export class AppendRules {
     if (lastLook?.stage !== "shifting" || !lastLook.verdicts.some(({ kind }) => kind === "worse")) return
     const worse = lastLook.verdicts.find(({ kind }) => kind === "worse")
     say("I28", `rollout ${rollout.number} is good and was accused: ${worse?.because}`)
+  }
+
+  /** Whether it really ended, whatever anybody was told. */
+  #gone(id: string): boolean {
+    const { server, timeline } = this.#cluster
+    return (server.instances.get(id)?.endedAt ?? Number.POSITIVE_INFINITY) <= timeline.now
   }
 
   #flapping(): boolean {

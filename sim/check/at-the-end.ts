@@ -148,7 +148,13 @@ function judged(cluster: Cluster, stream: string): void {
       solo: false,
     })
     const before = rollout.from === undefined ? [] : store.intervals(stream, rollout.from, "baking")
-    for (const { measurements } of before) judge = measurements.reduce(observeControlBefore, judge)
+    let watchedUntil = Number.NEGATIVE_INFINITY
+    for (const { from, to, measurements } of before) {
+      // Added by whoever had lost the watch without knowing it; the time was measured already.
+      if (from < watchedUntil) continue
+      watchedUntil = to
+      judge = measurements.reduce(observeControlBefore, judge)
+    }
     for (const interval of store.intervals(stream, rollout.number, "shifting")) {
       if (interval.to > bundle.until) break
       const hear = interval.judged ? observe : observeWarmUp

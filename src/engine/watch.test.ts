@@ -90,8 +90,8 @@ class Second {
     })
   }
 
-  /** Lets a second pass in which the canary fails so many of its 40 requests. */
-  async look(watch: Watch, measure: MeasureSpec, failed: number): Promise<Fact | undefined> {
+  /** Lets a second pass in which the canary and the control fail so many of their 40 requests. */
+  async look(watch: Watch, measure: MeasureSpec, failed: number, beside = 0): Promise<Fact | undefined> {
     this.at += 1_000
     const grown = (past: Counters, bad: number, bucket: number): Counters => ({
       requests: past.requests + 40,
@@ -100,7 +100,7 @@ class Second {
     })
     this.#dropped += this.dropping
     this.#canary = grown(this.#canary, failed, 210)
-    this.#control = grown(this.#control, 0, 200)
+    this.#control = grown(this.#control, beside, 200)
     const counters: RouterCounters = {
       boot: "b",
       at: this.at,
@@ -260,5 +260,33 @@ describe("a retry of the same release", () => {
     expect(fresh?.logEvidence).toBeLessThan(0.5)
     expect(retried?.logEvidence).toBeGreaterThan(1)
     expect(retried?.canary?.samples).toBe(200)
+  })
+})
+
+describe("what the control's instances showed while they baked", () => {
+  const seen = (from: number, bad: readonly number[]): Interval => {
+    const instances = bad.map((sum, i) => ({ id: `r1-${i}`, n: 200, sum, squares: 0 }))
+    const canary = { kind: "proportion", total: 1_000, bad: 30, instances } as const
+    const measurement = { metric: errors.name, from, to: from + 1_000, canary, control: undefined }
+    const at = { from, to: from + 1_000 }
+    return { stage: "baking", step: 1, ...at, judged: true, measurements: [measurement] }
+  }
+  const alike = Array.from({ length: 60 }, (_, i) => seen(i * 1_000, [6, 6, 6, 6, 6]))
+  const unlike = (from: number) =>
+    Array.from({ length: 60 }, (_, i) => seen(from + i * 1_000, [10, 30, 50, 70, 90]))
+
+  const limitAfter = async (baked: readonly Interval[]) => {
+    const world = new Second()
+    for (const interval of baked) await world.evidence.addInterval("papi", 1, interval)
+    world.at = 200_000
+    const watch = await world.open(spec(2))
+    for (let i = 0; i < 3; i++) await world.look(watch, spec(2), 4, 4)
+    return watch.verdicts()[0]?.limit
+  }
+
+  it("is heard without what another control plane added of the same time, after it had lost the watch", async () => {
+    const expected = await limitAfter(alike)
+    expect(await limitAfter([...alike, ...unlike(60_000)])).not.toBe(expected)
+    expect(await limitAfter([...alike, ...unlike(-500)])).toBe(expected)
   })
 })

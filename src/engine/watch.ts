@@ -137,10 +137,17 @@ export class Watch {
     }
   }
 
-  /** The control's instances when they had all of the traffic and were watched: how equal instances differ. */
+  /**
+   * The control's instances when they had all of the traffic and were watched: how equal instances differ. Who lost
+   * the watch without knowing it may still add what reaches over the time of its successor, even beyond the bake.
+   */
   #recallControl(intervals: readonly Interval[]): void {
-    for (const { measurements } of intervals)
+    let watchedUntil = Number.NEGATIVE_INFINITY
+    for (const { from, to, measurements } of intervals) {
+      if (from < watchedUntil) continue
+      watchedUntil = to
       for (const measurement of measurements) this.#judge.observeControlBefore(measurement)
+    }
   }
 
   /** The evidence of an earlier attempt. Its time does not count for this one, and a metric may be new or gone. */

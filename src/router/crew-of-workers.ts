@@ -192,8 +192,7 @@ export class CrewOfWorkers implements Crew {
     const release = await this.#takeTurn()
     try {
       await worker.ask({ verb: "mark", marks: this.#marks })
-      await worker.ask({ verb: "prepare", wanted: this.#wanted })
-      await worker.ask({ verb: "commit", routes: this.#routes })
+      await worker.ask({ verb: "join", wanted: this.#wanted, routes: this.#routes })
       if (!worker.isOver) this.#serving.add(worker)
     } finally {
       release()

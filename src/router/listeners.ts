@@ -18,8 +18,8 @@ type Listener = {
   readonly server: Server
   /** As its route asked for it. */
   listen: string
-  /** Where it really listens. */
-  readonly address: string
+  /** Where it really listens, once it does. */
+  address: string
   readonly isSecure: boolean
   /** The route that its clients are led to; undefined once it has closed. */
   route: string | undefined
@@ -120,18 +120,15 @@ export class Listeners {
     for (const attempt of ports) {
       const tls = this.#isSecure(want) ? this.#tls : undefined
       const server = tls ? await secureServer(tls) : createServer({ allowHalfOpen: true, noDelay: true })
+      const address = formatAddress({ host, port: attempt })
+      const isSecure = tls !== undefined
+      const listener: Listener = { server, listen, address, isSecure, route: undefined }
+      // Before it is bound: to a worker that joins others the first client comes together with the news that it is.
+      server.on(tls ? "secureConnection" : "connection", (socket: Socket) =>
+        this.#connected(socket, listener),
+      )
       try {
-        const bound = await bind(server, host, attempt)
-        const listener: Listener = {
-          server,
-          listen,
-          address: formatAddress({ host, port: bound }),
-          isSecure: tls !== undefined,
-          route: undefined,
-        }
-        server.on(tls ? "secureConnection" : "connection", (socket: Socket) =>
-          this.#connected(socket, listener),
-        )
+        listener.address = formatAddress({ host, port: await bind(server, host, attempt) })
         server.on("error", () => undefined)
         return listener
       } catch (error) {

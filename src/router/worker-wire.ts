@@ -7,6 +7,12 @@ import type { RouteTable } from "./table.ts"
 /** What the first process tells a worker; every order is answered, in any order. */
 export type WorkerOrder =
   | { readonly verb: "begin"; readonly limits: Limits; readonly tls: TlsFiles | undefined }
+  /** The table that the others have: listens and routes at once, so that nobody comes in between. */
+  | {
+      readonly verb: "join"
+      readonly wanted: readonly WantedListener[]
+      readonly routes: readonly RouteTable[]
+    }
   | { readonly verb: "prepare"; readonly wanted: readonly WantedListener[] }
   | { readonly verb: "commit"; readonly routes: readonly RouteTable[] }
   | { readonly verb: "abandon" }

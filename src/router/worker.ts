@@ -17,6 +17,11 @@ async function obey(order: WorkerOrder): Promise<unknown> {
   }
   if (!crew) throw new Error("a worker was told something before it began")
   switch (order.verb) {
+    case "join": {
+      const prepared = await crew.prepare(order.wanted)
+      await prepared.commit(order.routes)
+      return true
+    }
     case "prepare":
       held = await crew.prepare(order.wanted)
       return [...held.addresses]

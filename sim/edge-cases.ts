@@ -2,39 +2,25 @@ import type { Cluster } from "./cluster.ts"
 import { type Fired, ListedFaults } from "./faults.ts"
 import { submit } from "./operators.ts"
 import { run } from "./run.ts"
-import type { Happening, Nature, Scenario } from "./scenario.ts"
+import { type Happening, type Nature, type Scenario, twoReleases } from "./scenario.ts"
 
 /** A second release comes when the first one serves everywhere. */
 export const secondAt = 15_000
 
 /** A small world: one application in a sandbox and production, judged side by side at half of the traffic. */
 export function world(nature: Nature, happenings: readonly Happening[] = [], replicas = 1): Scenario {
-  return {
+  return twoReleases({
     seed: 7,
     replicas,
-    apps: [
-      {
-        name: "papi",
-        strategy: "immutable",
-        size: 2,
-        gate: false,
-        mirror: false,
-        secondRegion: false,
-        freeze: undefined,
-        releases: [
-          { at: 0, nature: "good", irreversible: false },
-          { at: secondAt, nature, irreversible: false },
-        ],
-      },
-    ],
-    calls: {},
-    bursts: [],
+    size: 2,
+    secondAt,
+    nature,
     happenings,
     calmFrom: Math.max(
       70_000,
       ...happenings.map((happening) => happening.at + ("forMs" in happening ? happening.forMs : 0) + 2_000),
     ),
-  }
+  })
 }
 
 export type Told = {

@@ -15,6 +15,39 @@ export type Scenario = {
   readonly calmFrom: number
 }
 
+/** A small world: one application with a good first release that serves, and a second one that comes later. */
+export const twoReleases = (plan: {
+  readonly seed: number
+  readonly replicas: number
+  readonly size: number
+  readonly secondAt: number
+  readonly nature: Nature
+  readonly happenings: readonly Happening[]
+  readonly calmFrom: number
+}): Scenario => ({
+  seed: plan.seed,
+  replicas: plan.replicas,
+  apps: [
+    {
+      name: "papi",
+      strategy: "immutable",
+      size: plan.size,
+      gate: false,
+      mirror: false,
+      secondRegion: false,
+      freeze: undefined,
+      releases: [
+        { at: 0, nature: "good", irreversible: false },
+        { at: plan.secondAt, nature: plan.nature, irreversible: false },
+      ],
+    },
+  ],
+  calls: {},
+  bursts: [],
+  happenings: plan.happenings,
+  calmFrom: plan.calmFrom,
+})
+
 export type AppPlan = {
   readonly name: string
   readonly strategy: Strategy

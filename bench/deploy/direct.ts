@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePorts } from "../../src/main/demo/free-ports.ts"
 import { dockerEngine } from "../../src/providers/engine/index.ts"
 
 /** Starts copies of Papi with nothing of ours around them: what replacing them costs at the least. */
@@ -108,20 +108,4 @@ async function healthy(address: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   throw new Error(`${address} did not become healthy within 300 s`)
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer()
-      return new Promise<typeof server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
-    }),
-  )
-  return Promise.all(
-    servers.map((server) => {
-      const address = server.address()
-      const port = typeof address === "object" && address ? address.port : 0
-      return new Promise<number>((resolve) => server.close(() => resolve(port)))
-    }),
-  )
 }

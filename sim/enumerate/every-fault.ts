@@ -2,7 +2,7 @@ import type { Cluster } from "../cluster.ts"
 import { type Faults, NthFault } from "../faults.ts"
 import { operate } from "../operators.ts"
 import { run } from "../run.ts"
-import { callFaults, type Scenario } from "../scenario.ts"
+import { callFaults, type Scenario, twoReleases } from "../scenario.ts"
 
 export type Enumerated = {
   readonly runs: number
@@ -16,29 +16,16 @@ export type Enumerated = {
 const settled = 12_000
 
 /** A first release serves, then a second one comes and stands beside it: small, so that every call can be hit. */
-const world = (nature: "good" | "errors", replicas: number): Scenario => ({
-  seed: replicas,
-  replicas,
-  apps: [
-    {
-      name: "papi",
-      strategy: "immutable",
-      size: 1,
-      gate: false,
-      mirror: false,
-      secondRegion: false,
-      freeze: undefined,
-      releases: [
-        { at: 0, nature: "good", irreversible: false },
-        { at: settled, nature, irreversible: false },
-      ],
-    },
-  ],
-  calls: {},
-  bursts: [],
-  happenings: [],
-  calmFrom: settled + 12_000,
-})
+const world = (nature: "good" | "errors", replicas: number): Scenario =>
+  twoReleases({
+    seed: replicas,
+    replicas,
+    size: 1,
+    secondAt: settled,
+    nature,
+    happenings: [],
+    calmFrom: settled + 12_000,
+  })
 
 const worlds = { good: world("good", 1), bad: world("errors", 1), "two planes": world("errors", 2) }
 

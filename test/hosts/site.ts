@@ -1,12 +1,13 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { chmodSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connectAgent, shutdownAgent } from "../../src/agent/client.ts"
 import type { AppView, InstanceView, InvitationView, ServerView } from "../../src/api/contract/views.ts"
+import { freePorts } from "../../src/main/demo/free-ports.ts"
 import { openFolders } from "../../src/main/demo/leftovers.ts"
 import { passable } from "../../src/main/folders.ts"
-import { freePorts } from "../support/cluster.ts"
+import { git } from "../support/cluster.ts"
 import type { Hosts } from "./network.ts"
 
 const names = ["a", "b", "c", "d", "e"] as const
@@ -184,8 +185,6 @@ regions:
   }
 
   #git(...args: readonly string[]): string {
-    const cwd = this.#at("repository")
-    const env = { PATH: process.env.PATH ?? "", HOME: cwd, GIT_CONFIG_NOSYSTEM: "1" }
-    return execFileSync("git", args, { cwd, encoding: "utf8", env })
+    return git(this.#at("repository"), ...args)
   }
 }

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process"
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { connectAgent, shutdownAgent } from "../../src/agent/client.ts"
 import type { AppView, RolloutView, TimelineEntry } from "../../src/api/contract/views.ts"
+import { freePorts } from "../../src/main/demo/free-ports.ts"
 import { leftovers, openFolders, processesOf } from "../../src/main/demo/leftovers.ts"
 import { passable } from "../../src/main/folders.ts"
 import type { Agent } from "../../src/ports/agent.ts"
@@ -209,20 +209,4 @@ export class Cluster {
 export function git(repository: string, ...args: readonly string[]): string {
   const env = { PATH: process.env.PATH ?? "", HOME: repository, GIT_CONFIG_NOSYSTEM: "1" }
   return execFileSync("git", args, { cwd: repository, encoding: "utf8", env })
-}
-
-/** Ports of the loopback that nobody uses at the moment. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer()
-      return new Promise<typeof server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
-    }),
-  )
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return typeof address === "object" && address ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))))
-  return ports
 }

@@ -1,6 +1,5 @@
 import { autonomyFor } from "../decision/autonomy.ts"
-import { commitOf } from "../model/configuration.ts"
-import type { CommitId, JobId } from "../model/ids.ts"
+import type { JobId } from "../model/ids.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { scheduleFor } from "../rollout/schedule.ts"
 import type { Application, Region, Release } from "./application.ts"
@@ -100,15 +99,17 @@ const tried = (app: Application, region: Region, release: Release): boolean =>
       (terminal(rollout.phase) ? rollout.phase.name !== "superseded" : true),
   )
 
-/** Of everything, or of what one commit was built into. */
-export function newestRelease(app: Application, commit?: CommitId): Release | undefined {
-  return Object.values(app.releases)
-    .filter(({ id }) => commit === undefined || commitOf(id) === commit)
+/** Of all that are asked for. */
+export const newestRelease = (
+  app: Application,
+  wanted: (release: Release) => boolean = () => true,
+): Release | undefined =>
+  Object.values(app.releases)
+    .filter(wanted)
     .reduce<Release | undefined>(
       (newest, release) => (newest && newest.order > release.order ? newest : release),
       undefined,
     )
-}
 
 function stableRelease(app: Application, region: Region | undefined): Release | undefined {
   if (region?.stable === undefined) return undefined

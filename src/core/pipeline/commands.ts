@@ -1,3 +1,4 @@
+import { commitOf } from "../model/configuration.ts"
 import { shortCommit } from "../model/ids.ts"
 import type { Duration } from "../model/time.ts"
 import { unreachable } from "../model/unreachable.ts"
@@ -87,7 +88,7 @@ function deploy(
     wanted === undefined ? state.commits.at(-1) : state.commits.find((known) => known.id.startsWith(wanted))
   if (!commit)
     return refuse("unknown", `${wanted ?? "no commit"} is not known on ${state.source.branch}; push it first`)
-  const release = newestRelease(state, commit.id)
+  const release = newestRelease(state, ({ id }) => commitOf(id) === commit.id)
   const blockedRelease = state.quarantine[release?.id ?? commit.id]
   if (blockedRelease) {
     const name = shortCommit(release?.id ?? commit.id)

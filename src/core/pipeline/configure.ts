@@ -1,6 +1,7 @@
 import type { ConfigChange, Configuration } from "../model/configuration.ts"
 import { changesBetween, noConfiguration, reconfigured } from "../model/configuration.ts"
-import type { Application, Release } from "./application.ts"
+import type { Application } from "./application.ts"
+import { newestRelease } from "./climb.ts"
 import { type Draft, type Refusal, refuse } from "./draft.ts"
 
 /** As programs can take them: letters, digits, `_`, `.` and `-`. */
@@ -26,7 +27,8 @@ export function configure(
       `a configuration holds at most ${mostKeys} keys; put large data into a store`,
     )
   }
-  const base = newestGood(draft.state)
+  // What is blocked must not come back under another name.
+  const base = newestRelease(draft.state, ({ id }) => !draft.state.quarantine[id])
   draft.add(
     {
       type: "configuration-changed",
@@ -51,13 +53,6 @@ const known = (app: Application): readonly Configuration[] => [
   noConfiguration,
   ...Object.values(app.releases).map(({ configuration }) => configuration),
 ]
-
-/** What is blocked must not come back under another name. */
-function newestGood(app: Application): Release | undefined {
-  return Object.values(app.releases)
-    .filter(({ id }) => !app.quarantine[id])
-    .reduce<Release | undefined>((best, one) => (best && best.order > one.order ? best : one), undefined)
-}
 
 function problemOf(app: Application, { key, region, value }: ConfigChange): Refusal | undefined {
   if (!keyPattern.test(key)) {

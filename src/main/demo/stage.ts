@@ -1,5 +1,4 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { shutdownAgent } from "../../agent/client.ts"
@@ -7,6 +6,7 @@ import { socketPath } from "../../agent/server.ts"
 import type { AppView, InstanceView, RolloutView, TimelineEntry } from "../../api/contract/views.ts"
 import { passable } from "../folders.ts"
 import { type Served, serve } from "../serve.ts"
+import { freePorts } from "./free-ports.ts"
 import type { Ground } from "./ground.ts"
 import { leftovers, openFolders, processesOf } from "./leftovers.ts"
 import { type DemoStrategy, Repository } from "./repository.ts"
@@ -134,19 +134,4 @@ function end(pid: number): void {
   } catch {
     // Gone already.
   }
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer()
-      return new Promise<typeof server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)))
-    }),
-  )
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return typeof address === "object" && address ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))))
-  return ports
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
+import { freePorts } from "../../../src/main/demo/free-ports.ts"
 import { systemClock } from "../../../src/providers/clock/system.ts"
 import { openSharedStore } from "../../../src/store/store.ts"
-import { freePorts } from "../../support/cluster.ts"
 import type { ControlPlane } from "../../support/control-plane.ts"
 import { type Fault, Findings, type Result, type Scale } from "./stage/result.ts"
 import { noPostgres, SharedStore } from "./stage/shared.ts"

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { freePorts } from "../../support/cluster.ts"
+import { freePorts } from "../../../src/main/demo/free-ports.ts"
 import { pause, until } from "../../support/until.ts"
 import { Namespace, noNamespaces } from "./stage/namespace.ts"
 import { type Fault, Findings, type Result, type Scale } from "./stage/result.ts"

@@ -1,4 +1,4 @@
-import { freePorts } from "../../support/cluster.ts"
+import { freePorts } from "../../../src/main/demo/free-ports.ts"
 import { pause } from "../../support/until.ts"
 import { type Fault, Findings, type Result, type Scale } from "./stage/result.ts"
 import { noPostgres, SharedStore } from "./stage/shared.ts"

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { freePorts } from "../../support/cluster.ts"
+import { freePorts } from "../../../src/main/demo/free-ports.ts"
 import { phaseOf } from "../../support/control-plane.ts"
 import { pause } from "../../support/until.ts"
 import { LyingMetrics } from "./stage/lying-metrics.ts"

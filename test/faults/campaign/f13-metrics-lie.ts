@@ -1,4 +1,4 @@
-import { freePorts } from "../../support/cluster.ts"
+import { freePorts } from "../../../src/main/demo/free-ports.ts"
 import { phaseOf } from "../../support/control-plane.ts"
 import { pause } from "../../support/until.ts"
 import { LyingMetrics, lies } from "./stage/lying-metrics.ts"

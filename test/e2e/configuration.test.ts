@@ -92,7 +92,7 @@ describe("what an application is configured with", () => {
     ])
     const timeline = JSON.stringify(await cluster.timeline())
     expect(timeline).toContain("PASSWORD is a new secret at production")
-    const pages = await (await fetch(`${cluster.url}/papi`)).text()
+    const pages = await (await fetch(`${cluster.url}/a/papi/timeline`)).text()
     for (const text of [stdout, JSON.stringify(view), timeline, pages]) expect(text).not.toContain(secret)
     const withIt = filesWith(join(cluster.dir, "server"), secret)
     expect(withIt.map((file) => file.slice(cluster.dir.length))).toEqual([

@@ -104,10 +104,10 @@ export function planeParts(cluster: Cluster, plane: Plane, life: number): Parts 
       release: (lease, owner) => stored("release-lease", () => store.release(lease, owner)),
     },
     evidence: {
-      addInterval: (app, rollout, interval) =>
-        stored("add-interval", () => store.addInterval(app, rollout, interval)),
+      addInterval: (by, rollout, interval) =>
+        stored("add-interval", () => store.addInterval(by, rollout, interval)),
       intervals: (app, rollout, stage) => stored("intervals", () => store.intervals(app, rollout, stage)),
-      put: (bundle) => stored("put-evidence", () => store.put(bundle)),
+      put: (by, bundle) => stored("put-evidence", () => store.put(by, bundle)),
       get: (hash) => stored("get-evidence", () => store.get(hash)),
     },
     policies: { get: () => stored("policy", () => undefined), set: () => Promise.resolve() },

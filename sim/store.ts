@@ -1,4 +1,4 @@
-import type { Interval } from "../src/ports/evidence.ts"
+import type { Interval, Writer } from "../src/ports/evidence.ts"
 import type { Append, AppendOutcome, OutboxRow, StoredEvent } from "../src/ports/journal.ts"
 import { type Lease, presenceOf } from "../src/ports/leases.ts"
 import type { Notice } from "../src/ports/notifier.ts"
@@ -138,14 +138,16 @@ export class StoreModel {
     row.expiresAt = 0
   }
 
-  addInterval(app: string, rollout: number, interval: Interval): void {
+  addInterval(by: Writer, rollout: number, interval: Interval): "kept" | "fenced" {
     this.#writable()
-    const key = `${app}/${rollout}`
+    if (!this.#holds(by)) return "fenced"
+    const key = `${by.app}/${rollout}`
     const known = this.#intervals.get(key) ?? []
     const same = known.some(
       (old) => old.stage === interval.stage && old.step === interval.step && old.from === interval.from,
     )
     if (!same) this.#intervals.set(key, [...known, interval])
+    return "kept"
   }
 
   intervals(app: string, rollout: number, stage: string | undefined): readonly Interval[] {
@@ -153,12 +155,19 @@ export class StoreModel {
     return stage === undefined ? known : known.filter((interval) => interval.stage === stage)
   }
 
-  put(bundle: unknown): string {
+  put(by: Writer, bundle: unknown): { readonly hash: string } | "fenced" {
     this.#writable()
     const digest = new Digest()
     digest.add(JSON.stringify(bundle))
+    if (!this.#holds(by)) return "fenced"
     this.#bundles.set(digest.hex(), bundle)
-    return digest.hex()
+    return { hash: digest.hex() }
+  }
+
+  /** What is measured is fenced as what is decided. */
+  #holds({ app, epoch }: Writer): boolean {
+    const row = this.leases.get(`app/${app}`)
+    return row?.owner !== undefined && row.epoch === epoch
   }
 
   get(hash: string): unknown {

@@ -196,7 +196,7 @@ export const inTheEngine: readonly Mutant[] = [
   one(
     "a measurement is heard without being stored",
     watch,
-    "      await this.#parts.evidence.addInterval(this.#app, spec.rollout, next)\n",
+    '      if ((await this.#parts.evidence.addInterval(this.#by, spec.rollout, next)) === "fenced") return "fenced"\n',
     "",
   ),
   one(

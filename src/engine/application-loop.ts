@@ -253,6 +253,7 @@ export class ApplicationLoop implements Holding {
   /** The judge's eye, beside the turns: a slow order must not keep it from seeing. Open while there is anything to see. */
   async #watch(until: AbortSignal): Promise<void> {
     if (this.#watching) return
+    const by = { app: this.ledger.app, epoch: this.ledger.epoch }
     this.#watching = true
     const watches = new Map<string, Watch>()
     for (let specs = this.#measures; !until.aborted && specs.length > 0; specs = this.#measures) {
@@ -262,10 +263,12 @@ export class ApplicationLoop implements Holding {
           const key = `${spec.rollout}/${spec.stage}`
           const known = watches.get(key)
           // A change that a person accepted meanwhile is judged anew, from all that was measured.
-          const watch = known?.judges(spec) ? known : await Watch.open(this.ledger.app, spec, this.#parts)
+          const watch = known?.judges(spec) ? known : await Watch.open(by, spec, this.#parts)
           watches.set(key, watch)
           const fact = await watch.look(this.ledger.state, spec, read, until)
-          if (fact && !until.aborted)
+          if (until.aborted) break
+          if (fact === "fenced") this.#shared.tenure.lost(by.app)
+          else if (fact)
             await this.ledger.apply({
               ...this.#withRefusing(fact),
               at: this.#parts.clock.now(),

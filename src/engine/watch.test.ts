@@ -52,19 +52,23 @@ class Second {
   #dropped = 0
   /** How many answers of the store are still to be lost, after it did what it was asked. */
   lost = 0
+  /** Of whoever holds the application now. */
+  epoch = 1
   readonly #stored = new Map<number, string[]>()
   #state: Application = new CoreWorld().state
 
   readonly evidence: Evidence = {
-    addInterval: async (_app, rollout, interval) => {
+    addInterval: async ({ epoch }, rollout, interval) => {
+      if (epoch < this.epoch) return "fenced"
       const rows = this.#stored.get(rollout) ?? []
       const row = JSON.stringify(interval)
       if (!rows.includes(row)) this.#stored.set(rollout, [...rows, row])
       if (this.lost-- > 0) throw new Error("the store does not answer")
+      return "kept"
     },
     intervals: async (_app, rollout) =>
       (this.#stored.get(rollout) ?? []).map((row): Interval => JSON.parse(row)),
-    put: async (bundle) => JSON.stringify(bundle),
+    put: async (_by, bundle) => ({ hash: JSON.stringify(bundle) }),
     get: async () => undefined,
   }
 
@@ -75,7 +79,7 @@ class Second {
   }
 
   open(measure: MeasureSpec): Promise<Watch> {
-    return Watch.open("papi", measure, {
+    return Watch.open({ app: "papi", epoch: this.epoch }, measure, {
       evidence: this.evidence,
       metrics: {
         prometheus: {
@@ -117,7 +121,9 @@ class Second {
         },
       },
     }
-    return watch.look(this.#state, measure, counters, AbortSignal.timeout(30_000))
+    const looked = await watch.look(this.#state, measure, counters, AbortSignal.timeout(30_000))
+    if (looked === "fenced") throw new Error("fenced")
+    return looked
   }
 }
 
@@ -206,6 +212,19 @@ describe("the control plane is killed in the middle of a comparison", () => {
   })
 })
 
+describe("a watch whose application is another's by now", () => {
+  it("leaves no measurement behind, and says so", async () => {
+    const world = new Second()
+    const late = await world.open(spec(2))
+    for (let i = 0; i < 5; i++) await world.look(late, spec(2), 0)
+    const before = await world.evidence.intervals("papi", 2)
+    world.epoch = 2
+    for (let i = 0; i < 3; i++) await expect(world.look(late, spec(2), 40)).rejects.toThrow("fenced")
+    expect(await world.evidence.intervals("papi", 2)).toEqual(before)
+    expect(verdictsOf(await world.look(await world.open(spec(2)), spec(2), 0))).toEqual([])
+  })
+})
+
 describe("a warm-up", () => {
   const looked = async (failed: number) => {
     const measure = { ...spec(2), metrics: [errors], judgeFrom: 60_000 }
@@ -277,7 +296,7 @@ describe("what the control's instances showed while they baked", () => {
 
   const limitAfter = async (baked: readonly Interval[]) => {
     const world = new Second()
-    for (const interval of baked) await world.evidence.addInterval("papi", 1, interval)
+    for (const interval of baked) await world.evidence.addInterval({ app: "papi", epoch: 1 }, 1, interval)
     world.at = 200_000
     const watch = await world.open(spec(2))
     for (let i = 0; i < 3; i++) await world.look(watch, spec(2), 4, 4)

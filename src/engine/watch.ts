@@ -6,7 +6,7 @@ import type { Application } from "../core/pipeline/application.ts"
 import type { Cohort, MeasureSpec } from "../core/pipeline/effects.ts"
 import { type Fact, poolNumber } from "../core/pipeline/input.ts"
 import type { RouterCounters } from "../ports/counters.ts"
-import type { Interval } from "../ports/evidence.ts"
+import type { Interval, Writer } from "../ports/evidence.ts"
 import { copiesOf, type Delta, deltaOf, histogram, proportion } from "./deltas.ts"
 import { type Judge, judgeFor } from "./judge.ts"
 import { Outside } from "./outside.ts"
@@ -26,7 +26,7 @@ type Crashes = Readonly<Record<number, number>>
  */
 export class Watch {
   readonly #parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">
-  readonly #app: string
+  readonly #by: Writer
   readonly #judge: Judge
   readonly #metrics: string
   #intervals: { readonly step: number; readonly observed: number }[] = []
@@ -36,24 +36,25 @@ export class Watch {
   #unstored: readonly Interval[] = []
 
   private constructor(
-    app: string,
+    by: Writer,
     spec: MeasureSpec,
     parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">,
   ) {
-    this.#app = app
+    this.#by = by
     this.#parts = parts
-    this.#outside = new Outside(app, parts)
+    this.#outside = new Outside(by.app, parts)
     this.#judge = judgeFor(spec)
     this.#metrics = JSON.stringify(spec.metrics)
   }
 
   /** Goes on where the stored evidence ends. */
   static async open(
-    app: string,
+    by: Writer,
     spec: MeasureSpec,
     parts: Pick<Parts, "evidence" | "metrics" | "clock" | "pace">,
   ): Promise<Watch> {
-    const watch = new Watch(app, spec, parts)
+    const { app } = by
+    const watch = new Watch(by, spec, parts)
     if (spec.stage === "shifting" && spec.control)
       watch.#recallControl(await parts.evidence.intervals(app, poolNumber(spec.control.pool), "baking"))
     for (const earlier of spec.earlier)
@@ -73,13 +74,16 @@ export class Watch {
     return this.#judge.verdicts()
   }
 
-  /** Takes one reading; the fact is undefined until there is an interval to speak of. */
+  /**
+   * Takes one reading; the fact is undefined until there is an interval to speak of. "fenced" when the application is
+   * another's by now: what was measured here is nobody's evidence any more.
+   */
   async look(
     state: Application,
     spec: MeasureSpec,
     read: RouterCounters | { readonly blind: string },
     signal: AbortSignal,
-  ): Promise<Fact | undefined> {
+  ): Promise<Fact | "fenced" | undefined> {
     const now: Reading = {
       at: this.#parts.clock.now(),
       counters: read,
@@ -98,7 +102,7 @@ export class Watch {
       measurements: this.#measure(state, spec, last, now, signal),
     }
     this.#unstored = [...this.#unstored, interval]
-    await this.#store(spec)
+    if ((await this.#store(spec)) === "fenced") return "fenced"
     const found = this.verdicts()
     // A warm-up has nothing to say but that it is far worse than any warm-up explains.
     if (!interval.judged && !found.some(({ kind }) => kind === "worse")) return undefined
@@ -106,8 +110,8 @@ export class Watch {
       (sum, known) => (known.step === spec.step ? sum + known.observed : sum),
       0,
     )
-    const evidence = await this.#parts.evidence.put({
-      app: this.#app,
+    const kept = await this.#parts.evidence.put(this.#by, {
+      app: this.#by.app,
       rollout: spec.rollout,
       region: spec.region,
       stage: spec.stage,
@@ -117,6 +121,7 @@ export class Watch {
       observed,
       verdicts: found,
     })
+    if (kept === "fenced") return "fenced"
     return {
       type: "looked",
       rollout: spec.rollout,
@@ -124,17 +129,18 @@ export class Watch {
       verdicts: found,
       sourceBroken: this.#judge.sourceBroken(),
       observed,
-      evidence,
+      evidence: kept.hash,
     }
   }
 
   /** An answer that was lost is asked for again: the same interval is stored once. */
-  async #store(spec: MeasureSpec): Promise<void> {
+  async #store(spec: MeasureSpec): Promise<"kept" | "fenced"> {
     for (let next = this.#unstored[0]; next; next = this.#unstored[0]) {
-      await this.#parts.evidence.addInterval(this.#app, spec.rollout, next)
+      if ((await this.#parts.evidence.addInterval(this.#by, spec.rollout, next)) === "fenced") return "fenced"
       this.#unstored = this.#unstored.slice(1)
       this.#hear(next)
     }
+    return "kept"
   }
 
   /**

@@ -13,13 +13,17 @@ export type Interval = {
   readonly measurements: readonly Measurement[]
 }
 
-/** Keeps what decisions rest on. */
+/** Who writes: the holder of an application, by the epoch of its lease. */
+export type Writer = { readonly app: AppName; readonly epoch: number }
+
+/** Keeps what decisions rest on. Whoever no longer holds the application writes nothing: it is told "fenced". */
 export interface Evidence {
-  addInterval(app: AppName, rollout: RolloutNumber, interval: Interval): Promise<void>
+  /** Repeatable: the same interval is kept once. */
+  addInterval(by: Writer, rollout: RolloutNumber, interval: Interval): Promise<"kept" | "fenced">
   /** In the order they were added. */
   intervals(app: AppName, rollout: RolloutNumber, stage?: Stage): Promise<readonly Interval[]>
   /** Stores a bundle under the sha256 of its canonical JSON and returns that hash (64 hex digits). Repeatable. */
-  put(bundle: unknown): Promise<string>
+  put(by: Writer, bundle: unknown): Promise<{ readonly hash: string } | "fenced">
   /** The bundle, or undefined when there is none of that hash. */
   get(hash: string): Promise<unknown>
 }

@@ -44,8 +44,9 @@ async function filled(): Promise<Store> {
     outbox: [notice],
   })
   await store.policies.set("papi", "lock: { on: [rollback] }")
-  await store.evidence.put({ some: "evidence" })
-  await store.evidence.addInterval("papi", 1, {
+  const by = { app: "papi", epoch: lease?.epoch ?? 0 }
+  await store.evidence.put(by, { some: "evidence" })
+  await store.evidence.addInterval(by, 1, {
     stage: "shifting",
     step: 0,
     from: 1,

@@ -1,33 +1,35 @@
 import { createHash } from "node:crypto"
+import { sql } from "kysely"
 import type { Instant } from "../core/model/time.ts"
 import type { Clock } from "../ports/clock.ts"
 import type { Evidence, Interval } from "../ports/evidence.ts"
 import { canonicalJson } from "./canonical-json.ts"
 import type { Dialect } from "./dialect.ts"
+import { heldLease } from "./held-lease.ts"
 
 export type SqlEvidence = Evidence & {
   /** Forgets the intervals that ended before a moment; how many. Bundles that decisions rest on are kept. */
   pruneIntervals(before: Instant): Promise<number>
 }
 
-export function sqlEvidence({ db }: Dialect, clock: Clock): SqlEvidence {
+export function sqlEvidence({ db, locksRows }: Dialect, clock: Clock): SqlEvidence {
   return {
     // An interval is named by its place: adding it twice, after an unknown outcome, does not count it twice.
-    async addInterval(app, rollout, { stage, step, from, to, judged, measurements }) {
-      await db
+    async addInterval(by, rollout, { stage, step, from, to, judged, measurements }) {
+      const row = [by.app, rollout, stage, step, from, to, judged ? 1 : 0, canonicalJson(measurements)]
+      const written = await db
         .insertInto("interval")
-        .values({
-          app,
-          rollout,
-          stage,
-          step,
-          from_at: from,
-          to_at: to,
-          judged: judged ? 1 : 0,
-          measurements: canonicalJson(measurements),
-        })
-        .onConflict((conflict) => conflict.doNothing())
+        .columns(["app", "rollout", "stage", "step", "from_at", "to_at", "judged", "measurements"])
+        .expression(heldLease(db, by, locksRows).clearSelect().select(row.map(asColumn)))
+        // Written once more as it is, so that a row that was there already is no row that was refused.
+        .onConflict((conflict) =>
+          conflict
+            .columns(["app", "rollout", "stage", "step", "from_at", "to_at"])
+            .doUpdateSet((eb) => ({ app: eb.ref("excluded.app") })),
+        )
+        .returning("app")
         .execute()
+      return written.length > 0 ? "kept" : "fenced"
     },
 
     async intervals(app, rollout, stage) {
@@ -44,15 +46,21 @@ export function sqlEvidence({ db }: Dialect, clock: Clock): SqlEvidence {
       }))
     },
 
-    async put(bundle) {
+    async put(by, bundle) {
       const body = canonicalJson(bundle)
       const hash = createHash("sha256").update(body).digest("hex")
-      await db
+      const written = await db
         .insertInto("evidence")
-        .values({ hash, body, at: clock.now() })
-        .onConflict((conflict) => conflict.doNothing())
+        .columns(["hash", "body", "at"])
+        .expression(
+          heldLease(db, by, locksRows).clearSelect().select([hash, body, clock.now()].map(asColumn)),
+        )
+        .onConflict((conflict) =>
+          conflict.column("hash").doUpdateSet((eb) => ({ hash: eb.ref("excluded.hash") })),
+        )
+        .returning("hash")
         .execute()
-      return hash
+      return written.length > 0 ? { hash } : "fenced"
     },
 
     async get(hash) {
@@ -66,3 +74,6 @@ export function sqlEvidence({ db }: Dialect, clock: Clock): SqlEvidence {
     },
   }
 }
+
+/** A value as a column of the row that is selected once, if the writer holds the lease. */
+const asColumn = (value: string | number, place: number) => sql<string | number>`${value}`.as(`c${place}`)

@@ -64,7 +64,7 @@ describe.skipIf(!mounted)("a store on a full disk", () => {
     // The ballast is for decisions: other writes are refused and leave it alone.
     const measure = async (): Promise<void> => {
       for (let from = 0; ; from += 5)
-        await store.evidence.addInterval("papi", 7, {
+        await store.evidence.addInterval({ app: "papi", epoch }, 7, {
           stage: "shifting",
           step: 0,
           from,

@@ -7,6 +7,7 @@ journalContract("the SQLite store", async () => {
   const store = await openStore({ path: ":memory:", clock })
   return {
     journal: store.journal,
+    evidence: store.evidence,
     leases: store.leases,
     close: store.close,
     pass: async (ms) => {

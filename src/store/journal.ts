@@ -5,13 +5,11 @@ import type { Notice } from "../ports/notifier.ts"
 import { canonicalJson } from "./canonical-json.ts"
 import { chainHash, chainStart } from "./chain.ts"
 import type { Dialect } from "./dialect.ts"
+import { heldLease } from "./held-lease.ts"
 import type { Tables } from "./tables.ts"
 
 /** Called around each commit of an append, so that a test can end the process exactly there. */
 export type OnPersisted = (point: "before-append" | "after-append", version: number) => void
-
-/** The lease that a writer of a stream must hold. */
-const streamLease = (stream: string): string => `app/${stream}`
 
 export function sqlJournal(dialect: Dialect, clock: Clock, onPersisted: OnPersisted): Journal {
   const { db } = dialect
@@ -114,7 +112,8 @@ async function decide(
     const result = await resultOf(trx, command.id)
     if (result !== undefined) return refused({ kind: "duplicate", result })
   }
-  if (!(await holds(trx, stream, epoch, locksRows))) return refused({ kind: "fenced" })
+  if (!(await heldLease(trx, { app: stream, epoch }, locksRows).executeTakeFirst()))
+    return refused({ kind: "fenced" })
   const last = await trx
     .selectFrom("event")
     .select(["version", "hash"])
@@ -165,22 +164,6 @@ async function decide(
       .values({ id: command.id, stream, at: clock.now(), result: canonicalJson(command.result ?? null) })
       .execute()
   return { outcome: { kind: "appended", stored }, version }
-}
-
-/** Whether this epoch is the newest of the stream's lease, and nobody gave it back; true until the commit. */
-async function holds(
-  trx: Transaction<Tables>,
-  stream: string,
-  epoch: number,
-  locksRows: boolean,
-): Promise<boolean> {
-  const lease = await trx
-    .selectFrom("lease")
-    .select(["epoch", "owner"])
-    .where("key", "=", streamLease(stream))
-    .$if(locksRows, (query) => query.forShare())
-    .executeTakeFirst()
-  return lease !== undefined && lease.owner !== null && lease.epoch === epoch
 }
 
 /** Half a surrogate pair and NUL do not come back from every database as they went in, and would look like damage. */

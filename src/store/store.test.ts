@@ -15,6 +15,7 @@ import { DatabaseSync } from "node:sqlite"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Recorded } from "../core/pipeline/events.ts"
 import type { Clock } from "../ports/clock.ts"
+import type { Leases } from "../ports/leases.ts"
 import { verifyChain } from "./chain.ts"
 import { StoreDamaged, StoreInUse, StoreReadOnly, StoreTooNew } from "./errors.ts"
 import { openStore, type Store } from "./store.ts"
@@ -255,6 +256,10 @@ describe("a store that was changed behind its back", () => {
 })
 
 describe("evidence", () => {
+  const holder = async (leases: Leases) => {
+    const lease = await leases.acquire("app/papi", "one", 8_000)
+    return { app: "papi", epoch: lease?.epoch ?? 0 }
+  }
   const interval = (from: number) => ({
     stage: "shifting" as const,
     step: 1,
@@ -267,10 +272,13 @@ describe("evidence", () => {
   })
 
   it("is found again under the hash of its content, which does not depend on the order of keys", async () => {
-    const { evidence } = await open()
-    const hash = await evidence.put({ verdicts: [{ metric: "errors", kind: "worse" }], rollout: 7 })
+    const { evidence, leases } = await open()
+    const by = await holder(leases)
+    const kept = await evidence.put(by, { verdicts: [{ metric: "errors", kind: "worse" }], rollout: 7 })
+    const hash = kept === "fenced" ? "" : kept.hash
     expect(hash).toMatch(/^[0-9a-f]{64}$/)
-    expect(await evidence.put({ rollout: 7, verdicts: [{ kind: "worse", metric: "errors" }] })).toBe(hash)
+    const again = await evidence.put(by, { rollout: 7, verdicts: [{ kind: "worse", metric: "errors" }] })
+    expect(again).toEqual({ hash })
     expect(await evidence.get(hash)).toEqual({ rollout: 7, verdicts: [{ kind: "worse", metric: "errors" }] })
     expect(await evidence.get("0".repeat(64))).toBeUndefined()
   })
@@ -278,9 +286,10 @@ describe("evidence", () => {
   it("keeps intervals in order, once each, until they are old", async () => {
     const store = await open()
     const { evidence } = store
-    for (const from of [0, 5, 5, 10]) await evidence.addInterval("papi", 7, interval(from))
-    await evidence.addInterval("papi", 7, { ...interval(20), stage: "baking", judged: false })
-    await evidence.addInterval("papi", 8, interval(0))
+    const by = await holder(store.leases)
+    for (const from of [0, 5, 5, 10]) await evidence.addInterval(by, 7, interval(from))
+    await evidence.addInterval(by, 7, { ...interval(20), stage: "baking", judged: false })
+    await evidence.addInterval(by, 8, interval(0))
     expect(await evidence.intervals("papi", 7, "shifting")).toEqual([interval(0), interval(5), interval(10)])
     expect(await evidence.intervals("papi", 7)).toHaveLength(4)
     expect((await evidence.intervals("papi", 7, "baking"))[0]).toMatchObject({ judged: false })

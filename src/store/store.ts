@@ -161,7 +161,7 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
       take: (keys, owner) => withRoom(() => leases.take(keys, owner)),
       renew: (lease, owner, ttl) => withRoom(() => leases.renew(lease, owner, ttl)),
     },
-    evidence: { ...evidence, put: (bundle) => withRoom(() => evidence.put(bundle)) },
+    evidence: { ...evidence, put: (by, bundle) => withRoom(() => evidence.put(by, bundle)) },
     policies: sqlPolicies(dialect, clock),
     orders: sqlOrders(dialect, clock),
     pruneIntervals: evidence.pruneIntervals,

@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Recorded } from "../core/pipeline/events.ts"
+import type { Evidence, Interval } from "../ports/evidence.ts"
 import type { Append, Journal } from "../ports/journal.ts"
 import { type Lease, type Leases, presenceOf } from "../ports/leases.ts"
 import type { Notice } from "../ports/notifier.ts"
 
-/** A journal with the leases that fence it, empty. */
+/** A journal and its evidence with the leases that fence both, empty. */
 export type JournalUnderTest = {
   readonly journal: Journal
+  readonly evidence: Evidence
   readonly leases: Leases
   /** Lets so much time pass on the clock that leases are measured by. */
   readonly pass: (ms: number) => Promise<void>
@@ -58,6 +60,33 @@ export function journalContract(name: string, open: () => Promise<JournalUnderTe
       expect(read.map((e) => e.because)).toEqual(["a", "b", "c"])
       expect(await under.journal.read("papi", 2)).toEqual(second.stored)
       expect(new Set(read.map((e) => e.hash)).size).toBe(3)
+    })
+
+    it("keeps no evidence of a writer without a lease, with an old epoch, or that gave its lease back", async () => {
+      const { evidence } = under
+      const interval = (from: number): Interval => {
+        const canary = { kind: "proportion", total: 9, bad: 1 } as const
+        const measurements = [{ metric: "errors", from, to: from + 5, canary }]
+        return { stage: "shifting", step: 1, from, to: from + 5, judged: true, measurements }
+      }
+      const add = (epoch: number, from: number) =>
+        evidence.addInterval({ app: "papi", epoch }, 7, interval(from))
+      const put = (epoch: number) => evidence.put({ app: "papi", epoch }, { epoch })
+      expect([await add(1, 0), await put(1)]).toEqual(["fenced", "fenced"])
+      const old = await lead()
+      const mine = await put(old)
+      expect([await add(old, 5), await add(old, 5)]).toEqual(["kept", "kept"])
+      expect(await put(old)).toEqual(mine)
+      await under.pass(8_001)
+      const now = await lead("papi", "two")
+      // Once more, as by a packet that was late, and something new.
+      expect([await add(old, 5), await add(old, 10), await put(old)]).toEqual(["fenced", "fenced", "fenced"])
+      expect([await add(now + 1, 15), await put(now + 1)]).toEqual(["fenced", "fenced"])
+      expect(await add(now, 20)).toBe("kept")
+      await under.leases.release({ key: "app/papi", epoch: now }, "two")
+      expect([await add(now, 25), await put(now)]).toEqual(["fenced", "fenced"])
+      expect(await evidence.intervals("papi", 7)).toEqual([interval(5), interval(20)])
+      expect(mine !== "fenced" && (await evidence.get(mine.hash))).toEqual({ epoch: old })
     })
 
     it("lets only one of two writers that decided on the same version win", async () => {

@@ -28,6 +28,7 @@ describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
     const store = await openSharedStore({ url: fresh(), clock, ahead: () => ahead })
     return {
       journal: store.journal,
+      evidence: store.evidence,
       leases: store.leases,
       close: store.close,
       pass: async (ms) => {

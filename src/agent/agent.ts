@@ -77,13 +77,16 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       memory: running.memory,
       differences: running.differences,
     }
-    if (running.state === "ended" || !known || !running.address) {
+    if (running.state === "ended" || !known) {
       probes.get(running.id)?.stop()
       probes.delete(running.id)
       const because = overMemory.get(running.id)
       const exit = running.exit && because ? { ...running.exit, because } : running.exit
       return { ...base, state: "ended", exit, probe: undefined }
     }
+    // Where a machine of its own boots first, its address comes later than its start.
+    if (running.address === undefined)
+      return { ...base, state: "starting", exit: undefined, probe: undefined }
     const probe = probes.get(running.id) ?? new Probe(running.address, known.spec.run.health, clock)
     probes.set(running.id, probe)
     watchMemory(running, known.spec)

@@ -21,8 +21,14 @@ import { packed, unpackInto } from "./tar.ts"
 const mostFiles = 200_000
 const mostBytes = 2 * 1024 ** 3
 
+export type ArtifactFolder = Artifacts &
+  TravellingArtifacts & {
+    /** Where its files lie, to be read and never written; its manifest lies beside it, with `.json` behind the name. */
+    readonly at: (digest: Digest) => Promise<string>
+  }
+
 /** Artifacts as plain read-only folders named by their content. */
-export function artifactFolder(dir: string): Artifacts & TravellingArtifacts {
+export function artifactFolder(dir: string): ArtifactFolder {
   const tree = (digest: Digest) => join(dir, hex(digest))
   const manifestFile = (digest: Digest) => `${tree(digest)}.json`
   const manifest = async (digest: Digest): Promise<readonly ManifestEntry[]> => {
@@ -52,6 +58,10 @@ export function artifactFolder(dir: string): Artifacts & TravellingArtifacts {
     add,
     async copy(digest, folder) {
       await copyTree(tree(digest), folder, await manifest(digest))
+    },
+    async at(digest) {
+      await manifest(digest)
+      return tree(digest)
     },
     has: (digest) =>
       manifest(digest).then(

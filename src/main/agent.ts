@@ -8,17 +8,12 @@ import { joinFleet, readIdentity } from "../agent/trust/identity.ts"
 import { exit, Stop } from "../cli/client.ts"
 import { dockerBuilder, objectionTo, processBuilder, treesOfImages } from "../providers/builder/index.ts"
 import { systemClock } from "../providers/clock/system.ts"
-import { dockerCompute, processCompute } from "../providers/compute/index.ts"
+import { dockerCompute, processCompute, scriptCompute } from "../providers/compute/index.ts"
 import { dockerEngine } from "../providers/engine/index.ts"
 import { routers } from "../providers/router/index.ts"
+import type { ComputeChoice } from "./compute-choice.ts"
 import { keyIn, ownArgv, passable, toolPath } from "./folders.ts"
 import { version } from "./version.ts"
-
-/** How instances run on a server, and with that what an artifact is: a folder, or an image. */
-export type ComputeChoice =
-  | { readonly kind: "process" }
-  /** `socket`: where a Docker or Podman answers; nobody but the agent speaks with it. */
-  | { readonly kind: "docker"; readonly socket: string }
 
 export type AgentOptions = {
   readonly dir: string
@@ -85,13 +80,20 @@ export async function startAgent(options: AgentOptions): Promise<void> {
 function providersFor(choice: ComputeChoice, dir: string, path: string, host: string | undefined) {
   const [clock, sandbox] = [systemClock, processSandbox]
   const artifacts = artifactFolder(join(dir, "artifacts"))
-  if (choice.kind === "process") {
-    const builder = processBuilder({ sandbox, artifacts, path })
+  if (choice.kind !== "docker") {
+    const driver = () => ({
+      file: choice.kind === "script" ? choice.driver : "",
+      dir: join(dir, "driver"),
+      path,
+    })
     return {
       artifacts,
       travelling: artifacts,
-      builder,
-      compute: processCompute({ dir, artifacts, clock, path, host }),
+      builder: processBuilder({ sandbox, artifacts, path }),
+      compute:
+        choice.kind === "process"
+          ? processCompute({ dir, artifacts, clock, path, host })
+          : scriptCompute({ dir, driver: driver(), clock, artifactAt: artifacts.at, host }),
     }
   }
   const key = keyIn(dir)

@@ -19,7 +19,7 @@ import { notifiers } from "../providers/notify/index.ts"
 import { aesSealer } from "../providers/sealer/index.ts"
 import { sources } from "../providers/source/index.ts"
 import { openSharedStore, openStore } from "../store/store.ts"
-import type { ComputeChoice } from "./agent.ts"
+import { type ComputeChoice, computeFlags } from "./compute-choice.ts"
 import { failpoints } from "./failpoints.ts"
 import { foldersIn, ownArgv, secretsKeyIn, tokenIn, webhookSecretIn } from "./folders.ts"
 import { keepHouse } from "./housekeeping.ts"
@@ -86,9 +86,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const agentSocket = socketPath(folders.agent)
   const agentArgv = ownArgv(
     ...["agent", "--dir", folders.agent, "--router-dir", folders.router],
-    ...(options.compute?.kind === "docker"
-      ? ["--compute", "docker", "--engine", options.compute.socket]
-      : []),
+    ...computeFlags(options.compute),
   )
   const agent = connectAgent({ server: "local", socketPath: agentSocket })
   const agents = new Map<string, Agent>([["local", points?.around(agent) ?? agent]])

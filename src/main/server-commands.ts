@@ -1,6 +1,7 @@
 import type { Command } from "commander"
 import { dataDir, exit, Stop } from "../cli/client.ts"
-import type { AgentOptions, ComputeChoice } from "./agent.ts"
+import type { AgentOptions } from "./agent.ts"
+import { type ComputeFlags, computeOf } from "./compute-choice.ts"
 import type { DemoOptions } from "./demo/demo.ts"
 import { addRouterCommand } from "./router-command.ts"
 import type { ServeOptions } from "./serve.ts"
@@ -14,13 +15,6 @@ type JoinFlags = ComputeFlags & {
   readonly address: string
   readonly token?: string
   readonly dir: string
-}
-type ComputeFlags = { readonly compute: string; readonly engine: string }
-
-function computeOf(kind: string, socket: string): ComputeChoice {
-  if (kind === "process") return { kind }
-  if (kind === "docker") return { kind, socket }
-  throw new Stop(exit.usage, `--compute ${kind} is no way to run instances; choose process or docker`)
 }
 
 /** What runs here rather than asks a server. Loaded when called: a client starts fast. */
@@ -64,16 +58,21 @@ export function addServerCommands(program: Command): void {
     .option("--token-file <file>", "the token of a group of control planes")
     .option("--agents <address>", "where other servers join, such as 10.0.0.1:7400; absent: none can")
     .option("--secrets-key-file <file>", "what a group of control planes seals secrets with")
-    .option("--compute <kind>", "process or docker: instances as plain processes or as containers", "process")
+    .option(
+      "--compute <kind>",
+      "process, docker or script: instances as plain processes, as containers, or by --driver",
+      "process",
+    )
     .option(
       "--engine <socket>",
       "where Docker or Podman answers; the agent alone speaks with it",
       defaultEngine,
     )
+    .option("--driver <file>", "the executable that runs instances, for --compute script")
     .action(async (options: ServeFlags) => {
       const { serve } = await import("./serve.ts")
       const db = options.db ?? process.env.IMMUNITY_DB
-      const compute = computeOf(options.compute, options.engine)
+      const compute = computeOf(options)
       const served = await serve({ ...options, db, port: Number(options.port), compute })
       process.stdout.write(`immunity serves ${served.url}   data in ${options.dir}\n`)
       const stop = () => {
@@ -88,11 +87,12 @@ export function addServerCommands(program: Command): void {
     .option("--dir <folder>", "its data")
     .option("--router-dir <folder>", "the router's data; absent on a server that only runs instances")
     .option("--server <name>", "its name, where it has not joined as another", "local")
-    .option("--compute <kind>", "process or docker", "process")
+    .option("--compute <kind>", "process, docker or script", "process")
     .option("--engine <socket>", "where Docker or Podman answers", defaultEngine)
+    .option("--driver <file>", "the executable that runs instances, for --compute script")
     .action(async (options: AgentFlags) => {
       const { startAgent } = await import("./agent.ts")
-      const compute = computeOf(options.compute, options.engine)
+      const compute = computeOf(options)
       await startAgent({ ...options, compute, dir: needed(options.dir, "--dir <folder>") })
     })
   agent
@@ -102,12 +102,13 @@ export function addServerCommands(program: Command): void {
     .requiredOption("--address <address>", "where this machine answers, such as 10.0.0.11:7301")
     .option("--token <token>", "the one-time token; IMMUNITY_JOIN_TOKEN keeps it out of `ps`")
     .requiredOption("--dir <folder>", "its data")
-    .option("--compute <kind>", "process or docker", "process")
+    .option("--compute <kind>", "process, docker or script", "process")
     .option("--engine <socket>", "where Docker or Podman answers", defaultEngine)
+    .option("--driver <file>", "the executable that runs instances, for --compute script")
     .action(async (options: JoinFlags) => {
       const { joinAndStart } = await import("./agent.ts")
       const token = needed(options.token ?? process.env.IMMUNITY_JOIN_TOKEN, "--token <token>")
-      await joinAndStart({ ...options, token, compute: computeOf(options.compute, options.engine) })
+      await joinAndStart({ ...options, token, compute: computeOf(options) })
     })
   addRouterCommand(program)
 }

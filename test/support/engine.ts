@@ -11,7 +11,7 @@ import { dockerBuilder } from "../../src/providers/builder/index.ts"
 import { systemClock } from "../../src/providers/clock/system.ts"
 import { dockerEngine } from "../../src/providers/engine/index.ts"
 import { ask } from "../../src/providers/engine/wire.ts"
-import { contractServer } from "../../src/testing/compute-contract.ts"
+import { contractServer } from "../../src/testing/compute-world.ts"
 
 const key = "abcdefabcdef"
 const soon = () => AbortSignal.timeout(120_000)

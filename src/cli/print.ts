@@ -21,7 +21,8 @@ export function printApp(app: AppView): void {
   line(`  ${app.todo}`)
   line()
   for (const region of app.regions) {
-    const serving = region.serving ? `${region.serving.commit} ${region.ready}/${region.size}` : "nothing"
+    const first = region.active && region.active.weight > 0 ? `${region.active.commit} (first)` : "nothing"
+    const serving = region.serving ? `${region.serving.commit} ${region.ready}/${region.size}` : first
     line(`  ${region.name.padEnd(12)} ${serving.padEnd(16)} ${region.active ? region.active.sentence : ""}`)
   }
   for (const lock of app.locks) line(`  lock ${lock.id} (${lock.scope}) by ${lock.by}: ${lock.because}`)

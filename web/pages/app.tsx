@@ -114,7 +114,7 @@ function Region({ app, region }: { readonly app: string; readonly region: Region
           <code>{serving.commit}</code> {serving.subject}
         </p>
       ) : (
-        <p class="quiet">Nothing serves here yet.</p>
+        <p class={active && active.weight > 0 ? "" : "quiet"}>{withoutStable(active)}</p>
       )}
       {active && (
         <p>
@@ -130,6 +130,12 @@ function Region({ app, region }: { readonly app: string; readonly region: Region
     </li>
   )
 }
+
+/** Until its first release has succeeded a region has no old one: what serves then is that release itself, if anything. */
+const withoutStable = (active: RolloutSummary | undefined): string =>
+  active && active.weight > 0
+    ? `${active.commit} serves its users: the first release here, still watched, with none to go back to.`
+    : "Nothing serves here yet."
 
 function Rollouts(props: {
   readonly app: string

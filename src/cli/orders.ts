@@ -45,6 +45,15 @@ export function addOrders(program: Command): void {
       return steer("resume", target, options)
     })
   }
+  ordering(
+    base(
+      program.command("pools").description("the old pools that are kept for a swap back"),
+      "release <app>",
+      "gives up what a region keeps, so that a contract step may begin",
+    ),
+  )
+    .requiredOption("--region <region>", "the region, or several: prod3,prod4")
+    .action(releasePools)
   addLocks(program.command("lock").description("what keeps anything new from starting"))
 }
 
@@ -64,6 +73,8 @@ async function steer(verb: string, target: string, options: Order): Promise<void
   const view = await client(options).get<RolloutView>(path)
   const consequences = view.consequences[verb]
   if (!consequences) {
+    const forward = verb === "rollback" ? view.migration?.noWayBack : undefined
+    if (forward) throw new Stop(exit.refused, `${app}#${number} is not taken back: ${forward}`)
     const possible = view.actions.length > 0 ? view.actions.join(", ") : "nothing"
     throw new Stop(
       exit.refused,
@@ -123,6 +134,23 @@ async function orderApp(verb: "pause" | "resume", app: string, options: Order): 
   await consent(options, `${verb} ${app}`, [says])
   const done = await client(options).post(`/v1/apps/${app}/${verb}`, { reason: options.reason })
   print(options, done, () => line("accepted"))
+}
+
+async function releasePools(app: string, options: Order & { readonly region: string }): Promise<void> {
+  const regions = options.region.split(",").map((name) => name.trim())
+  await consent(options, `give up the kept pools of ${app} at ${regions.join(", ")}`, [
+    "nobody can be swapped back to them any more; their instances are ended",
+    "a contract step that waits for them goes on",
+  ])
+  const { reason } = options
+  const done = []
+  for (const region of regions)
+    done.push(
+      await client(options).post(`/v1/apps/${app}/regions/${encodeURIComponent(region)}/release-pools`, {
+        reason,
+      }),
+    )
+  print(options, done, () => line("given up"))
 }
 
 function addLocks(lock: Command): void {

@@ -42,6 +42,12 @@ export function printRollout(view: RolloutView): void {
     for (const verdict of look.verdicts) line(`  ${verdictLine(verdict)}`)
     line(`  proof    evidence ${look.evidence}`)
   }
+  const { migration } = view
+  if (migration) {
+    line(`  shares   ${migration.kind}: ${migration.paths.join(", ")}; ${migration.window}`)
+    for (const promise of migration.shared) line(`  shares   ${promise}`)
+    if (migration.noWayBack) line(`  no back  ${migration.noWayBack}`)
+  }
   if (view.bound) line(`  ramp     ${view.bound}`)
   for (const sentence of view.foresight) line(`  sees     ${sentence}`)
   if (view.harm.bad > 0)

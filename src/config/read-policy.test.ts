@@ -54,6 +54,29 @@ describe("the router", () => {
   })
 })
 
+describe("migrations", () => {
+  const declared = `migrations: { paths: ["db/**"], contract: ["db/*_contract_*"], window: 24h, shared: ["orders"] }\n`
+
+  it("say which files change what releases share, and how long one may go back; the server's declaration wins", () => {
+    expect(policyOf(read(short)).migrations).toBeUndefined()
+    const said = { paths: ["db/**"], contract: ["db/*_contract_*"], window: 86_400_000, shared: ["orders"] }
+    expect(policyOf(read(short + declared)).migrations).toEqual(said)
+    expect(policyOf(read(short + declared, `migrations: { paths: ["sql/**"] }\n`)).migrations?.paths).toEqual(
+      ["sql/**"],
+    )
+  })
+
+  it("warn of contract steps that would wait for a person, of a window for nothing, and of two promises at once", () => {
+    const warned = (text: string) => codesOf(read(short + text)).filter((code) => code === "C309")
+    expect(warned(declared)).toEqual([])
+    expect(warned(declared.replace("window: 24h, ", ""))).toEqual(["C309"])
+    expect(warned(declared.replace(`contract: ["db/*_contract_*"], `, ""))).toEqual(["C309"])
+    expect(warned(`${declared}rollback: { irreversible: ["db/**"] }\n`)).toEqual(["C309"])
+    expect(codesOf(read(`${short}migrations: { window: 24h }\n`))).toContain("C102")
+    expect(codesOf(read(`${short}migrations: { paths: ["a b"] }\n`))).toContain("C105")
+  })
+})
+
 describe("a ramp", () => {
   const production = "{ name: production, listen: 8102, gate: button }"
   const ramped = (keys: string) =>

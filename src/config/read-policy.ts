@@ -5,6 +5,7 @@ import { Yaml } from "./document.ts"
 import { freezeProblem } from "./freeze.ts"
 import { judgeProblems, tooShortForKayenta } from "./judge.ts"
 import { metricProblem, sourceProblem, sourcesOf } from "./metric-sources.ts"
+import { migrationWarnings } from "./migrations.ts"
 import { didYouMean, type Problem } from "./problem.ts"
 import { resolvePolicy } from "./resolve.ts"
 import { type File, FileSchema, type Pins, PinsSchema } from "./schema.ts"
@@ -38,6 +39,8 @@ export function readPolicy(
   for (const { path, message } of answersProblems(file))
     yaml.problem("C202", ["answers", ...path], message, "error", true)
   ramps(yaml, file, policy)
+  for (const { path, message } of migrationWarnings(policy))
+    yaml.problem("C309", path, message, "warning", true)
   const names = policy.metrics.map(({ name }) => name)
   for (const { path, message } of judgeProblems(file.judge, names))
     yaml.problem("C202", ["judge", ...path], message, "error", true)

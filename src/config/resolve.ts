@@ -61,6 +61,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
       irreversible: pins.rollback?.irreversible ?? file.rollback?.irreversible ?? [],
       scope: pins.rollback?.scope ?? file.rollback?.scope ?? "production",
     },
+    ...migrationsOf(pins.migrations ?? file.migrations),
     lock: {
       on: pins.lock?.on ?? file.lock?.on ?? ["halt", "rollback"],
       scope: pins.lock?.scope ?? file.lock?.scope ?? "app",
@@ -77,6 +78,18 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
     })),
   }
 }
+
+const migrationsOf = (migrations: File["migrations"]): Pick<Policy, "migrations"> =>
+  migrations === undefined
+    ? {}
+    : {
+        migrations: {
+          paths: migrations.paths,
+          contract: migrations.contract ?? [],
+          ...(migrations.window === undefined ? {} : { window: durationOf(migrations.window) }),
+          shared: migrations.shared ?? [],
+        },
+      }
 
 /** Absent where it says what is so anyway. */
 const driftOf = (drift: "replace" | "report" | undefined): Pick<Policy, "drift"> =>

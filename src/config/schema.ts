@@ -276,6 +276,20 @@ const RollbackSchema = Type.Object(
   strict,
 )
 
+const glob = Type.String({
+  pattern: "^[!-~]{1,300}$",
+  description: "a glob of files such as db/migrate/**",
+})
+const MigrationsSchema = Type.Object(
+  {
+    paths: Type.Array(glob, { minItems: 1, maxItems: 50 }),
+    contract: maybe(Type.Array(glob, { maxItems: 50 })),
+    window: maybe(duration),
+    shared: maybe(Type.Array(Type.String({ minLength: 1, maxLength: 300 }), { maxItems: 20 })),
+  },
+  strict,
+)
+
 const LockSchema = Type.Object(
   {
     on: maybe(Type.Array(Type.Union([Type.Literal("halt"), Type.Literal("rollback")]))),
@@ -353,6 +367,7 @@ export const FileSchema = Type.Object(
     decisions: maybe(DecisionsSchema),
     autonomy: maybe(AutonomySchema),
     rollback: maybe(RollbackSchema),
+    migrations: maybe(MigrationsSchema),
     lock: maybe(LockSchema),
     drift: maybe(drift),
     freeze: maybe(FreezeSchema),
@@ -386,6 +401,7 @@ export const PinsSchema = Type.Object(
     decisions: maybe(DecisionsSchema),
     autonomy: maybe(AutonomySchema),
     rollback: maybe(RollbackSchema),
+    migrations: maybe(MigrationsSchema),
     lock: maybe(LockSchema),
     drift: maybe(drift),
     freeze: maybe(FreezeSchema),

@@ -41,6 +41,8 @@ function topicOf(event: Event): Topic | undefined {
       return event.hold.why === "halted" ? "halt" : "hold"
     case "abort-started":
       return "rollback"
+    case "contract-held":
+      return "hold"
     case "rollback-failed":
       return "rollback"
     case "locked":

@@ -62,6 +62,8 @@ for (const type of [
   "rollout-succeeded",
   "rollout-failed",
   "rollout-cancelled",
+  "contract-held",
+  "pools-released",
   "locked",
   "unlocked",
   "build-started",

@@ -1,6 +1,7 @@
 import type {
   AnswersView,
   AppView,
+  MigrationView,
   RolloutView,
   Series,
   TimelineEntry,
@@ -17,6 +18,45 @@ const labels: Readonly<Record<string, string>> = {
   rollback: "Roll back",
   resume: "Resume",
   retry: "Try again",
+}
+
+/** What it does to what both releases share, and what is promised about it while both run. */
+function Migration(props: {
+  readonly app: string
+  readonly number: number
+  readonly migration: MigrationView
+}) {
+  const { app, number, migration } = props
+  return (
+    <section>
+      <h2>{migration.kind === "contract" ? "A contract step" : "It expands what releases share"}</h2>
+      <p>{migration.window}.</p>
+      <ul>
+        {migration.paths.map((path) => (
+          <li>
+            <code>{path}</code>
+          </li>
+        ))}
+        {migration.shared.map((promise) => (
+          <li>{promise}</li>
+        ))}
+      </ul>
+      {migration.noWayBack && <p>No swap back: {migration.noWayBack}.</p>}
+      {migration.waitsForKept.map((region) => (
+        <Order
+          app={app}
+          verb="release-pools"
+          label={`Give up the kept pool at ${region}`}
+          consequences={[
+            "nobody can be swapped back to it any more; its instances are ended",
+            "the contract step goes on",
+          ]}
+          fields={{ region, rollout: String(number) }}
+          danger={true}
+        />
+      ))}
+    </section>
+  )
 }
 
 /** One rollout for somebody who was just woken up: what, who was hurt, what was done, what is left to do. */
@@ -66,6 +106,9 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
           ))}
         </div>
       </section>
+      {rollout.migration && (
+        <Migration app={rollout.app} number={summary.number} migration={rollout.migration} />
+      )}
       {look && (
         <section>
           <h2>

@@ -81,6 +81,21 @@ export const Tone = Type.Union([
 ])
 export type Tone = Static<typeof Tone>
 
+const MigrationView = Type.Object({
+  /** `contract`: it takes away what releases older than the running one may need. */
+  kind: Type.Union([Type.Literal("expand"), Type.Literal("contract")]),
+  paths: Type.Array(Type.String()),
+  /** What both releases share while both run, and what is promised about it. */
+  shared: Type.Array(Type.String()),
+  /** The compatibility window in one sentence: which releases run together, or until when one may go back. */
+  window: Type.String(),
+  /** Why it is not swapped back any more. */
+  noWayBack: maybe(Type.String()),
+  /** Regions whose kept pools it waits for. */
+  waitsForKept: Type.Array(Type.String()),
+})
+export type MigrationView = Static<typeof MigrationView>
+
 export const RolloutSummary = Type.Object({
   number: Type.Number(),
   region: Type.String(),
@@ -98,6 +113,7 @@ export const RolloutSummary = Type.Object({
   endedAt: maybe(Type.Number()),
   weight: Type.Number(),
   wait: maybe(WaitView),
+  migration: maybe(Type.String()),
   /** Whether a person may or must act. */
   asks: Type.Boolean(),
 })
@@ -134,6 +150,8 @@ export const RolloutView = Type.Object({
   from: maybe(Type.Object({ number: Type.Number(), commit: Type.String() })),
   /** The configuration that comes with it, and how it differs from what it replaces. */
   configuration: Type.Object({ version: Type.Number(), changes: Type.Array(Type.String()) }),
+  /** Absent where its commits change nothing that releases share. */
+  migration: maybe(MigrationView),
   steps: Type.Array(Type.Object({ capacity: Type.Number(), weight: Type.Number(), state: Type.String() })),
   window: maybe(Type.Object({ needed: Type.Number(), observed: Type.Number(), extensions: Type.Number() })),
   tests: Type.Array(Type.Object({ name: Type.String(), job: Type.String(), passed: maybe(Type.Boolean()) })),

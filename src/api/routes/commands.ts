@@ -85,6 +85,15 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
       reason: check(Reason, request.body).reason,
     }),
   )
+  api.post<{ Params: { app: string; region: string } }>(
+    "/v1/apps/:app/regions/:region/release-pools",
+    async (request) =>
+      order(request, request.params.app, {
+        type: "release-pools",
+        region: request.params.region,
+        reason: check(Reason, request.body).reason,
+      }),
+  )
   api.post<InApp>("/v1/apps/:app/configuration", async (request) => {
     const { app } = request.params
     const { changes, reason } = check(Configure, request.body)

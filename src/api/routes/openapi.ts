@@ -63,6 +63,13 @@ const operations: readonly Operation[] = [
     says: "An instance tells its metrics; the push token is enough",
     body: Measurements,
   },
+  {
+    method: "post",
+    path: "/v1/apps/{app}/regions/{region}/release-pools",
+    says: "Gives up the old pools that a region keeps for a swap back",
+    body: Reason,
+    answer: Done,
+  },
   { method: "put", path: "/v1/apps/{app}/policy", says: "Pins what a commit may not loosen", body: Policy },
   {
     method: "post",

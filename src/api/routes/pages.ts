@@ -73,7 +73,16 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
   api.post<{ Params: { app: string; verb: string }; Body: Record<string, string> }>(
     "/a/:app/do/:verb",
     async (request, reply) => {
-      const { rollout, lock, reason = "", digest, evidence, preventive, path = "" } = request.body
+      const {
+        rollout,
+        lock,
+        reason = "",
+        region = "",
+        digest,
+        evidence,
+        preventive,
+        path = "",
+      } = request.body
       const number = Number(rollout)
       const { app, verb } = request.params
       switch (verb) {
@@ -104,6 +113,9 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
           break
         case "resume":
           await submit(parts, request, app, { type: "resume", rollout: rollout ? number : undefined, reason })
+          break
+        case "release-pools":
+          await submit(parts, request, app, { type: "release-pools", region, reason })
           break
         case "pause":
           await submit(parts, request, app, { type: "pause", reason })

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 import type { MetricPolicy } from "../../core/model/policy.ts"
 import type { Interval } from "../../ports/evidence.ts"
 import type { StoredEvent } from "../../ports/journal.ts"
-import { atProd3 } from "../../testing/core-stories.ts"
+import { atProd3, newest, served } from "../../testing/core-stories.ts"
 import { type CoreWorld, papiPolicy, verdict } from "../../testing/core-world.ts"
 import { rolloutView } from "./rollout-view.ts"
 
@@ -40,6 +40,41 @@ const second = (from: number, bad: number): Interval => ({
       control: { kind: "proportion", total: 50, bad: 0 },
     },
   ],
+})
+
+describe("a rollout that changes what releases share", () => {
+  const migrations = { paths: ["db/**"], contract: ["db/*_contract_*"], shared: ["postgres: orders"] }
+  const viewOf = (world: CoreWorld, region: string) =>
+    rolloutView(world.state, newest(world, region), stored(world), [], [])
+
+  it("says what both share while both run, what it waits for, and why nobody goes back over a contract step", () => {
+    const policy = papiPolicy({ migrations })
+    const world = served(policy)
+    world.push("b2", policy, ["db/1_add.sql"])
+    world.allTheWay()
+    expect(viewOf(world, "prod4").migration).toMatchObject({
+      kind: "expand",
+      paths: ["db/1_add.sql"],
+      shared: ["postgres: orders"],
+      window: expect.stringContaining("a100000 is kept for a swap back"),
+    })
+    expect(viewOf(world, "prod4").actions).toEqual(["rollback"])
+    world.push("c3", policy, ["db/2_contract_drop.sql"])
+    world.settle()
+    const { summary, migration } = viewOf(world, "sandbox1")
+    expect(summary.sentence).toContain(
+      "c300000 holds before sandbox1: its contract step (db/2_contract_drop.sql)",
+    )
+    expect(summary.wait?.then).toContain("immunity pools release papi --region sandbox1")
+    expect(migration?.waitsForKept).toEqual(["sandbox1"])
+    for (const region of ["sandbox1", "sandbox2", "prod3", "prod4"])
+      world.give({ type: "release-pools", region, reason: "b2 is fine" })
+    world.allTheWay()
+    expect(viewOf(world, "prod4")).toMatchObject({
+      actions: [],
+      migration: { kind: "contract", noWayBack: expect.stringContaining("fix forward") },
+    })
+  })
 })
 
 describe("a rollout as people see it", () => {

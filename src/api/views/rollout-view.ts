@@ -11,6 +11,7 @@ import type { RolloutSummary, RolloutView, TimelineEntry } from "../contract/vie
 import { answersOf } from "./answers.ts"
 import { consequencesOf } from "./consequences.ts"
 import { foresightOf } from "./foresight.ts"
+import { contractWaitOf, kindOf, migrationOf } from "./migration.ts"
 import { seriesOf } from "./series.ts"
 import { percent, spoken, titleOf, toldChange, toneOf } from "./words.ts"
 
@@ -28,12 +29,13 @@ export function summaryOf(app: Application, rollout: Rollout): RolloutSummary {
     strategy: rollout.strategy,
     phase: phase.name,
     tone: toneOf(phase),
-    sentence: sentenceOf(rollout),
+    sentence: contractSentence(app, rollout) ?? sentenceOf(rollout),
     queuedAt: rollout.queuedAt,
     startedAt: rollout.startedAt,
     endedAt: rollout.endedAt,
     weight: region?.weights[rollout.number] ?? 0,
-    wait: waitOf(rollout),
+    wait: waitOf(rollout) ?? contractWaitOf(app, rollout),
+    migration: kindOf(rollout),
     asks:
       (phase.name === "queued" && phase.gate !== undefined && !rollout.approval) ||
       (phase.name === "holding" && (phase.hold.proposal !== undefined || phase.hold.why === "halted")) ||
@@ -59,6 +61,7 @@ export function rolloutView(
     evidence: gateEvidence(rollout),
     from: from && { number: from.number, commit: shortCommit(from.release) },
     configuration: configurationOf(app, rollout),
+    migration: migrationOf(app, rollout),
     steps: rollout.schedule.map((step, i) => ({
       capacity: step.capacity,
       weight: step.weight,
@@ -121,7 +124,8 @@ function actionsFor(app: Application, rollout: Rollout): string[] {
   }
   if (underway(phase)) return ["halt", "rollback"]
   const serving = app.regions.find((region) => region.name === rollout.region)?.stable === rollout.number
-  if (phase.name === "succeeded") return serving && rollout.from !== undefined ? ["rollback"] : []
+  const back = serving && rollout.from !== undefined && !migrationOf(app, rollout)?.noWayBack
+  if (phase.name === "succeeded") return back ? ["rollback"] : []
   return ["rolled-back", "failed", "cancelled"].includes(phase.name) ? ["retry"] : []
 }
 
@@ -188,6 +192,13 @@ function waitOf(rollout: Rollout): RolloutSummary["wait"] {
     return { for: "healthy instances", since: phase.since, until: phase.deadline, then: "it is stopped" }
   }
   return undefined
+}
+
+/** Once no person is waited for, a queued contract step says what it waits for. */
+function contractSentence(app: Application, rollout: Rollout): string | undefined {
+  const asks = rollout.phase.name === "queued" && rollout.phase.gate && !rollout.approval
+  const wait = asks ? undefined : contractWaitOf(app, rollout)
+  return wait && `${shortCommit(rollout.release)} holds before ${rollout.region}: ${wait.for}.`
 }
 
 function sentenceOf(rollout: Rollout): string {

@@ -66,6 +66,10 @@ export function titleOf(event: Event): string {
       return `Configuration ${event.version}: ${event.changes.map(toldChange).join(", ")}`
     case "rollout-queued":
       return event.gate ? `Waits for approval at ${event.region}` : `Queued for ${event.region}`
+    case "contract-held":
+      return `Contract step waits: ${event.because}`
+    case "pools-released":
+      return `Old pools at ${event.region} are no longer kept`
     case "gate-approved":
       return "Approved"
     case "gate-rejected":

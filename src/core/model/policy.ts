@@ -16,6 +16,8 @@ export type Policy = {
   readonly decisions: DecisionTable
   readonly autonomy: AutonomyPolicy
   readonly rollback: RollbackPolicy
+  /** How releases that run at the same time share what outlives them. */
+  readonly migrations?: MigrationPolicy | undefined
   readonly lock: LockPolicy
   /** What becomes of an instance that was modified; absent: it is replaced. `report` leaves it where it is. */
   readonly drift?: "replace" | "report" | undefined
@@ -282,6 +284,18 @@ export type RollbackPolicy = {
   readonly irreversible: readonly string[]
   /** Which regions go back together: only the one that failed, or every production region on that release. */
   readonly scope: "region" | "production"
+}
+
+/** The compatibility window: two releases run at once, and for a while one may go back. */
+export type MigrationPolicy = {
+  /** Globs of files that change what releases share; those that are no contract step only add to it. */
+  readonly paths: readonly string[]
+  /** Globs of those that take away what releases older than the running one need. */
+  readonly contract: readonly string[]
+  /** How long after a success the old pool is kept from a contract step; absent: until a person gives it up. */
+  readonly window?: Duration | undefined
+  /** What releases share while both run, and what is promised about it: a sentence each. */
+  readonly shared: readonly string[]
 }
 
 export type LockPolicy = {

@@ -10,6 +10,7 @@ import type {
   RolloutNumber,
   ServerName,
 } from "../model/ids.ts"
+import type { Migrations } from "../model/migrations.ts"
 import type { Policy, RegionPolicy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
 import type { Rollout } from "../rollout/rollout.ts"
@@ -69,6 +70,10 @@ export type Commit = {
   readonly files: number
   /** Whether it touches a file that the policy calls irreversible. */
   readonly irreversible: boolean
+  /** What it does to what releases share; absent: nothing. */
+  readonly migrations?: Migrations | undefined
+  /** Of one that was refused: the files that it touches, for the next one that is not. */
+  readonly changed?: readonly string[] | undefined
   readonly state: CommitState
 }
 

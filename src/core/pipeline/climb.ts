@@ -4,6 +4,7 @@ import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { scheduleFor } from "../rollout/schedule.ts"
 import type { Application, Region, Release } from "./application.ts"
 import type { Draft } from "./draft.ts"
+import { migrationsBetween } from "./migrations.ts"
 
 /** The newest waiting commit wins; the others step aside. One build at a time, one build a commit. */
 export function chooseCommit(draft: Draft): void {
@@ -57,6 +58,8 @@ export function queue(draft: Draft, region: Region, release: Release, index: num
   const attempts = Object.values(draft.state.rollouts).filter(
     (known) => known.release === release.id && known.region === region.name,
   )
+  const running = region.stable === undefined ? undefined : draft.rollout(region.stable)?.release
+  const migrations = migrationsBetween(draft.state, running, release.id)
   draft.conclude(
     {
       type: "rollout-queued",
@@ -74,6 +77,7 @@ export function queue(draft: Draft, region: Region, release: Release, index: num
             notAuthor: policy.gate?.notAuthor ?? false,
           }
         : undefined,
+      ...(migrations ? { migrations } : {}),
     },
     index === 0 ? "built and new" : `succeeded in ${draft.state.regions[index - 1]?.name}`,
   )

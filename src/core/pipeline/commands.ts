@@ -7,12 +7,13 @@ import { halt, pastReturn } from "../rollout/hold.ts"
 import { placeToGo, retreat } from "../rollout/retreat.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { acceptAnswers } from "./accept-answers.ts"
-import type { Release } from "./application.ts"
+import type { Region, Release } from "./application.ts"
 import { newestRelease, queue } from "./climb.ts"
 import { configure, restoreConfiguration } from "./configure.ts"
 import { type Draft, type Refusal, refuse } from "./draft.ts"
 import { blocker, blockerOf } from "./guards.ts"
 import type { Bound, Command } from "./input.ts"
+import { migrationsBetween, noWayBack } from "./migrations.ts"
 
 /** Obeys a person, or says which rule stands in the way. A refusal changes nothing. */
 export function obey(draft: Draft, command: Command, by: string): Refusal | undefined {
@@ -61,6 +62,8 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
       return configure(draft, command.changes, command.reason)
     case "restore-configuration":
       return restoreConfiguration(draft, command.version, command.reason)
+    case "release-pools":
+      return releasePools(draft, command.region, command.reason)
     case "replace-instance":
       return replaceInstance(draft, command.instance, command.reason)
     default:
@@ -116,8 +119,22 @@ function deploy(
   if (hotfix && draft.region(first.name)?.active !== undefined) return undefined
   if (first.active !== undefined)
     return refuse("wrong-phase", `${first.name} is busy with rollout ${first.active}`)
+  const older = olderThanContract(draft, first, release)
+  if (older) return older
   queue(draft, first, release, 0)
   return undefined
+}
+
+/** An older release is no way around a contract step that lies between. */
+function olderThanContract(draft: Draft, region: Region, release: Release): Refusal | undefined {
+  const running = region.stable === undefined ? undefined : draft.rollout(region.stable)?.release
+  const contract =
+    running === undefined ? [] : (migrationsBetween(draft.state, release.id, running)?.contract ?? [])
+  if (running === undefined || contract.length === 0) return undefined
+  return refuse(
+    "not-allowed",
+    `${shortCommit(running)} took away what ${shortCommit(release.id)} may need (contract step ${contract.join(", ")}): fix forward with a new commit`,
+  )
 }
 
 /** The rollouts of other releases that go forward just now. */
@@ -294,6 +311,8 @@ function rollback(draft: Draft, rollout: Rollout, reason: string): Refusal | und
       `${rollout.region} is busy with rollout ${draft.region(rollout.region)?.active}; halt or roll that back first`,
     )
   }
+  const forward = noWayBack(draft.state, rollout, draft.at)
+  if (forward) return refuse("not-allowed", forward)
   if (rollout.hadTraffic && placeToGo(draft.state, rollout) === undefined) {
     return refuse("not-allowed", "there is no older release kept here to go back to")
   }
@@ -380,6 +399,17 @@ function unlock(
     return refuse("reason-missing", "say also what will prevent this next time (preventive action)")
   }
   draft.add({ type: "unlocked", lock: id, reason, preventive }, reason)
+  return undefined
+}
+
+function releasePools(draft: Draft, name: string, reason: string): Refusal | undefined {
+  const region = draft.region(name)
+  if (!region) return refuse("unknown", `${draft.state.app} has no region ${name}`)
+  if (region.kept.length === 0) return refuse("wrong-phase", `${name} keeps no old pool`)
+  const leaving = region.active === undefined ? undefined : draft.rollout(region.active)
+  if (leaving?.phase.name === "aborting")
+    return refuse("wrong-phase", `rollout ${leaving.number} goes back just now; let it end first`)
+  draft.add({ type: "pools-released", region: name }, reason)
   return undefined
 }
 

@@ -9,6 +9,7 @@ import type {
   RolloutNumber,
   ServerName,
 } from "../model/ids.ts"
+import type { Migrations } from "../model/migrations.ts"
 import type { Policy, Strategy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
 import type { Gate, Hold, Look, Step, TestRun } from "../rollout/rollout.ts"
@@ -46,6 +47,7 @@ export type Event =
       readonly committedAt: Instant
       readonly files: number
       readonly irreversible: boolean
+      readonly migrations?: Migrations | undefined
       readonly policy: Policy
     }
   | {
@@ -56,6 +58,8 @@ export type Event =
       readonly email: string
       readonly committedAt: Instant
       readonly problems: readonly string[]
+      /** The files that it touches. */
+      readonly changed?: readonly string[] | undefined
     }
   | { readonly type: "commit-superseded"; readonly commit: CommitId; readonly supersededBy: CommitId }
   | { readonly type: "commit-chosen"; readonly commit: CommitId }
@@ -95,7 +99,18 @@ export type Event =
       readonly strategy: Strategy
       readonly schedule: readonly Step[]
       readonly gate: Gate | undefined
+      /** What it does to what it shares with the release that serves. */
+      readonly migrations?: Migrations | undefined
     }
+  | {
+      readonly type: "contract-held"
+      readonly rollout: RolloutNumber
+      readonly because: string
+      readonly until: Instant | undefined
+      readonly then: string
+    }
+  /** The pools that were kept there for a swap back are wanted no more. */
+  | { readonly type: "pools-released"; readonly region: RegionName }
   | { readonly type: "gate-approved"; readonly rollout: RolloutNumber; readonly reason: string }
   | { readonly type: "gate-rejected"; readonly rollout: RolloutNumber; readonly reason: string }
   | { readonly type: "gate-expired"; readonly rollout: RolloutNumber }

@@ -48,6 +48,7 @@ export function evolve(app: Application, recorded: Recorded): Application {
         ...commitOf(recorded, event),
         files: event.files,
         irreversible: event.irreversible,
+        ...(event.migrations ? { migrations: event.migrations } : {}),
         state: { name: "waiting", policy: event.policy },
       })
     case "commit-refused":
@@ -55,6 +56,7 @@ export function evolve(app: Application, recorded: Recorded): Application {
         ...commitOf(recorded, event),
         files: 0,
         irreversible: false,
+        ...(event.changed ? { changed: event.changed } : {}),
         state: { name: "refused", problems: event.problems },
       })
     case "commit-superseded":
@@ -115,6 +117,9 @@ export function evolve(app: Application, recorded: Recorded): Application {
       const accepted = [...(release.accepted ?? []), ...event.paths]
       return { ...app, releases: { ...app.releases, [release.id]: { ...release, accepted } } }
     }
+    case "pools-released":
+      return inRegion(app, event.region, (region) => ({ ...region, kept: [] }))
+    case "contract-held":
     case "gate-approved":
     case "gate-rejected":
     case "gate-expired":
@@ -338,6 +343,7 @@ function queued(
     endedAt: undefined,
     phase: { name: "queued", since: at, gate: event.gate },
     hadTraffic: false,
+    ...(event.migrations ? { migrations: event.migrations } : {}),
     approval: undefined,
     crashes: 0,
     looks: 0,

@@ -7,6 +7,7 @@ import type { Difference } from "./events.ts"
 import { matchesAny } from "./glob.ts"
 import { type Fact, type InstanceFacts, poolNumber, routeName, type ServerFacts } from "./input.ts"
 import { trimAfterReturn } from "./instances.ts"
+import { migrationsIn } from "./migrations.ts"
 import { followServers, isLost } from "./servers.ts"
 
 /** Takes in what the world reports. What is known already, or no longer matters, adds nothing. */
@@ -38,12 +39,22 @@ function commitSeen(draft: Draft, fact: Extract<Fact, { type: "commit-seen" }>):
   const { commit, subject, author, email, committedAt } = fact
   if ("problems" in fact.config) {
     draft.conclude(
-      { type: "commit-refused", commit, subject, author, email, committedAt, problems: fact.config.problems },
+      {
+        type: "commit-refused",
+        commit,
+        subject,
+        author,
+        email,
+        committedAt,
+        problems: fact.config.problems,
+        changed: fact.changed.slice(0, mostRemembered),
+      },
       "its immunity.yaml is not valid; what runs stays as it is",
     )
     return
   }
   const { policy } = fact.config
+  const migrations = migrationsIn(policy, [...changedBefore(draft), ...fact.changed])
   draft.conclude(
     {
       type: "commit-found",
@@ -54,10 +65,19 @@ function commitSeen(draft: Draft, fact: Extract<Fact, { type: "commit-seen" }>):
       committedAt,
       files: fact.changed.length,
       irreversible: fact.changed.some((path) => matchesAny(policy.rollback.irreversible, path)),
+      ...(migrations ? { migrations } : {}),
       policy,
     },
     "new on the branch",
   )
+}
+
+const mostRemembered = 500
+
+/** What refused commits just before it touched comes with it: nobody could read then what that means. */
+function changedBefore({ state }: Draft): readonly string[] {
+  const lastRead = state.commits.findLastIndex(({ state: { name } }) => name !== "refused")
+  return state.commits.slice(lastRead + 1).flatMap(({ changed }) => changed ?? [])
 }
 
 function jobEnded(draft: Draft, fact: Extract<Fact, { type: "job-ended" }>): undefined {

@@ -5,6 +5,7 @@ import { chooseCommit, queueRollouts } from "./climb.ts"
 import type { Draft } from "./draft.ts"
 import { blockerOf } from "./guards.ts"
 import { keepInstances } from "./instances.ts"
+import { mayContract, tellOfContract } from "./migrations.ts"
 
 /** More rounds than any real state needs; a loop here would be a mistake of ours and must be loud. */
 const enoughRounds = 200
@@ -36,6 +37,7 @@ function gates(draft: Draft, name: Region["name"]): void {
   const rollout = active === undefined ? undefined : draft.rollout(active)
   if (rollout?.phase.name !== "queued") return
   const { gate } = rollout.phase
+  const contract = tellOfContract(draft, rollout)
   if (gate && !rollout.approval) {
     if (draft.at >= gate.expiresAt) {
       draft.conclude(
@@ -53,6 +55,7 @@ function gates(draft: Draft, name: Region["name"]): void {
     )
     return
   }
+  if (!mayContract(draft, contract)) return
   draft.conclude(
     { type: "rollout-started", rollout: rollout.number },
     rollout.approval

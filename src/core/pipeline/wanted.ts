@@ -10,6 +10,7 @@ import type { Application, Instance, Region } from "./application.ts"
 import type { Effect, MeasureSpec, PoolSpec, RouteHealth, RouteSpec, Wanted } from "./effects.ts"
 import { poolName, previewName, routeName } from "./input.ts"
 import { replacementPause } from "./instances.ts"
+import { contractWait } from "./migrations.ts"
 import { isLeft } from "./servers.ts"
 
 /** What the world should look like, from the state alone. Forgetting an effect is impossible: it is wanted again. */
@@ -304,6 +305,8 @@ function wakeTimes(app: Application): readonly Instant[] {
     const { phase } = rollout
     if (terminal(phase)) continue
     if (phase.name === "queued" && phase.gate) times.push(phase.gate.expiresAt)
+    const contract = phase.name === "queued" ? contractWait(app, rollout) : undefined
+    if (contract?.until !== undefined) times.push(contract.until)
     if (phase.name === "provisioning") times.push(phase.deadline)
     if (phase.name === "holding" && phase.hold.until !== undefined) times.push(phase.hold.until)
     if (phase.name === "aborting") times.push(phase.since + regionPolicy(rollout).deadline)

@@ -15,6 +15,8 @@ export function evolveRollout(rollout: Rollout, recorded: Recorded): Rollout {
       return ended({ name: "cancelled", at, by, because: "nobody approved it in time" })
     case "rollout-superseded":
       return ended({ name: "superseded", at, by: event.supersededBy })
+    case "contract-held":
+      return { ...rollout, contractTold: event.because }
     case "rollout-started":
       return { ...rollout, startedAt: at }
     case "provisioning-started":

@@ -1,5 +1,6 @@
 import type { Application, Region } from "../pipeline/application.ts"
 import type { Draft } from "../pipeline/draft.ts"
+import { noWayBack } from "../pipeline/migrations.ts"
 import { halt, pastReturn, stand } from "./hold.ts"
 import { lock } from "./lock.ts"
 import { type Rollout, regionPolicy } from "./rollout.ts"
@@ -61,6 +62,7 @@ function others(draft: Draft, rollout: Rollout, why: Retreat): void {
     const to = placeToGo(draft.state, there)
     if (to === undefined || region.active !== undefined) continue
     if (why.automatic && pastReturn(draft, there)) continue
+    if (noWayBack(draft.state, there, draft.at)) continue
     const because = `${rollout.region}: ${why.because}`
     draft.add(
       {

@@ -1,4 +1,5 @@
 import type { JobId, RegionName, ReleaseId, RolloutNumber } from "../model/ids.ts"
+import type { Migrations } from "../model/migrations.ts"
 import type { Action, Policy, RegionPolicy, Strategy } from "../model/policy.ts"
 import type { Duration, Instant } from "../model/time.ts"
 import type { Verdict } from "../model/verdict.ts"
@@ -22,6 +23,10 @@ export type Rollout = {
   readonly phase: Phase
   /** Whether a user's request may have met it; before that there is nothing to roll back. */
   readonly hadTraffic: boolean
+  /** What it does to what it shares with the release that served when it was queued. */
+  readonly migrations?: Migrations | undefined
+  /** The reason that was told last why its contract step waits. */
+  readonly contractTold?: string | undefined
   readonly approval: Approval | undefined
   readonly crashes: number
   readonly looks: number

@@ -8,7 +8,7 @@ import type { Scenario, Target } from "./scenario.ts"
 import { Server } from "./server.ts"
 import { SourceModel } from "./source.ts"
 import { StoreModel } from "./store.ts"
-import { Timeline } from "./timeline.ts"
+import { type Came, Timeline } from "./timeline.ts"
 
 export type Line = { readonly at: number; readonly from: string; readonly to: string; readonly text: string }
 
@@ -89,7 +89,7 @@ export class Cluster {
       const fail = (inMs: number, because: string): void =>
         timeline.in(inMs, () => close(() => reject(new Error(because))))
       if (!signal || target === "source") fail(patience, `${target}: no answer`)
-      const arrive = (answers: boolean): boolean => {
+      const arrive = (answers: boolean): Came => {
         if (this.cut.has(`${plane.name}>${target}`)) return false
         this.#trace(plane.name, target, verb)
         let settle: () => void
@@ -100,14 +100,14 @@ export class Cluster {
           settle = () => reject(error)
         }
         if (fault?.kind === "crash-after") return this.#crash(plane, life, fault)
-        if (!answers || fault?.kind === "lost-ack") return true
+        if (!answers || fault?.kind === "lost-ack") return "unheard"
         const back =
           this.chance.between(`back ${site}`, 1, 15) + (fault?.kind === "slow-ack" ? fault.forMs : 0)
         timeline.in(back, () => {
           if (this.cut.has(`${plane.name}>${target}`)) return false
           return close(settle)
         })
-        return true
+        return "unheard"
       }
       const way = this.chance.between(`way ${site}`, 1, 15)
       if (this.cut.has(`${plane.name}>${target}`)) return

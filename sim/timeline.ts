@@ -1,4 +1,10 @@
-type Entry = { readonly at: number; readonly order: number; readonly run: () => boolean }
+/**
+ * What came of an event: nothing; something that goes on in somebody's code; or something that no code has heard of
+ * yet, so that nobody has to be waited for.
+ */
+export type Came = boolean | "unheard"
+
+type Entry = { readonly at: number; readonly order: number; readonly run: () => Came }
 
 /** One heap of events; virtual time jumps from one to the next. */
 export class Timeline {
@@ -8,12 +14,11 @@ export class Timeline {
   readonly #heap: Entry[] = []
   #order = 0
 
-  /** `run` returns false when nothing came of it: then nobody has to be waited for. */
-  at(at: number, run: () => boolean): void {
+  at(at: number, run: () => Came): void {
     this.#push({ at: Math.max(at, this.now), order: this.#order++, run })
   }
 
-  in(forMs: number, run: () => boolean): void {
+  in(forMs: number, run: () => Came): void {
     this.at(this.now + forMs, run)
   }
 
@@ -27,9 +32,10 @@ export class Timeline {
       if (!next || next.at > until) break
       this.#pop()
       this.now = next.at
-      if (!next.run()) continue
+      const came = next.run()
+      if (came === false) continue
       this.events++
-      await new Promise<void>((resolve) => process.nextTick(resolve))
+      if (came !== "unheard") await new Promise<void>((resolve) => process.nextTick(resolve))
       after()
       if (stop()) return
     }

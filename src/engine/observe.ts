@@ -1,5 +1,6 @@
 import type { ServerName } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
+import { awaitedJobs } from "../core/pipeline/facts.ts"
 import type { Fact, ServerFacts, ServerStanding } from "../core/pipeline/input.ts"
 import type { Agent, Observed } from "../ports/agent.ts"
 
@@ -40,9 +41,10 @@ export function factsFor(
       released: agents.get(seen.server)?.instancesOnly ? letGo : (seen.router?.released ?? []),
     }
   })
+  const awaited = awaitedJobs(app)
   const jobs = [...world.servers.values()].flatMap((seen) =>
-    seen.jobs.flatMap((job): readonly Fact[] =>
-      job.app === app.app && job.outcome ? [{ type: "job-ended", job: job.id, outcome: job.outcome }] : [],
+    seen.jobs.flatMap(({ id, app: owner, outcome }): readonly Fact[] =>
+      owner === app.app && outcome && awaited.has(id) ? [{ type: "job-ended", job: id, outcome }] : [],
     ),
   )
   return [...jobs, { type: "observed", servers, standings, letGo }]

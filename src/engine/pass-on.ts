@@ -4,18 +4,18 @@ import { type Parts, sentence } from "./parts.ts"
 
 /** How long a person waits for the control plane that holds the application; a take-over fits into it. */
 const patience = 15_000
-const lookEvery = 100
 const atOnce = 20
 
 /** Leaves an order for whichever control plane holds the application, and waits for its answer. */
-export async function passOn(parts: Pick<Parts, "orders" | "clock">, order: Order): Promise<Result> {
-  const { orders, clock } = parts
+export async function passOn(parts: Pick<Parts, "orders" | "clock" | "pace">, order: Order): Promise<Result> {
+  const { orders, clock, pace } = parts
   await orders.leave(order)
   const deadline = clock.mono() + patience
   while (clock.mono() < deadline) {
     const answer = await orders.take(order.id)
     if (answer !== undefined) return answer as Result
-    await clock.sleep(lookEvery)
+    // Whoever holds the application looks once in that time; a person should not notice that another one was asked.
+    await clock.sleep(pace.busy / 2)
   }
   // It may still be obeyed: the id makes a second try the same order.
   return { kind: "not-leader" }

@@ -1,7 +1,8 @@
+import type { JobId } from "../model/ids.ts"
 import { unreachable } from "../model/unreachable.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
 import { looked } from "../rollout/looked.ts"
-import type { Instance, Region } from "./application.ts"
+import type { Application, Instance, Region } from "./application.ts"
 import type { Draft } from "./draft.ts"
 import type { Difference } from "./events.ts"
 import { matchesAny } from "./glob.ts"
@@ -78,6 +79,18 @@ const mostRemembered = 500
 function changedBefore({ state }: Draft): readonly string[] {
   const lastRead = state.commits.findLastIndex(({ state: { name } }) => name !== "refused")
   return state.commits.slice(lastRead + 1).flatMap(({ changed }) => changed ?? [])
+}
+
+/** Jobs whose end would change anything; agents go on telling of all others that they remember. */
+export function awaitedJobs(app: Application): ReadonlySet<JobId> {
+  const awaited = new Set<JobId>()
+  for (const { state } of app.commits) if (state.name === "building") awaited.add(state.job)
+  for (const { phase } of Object.values(app.rollouts)) {
+    const now = underway(phase)
+    if (now?.name !== "verifying") continue
+    for (const { job, passed } of now.tests) if (passed === undefined) awaited.add(job)
+  }
+  return awaited
 }
 
 function jobEnded(draft: Draft, fact: Extract<Fact, { type: "job-ended" }>): undefined {

@@ -15,8 +15,8 @@ const program = new Command("immunity")
 
 addServerCommands(program)
 addStoreCommands(program)
-// Users wait while the router starts: what only people at a keyboard need is not loaded for it.
-if (process.argv[2] !== "router") {
+// Users wait while a router, an agent or a control plane starts: what only people at a keyboard need is not loaded.
+if (!["router", "agent", "serve"].includes(process.argv[2] ?? "")) {
   const { addConfigCommands } = await import("./main/config-commands.ts")
   const { addClientCommands } = await import("./cli/commands.ts")
   const { addDriverCommand } = await import("./main/driver-command.ts")

@@ -1,42 +1,15 @@
-import { Counter, Gauge, Registry } from "prom-client"
 import type { Engine } from "../engine/engine.ts"
 
-/** Immunity's own Prometheus metrics; labels are bounded, no commit ids. */
+type Labels = Readonly<Record<string, string>>
+
+/**
+ * Immunity's own Prometheus metrics; labels are bounded, no commit ids. Counted from the start, and put into the form
+ * of Prometheus when somebody asks: its library is not loaded before, because a control plane that starts again is
+ * waited for.
+ */
 export function telemetry(engine: Engine): { readonly text: () => Promise<string> } {
-  const registry = new Registry()
-  const registers = [registry]
-  const rollouts = new Counter({
-    name: "immunity_rollouts_total",
-    help: "Rollouts that ended, by result",
-    labelNames: ["app", "result"],
-    registers,
-  })
-  const decisions = new Counter({
-    name: "immunity_decisions_total",
-    help: "Looks that were decided on, by rule and action",
-    labelNames: ["app", "rule", "action", "autonomy"],
-    registers,
-  })
-  new Gauge({
-    name: "immunity_locked",
-    help: "Locks held, by application",
-    labelNames: ["app"],
-    registers,
-    collect() {
-      this.reset()
-      for (const app of engine.apps()) this.set({ app }, engine.state(app)?.locks.length ?? 0)
-    },
-  })
-  new Gauge({
-    name: "immunity_problems",
-    help: "Parts that keep an application's engine from its work",
-    labelNames: ["app"],
-    registers,
-    collect() {
-      this.reset()
-      for (const app of engine.apps()) this.set({ app }, engine.problems(app).size)
-    },
-  })
+  const rollouts = new Tally()
+  const decisions = new Tally()
   engine.listen(({ stream, event }) => {
     switch (event.type) {
       case "rollout-succeeded":
@@ -44,16 +17,70 @@ export function telemetry(engine: Engine): { readonly text: () => Promise<string
       case "rollout-failed":
       case "rollout-cancelled":
       case "rollback-failed":
-        rollouts.inc({ app: stream, result: event.type })
+        rollouts.add({ app: stream, result: event.type })
         return
       case "looked": {
         const { rule, action, autonomy } = event.look.decision
-        decisions.inc({ app: stream, rule, action, autonomy })
+        decisions.add({ app: stream, rule, action, autonomy })
         return
       }
       default:
         return
     }
   })
-  return { text: () => registry.metrics() }
+  const perApp = (of: (app: string) => number) =>
+    engine.apps().map((app) => ({ labels: { app }, value: of(app) }))
+  return {
+    async text() {
+      const { Counter, Gauge, Registry } = await import("prom-client")
+      const registry = new Registry()
+      const registers = [registry]
+      const rolloutsTotal = new Counter({
+        name: "immunity_rollouts_total",
+        help: "Rollouts that ended, by result",
+        labelNames: ["app", "result"],
+        registers,
+      })
+      for (const { labels, value } of rollouts.all()) rolloutsTotal.inc(labels, value)
+      const decisionsTotal = new Counter({
+        name: "immunity_decisions_total",
+        help: "Looks that were decided on, by rule and action",
+        labelNames: ["app", "rule", "action", "autonomy"],
+        registers,
+      })
+      for (const { labels, value } of decisions.all()) decisionsTotal.inc(labels, value)
+      const locked = new Gauge({
+        name: "immunity_locked",
+        help: "Locks held, by application",
+        labelNames: ["app"],
+        registers,
+      })
+      for (const { labels, value } of perApp((app) => engine.state(app)?.locks.length ?? 0))
+        locked.set(labels, value)
+      const problems = new Gauge({
+        name: "immunity_problems",
+        help: "Parts that keep an application's engine from its work",
+        labelNames: ["app"],
+        registers,
+      })
+      for (const { labels, value } of perApp((app) => engine.problems(app).size)) problems.set(labels, value)
+      return registry.metrics()
+    },
+  }
+}
+
+/** How often each combination of labels was seen. */
+class Tally {
+  readonly #seen = new Map<string, { readonly labels: Labels; value: number }>()
+
+  add(labels: Labels): void {
+    const key = JSON.stringify(labels)
+    const known = this.#seen.get(key)
+    if (known) known.value += 1
+    else this.#seen.set(key, { labels, value: 1 })
+  }
+
+  all(): Iterable<{ readonly labels: Labels; readonly value: number }> {
+    return this.#seen.values()
+  }
 }

@@ -1,5 +1,3 @@
-import { request } from "undici"
-
 export type AskLimits = {
   /** For the whole answer, in milliseconds. */
   readonly timeoutMs: number
@@ -19,6 +17,8 @@ export async function ask(
   signal: AbortSignal,
 ): Promise<Answer> {
   try {
+    // Loaded when there is something to ask: whoever waits for a start does not wait for it.
+    const { request } = await import("undici")
     const { statusCode, headers, body } = await request(url, {
       method: what.method,
       headers: {

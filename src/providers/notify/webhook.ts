@@ -1,5 +1,4 @@
 import { createHmac } from "node:crypto"
-import { request } from "undici"
 import type { Instant } from "../../core/model/time.ts"
 import type { Notice, Notifier } from "../../ports/notifier.ts"
 
@@ -54,6 +53,8 @@ async function post(
 ): Promise<number> {
   const timeout = AbortSignal.timeout(timeoutMs)
   try {
+    // Loaded when there is something to tell: whoever waits for a start does not wait for it.
+    const { request } = await import("undici")
     const answer = await request(url, {
       method: "POST",
       headers,

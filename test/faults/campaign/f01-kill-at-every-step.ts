@@ -35,11 +35,13 @@ export async function killAtEveryStep(
   for (let pass = 0; pass < passes.appends; pass++) {
     scale.say(`F1 pass ${pass + 1} of ${passes.appends}: around every append`)
     await onePass(findings, scale, aroundAppends, kills, steps)
+    scale.say(`F1 so far: ${soFar(findings, kills)}`)
   }
   const before = kills.length
   for (let pass = 0; pass < passes.orders; pass++) {
     scale.say(`F1 pass ${pass + 1} of ${passes.orders}: around every order to the agent`)
     await onePass(findings, scale, aroundOrders, kills, [])
+    scale.say(`F1 so far: ${soFar(findings, kills)}`)
   }
   const killsAtOrders = kills.slice(before).reduce((sum, one) => sum + one, 0)
   findings.figures.killsAroundAppends = kills.slice(0, before).reduce((sum, one) => sum + one, 0)
@@ -78,6 +80,15 @@ async function onePass(
     expectWholeTimeline(trial, findings)
     await trial.looksForStrays()
   })
+}
+
+/** For whoever watches for an hour, or has to stop before the end. */
+function soFar(findings: Findings, kills: readonly number[]): string {
+  const { failedRequests, lostEvents, leaks, recoveryMs, broken } = findings.result()
+  const all = kills.reduce((sum, one) => sum + one, 0)
+  const times = `${recoveryMs.p50} ms, p99 ${recoveryMs.p99} ms`
+  const bad = broken.length > 0 ? `; ${broken.join(" | ")}` : ""
+  return `${all} kills, ${failedRequests} failed, ${lostEvents} lost, ${leaks} leaked, recovery p50 ${times}${bad}`
 }
 
 function expectWholeTimeline(trial: Trial, findings: Findings): void {

@@ -2,7 +2,12 @@ import type { ComponentChildren } from "preact"
 import type { Tone } from "../src/api/contract/views.ts"
 import { toneIcon, toneWord } from "./words.ts"
 
-export type Common = { readonly now: number; readonly signedIn: boolean }
+export type Common = {
+  readonly now: number
+  readonly signedIn: boolean
+  /** Why nothing is changed anywhere; empty while everything goes on. */
+  readonly killed: readonly string[]
+}
 
 type Props = Common & {
   readonly title: string
@@ -11,7 +16,7 @@ type Props = Common & {
 }
 
 /** The frame of every page: where one is, where one can go, whether what one sees is live. */
-export function Layout({ title, app, now, signedIn, children }: Props) {
+export function Layout({ title, app, now, signedIn, killed, children }: Props) {
   return (
     <html lang="en">
       <head>
@@ -45,6 +50,17 @@ export function Layout({ title, app, now, signedIn, children }: Props) {
           </p>
           {signedIn ? <span>signed in</span> : <a href="/login">Sign in</a>}
         </header>
+        {killed.length > 0 && (
+          <section class="killed" role="alert">
+            <strong>The kill switch is set: nothing is changed.</strong> What runs keeps running.
+            <ul>
+              {killed.map((because) => (
+                <li>{because}</li>
+              ))}
+            </ul>
+            <code>immunity kill-switch lift --reason …</code>
+          </section>
+        )}
         <main id="main">{children}</main>
       </body>
     </html>

@@ -24,6 +24,12 @@ export type ApiParts = {
   /** Checks a policy's text before it is stored; a sentence when it is wrong. */
   readonly checkPins: (yaml: string) => string | undefined
   readonly pages: Pages
+  /** `because`: why nothing is changed, in sentences; empty while everything goes on. */
+  readonly killSwitch: {
+    readonly because: () => readonly string[]
+    readonly set: (by: string, reason: string) => Promise<void>
+    readonly lift: (by: string, reason: string) => Promise<void>
+  }
   /** Prometheus text. */
   readonly metrics: () => Promise<string>
   readonly health: () => Promise<{ readonly ok: boolean; readonly detail: string }>

@@ -4,6 +4,7 @@ import type { Problem } from "./contract/views.ts"
 import { ApiError, type ApiParts } from "./parts.ts"
 import { commandRoutes } from "./routes/commands.ts"
 import { eventRoutes } from "./routes/events.ts"
+import { killSwitchRoutes } from "./routes/kill-switch.ts"
 import { loginRoute } from "./routes/login.ts"
 import { measurementRoute } from "./routes/measurements.ts"
 import { openapiRoute } from "./routes/openapi.ts"
@@ -49,6 +50,7 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
   readRoutes(api, parts)
   commandRoutes(api, parts)
   serverRoutes(api, parts)
+  killSwitchRoutes(api, parts)
   measurementRoute(api, parts)
   eventRoutes(api, parts)
   openapiRoute(api)

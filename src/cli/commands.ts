@@ -5,6 +5,7 @@ import { addAnswers } from "./answers.ts"
 import { exit, Stop } from "./client.ts"
 import { addConfig } from "./config.ts"
 import { addExport } from "./export.ts"
+import { addKillSwitch } from "./kill-switch.ts"
 import { addOrders } from "./orders.ts"
 import { line, print, printApp, printInstances, printRollout, printTimeline } from "./print.ts"
 import { addServers } from "./servers.ts"
@@ -44,6 +45,7 @@ export function addClientCommands(program: Command): void {
     },
   )
   addServers(program)
+  addKillSwitch(program)
   base(program, "watch [app]", "every change as it happens").action(watch)
   base(program, "logs <name>", "the log of an instance or a job")
     .option("-f, --follow", "as it is written")

@@ -1,8 +1,10 @@
 import { execFile } from "node:child_process"
 import { existsSync, statSync } from "node:fs"
+import { join } from "node:path"
 import { promisify } from "node:util"
 import type { AppView } from "../api/contract/views.ts"
 import { Client, exit, serverUrl } from "../cli/client.ts"
+import type { Killed } from "../ports/kill-switch.ts"
 import type { Store } from "../store/store.ts"
 import { storeAt, type Where } from "./backup.ts"
 import { foldersIn } from "./folders.ts"
@@ -96,10 +98,37 @@ async function store(where: Where): Promise<readonly Finding[]> {
           next: "keep the file, restore the last backup into an empty folder: immunity restore",
         }
       : { about: "store", state: "well", says: `whole, every event follows; schema ${health.schema}` }
-    return [whole, ...room(diskFree), ...letters(deadLetters)]
+    return [
+      whole,
+      ...room(diskFree),
+      ...letters(deadLetters),
+      ...killSwitchIn(where, await opened.killSwitch.read()),
+    ]
   } finally {
     await opened.close()
   }
+}
+
+/** The row that all control planes share, and the file of this folder. */
+function killSwitchIn({ dir }: Where, killed: Killed | undefined): readonly Finding[] {
+  const about = "kill switch"
+  const file = join(dir, "kill-switch")
+  const says = "it is set: nothing is changed"
+  return [
+    ...(killed
+      ? [
+          {
+            about,
+            state: "problem",
+            says: `${says}; ${killed.by}: ${killed.reason}`,
+            next: "immunity kill-switch lift --reason WHY, when that is over",
+          } as const,
+        ]
+      : []),
+    ...(existsSync(file)
+      ? [{ about, state: "problem", says: `${says} by this server; ${file}`, next: `rm ${file}` } as const]
+      : []),
+  ]
 }
 
 function room(free: number | undefined): readonly Finding[] {

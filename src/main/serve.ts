@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { pino } from "pino"
@@ -23,6 +23,7 @@ import { type ComputeChoice, computeFlags } from "./compute-choice.ts"
 import { failpoints } from "./failpoints.ts"
 import { foldersIn, ownArgv, secretsKeyIn, tokenIn, webhookSecretIn } from "./folders.ts"
 import { keepHouse } from "./housekeeping.ts"
+import { watchKillSwitch } from "./kill-switch.ts"
 import { openServers } from "./servers.ts"
 import { telemetry } from "./telemetry.ts"
 
@@ -83,6 +84,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     process.stderr.write(`immunity: ${error.message}\n`)
     process.exit(exit.broken)
   })
+  const killFile = join(folders.root, "kill-switch")
+  const killSwitch = await watchKillSwitch(store.killSwitch, killFile, clock, log, ending.signal)
   const agentSocket = socketPath(folders.agent)
   const agentArgv = ownArgv(
     ...["agent", "--dir", folders.agent, "--router-dir", folders.router],
@@ -98,7 +101,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     agents,
   }).catch(async (error: NodeJS.ErrnoException) => {
     ending.abort()
-    await house.finished
+    await Promise.all([house.finished, killSwitch.finished])
     await store.close()
     const taken = error.code === "EADDRINUSE" || error.code === "EADDRNOTAVAIL"
     throw taken
@@ -128,7 +131,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     log,
     // The same over restarts, so that a control plane takes its own leases back at once.
     owner: `${hostname()}:${folders.root}`,
-    killed: () => existsSync(join(folders.root, "kill-switch")),
+    killed: () => killSwitch.because().length > 0,
     room: house.room,
     pace: { ...defaultPace, ...options.pace },
   })
@@ -148,6 +151,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     sealer,
     checkPins: pinsProblem,
     pages,
+    killSwitch,
     metrics: own.text,
     health: async () => {
       const health = await store.health()
@@ -158,7 +162,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   await api.listen({ host: options.host, port: options.port }).catch(async (error: NodeJS.ErrnoException) => {
     ending.abort()
     await servers.close()
-    await house.finished
+    await Promise.all([house.finished, killSwitch.finished])
     await store.close()
     if (error.code !== "EADDRINUSE") throw error
     throw new Stop(
@@ -185,7 +189,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       await api.close()
       await watching
       await servers.close()
-      await house.finished
+      await Promise.all([house.finished, killSwitch.finished])
       await store.close()
     },
   }

@@ -8,6 +8,7 @@ journalContract("the SQLite store", async () => {
   return {
     journal: store.journal,
     evidence: store.evidence,
+    killSwitch: store.killSwitch,
     leases: store.leases,
     close: store.close,
     pass: async (ms) => {

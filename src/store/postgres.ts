@@ -51,6 +51,8 @@ export function postgres({ url, ahead = () => 0 }: PostgresOptions): Dialect {
   })
   // An idle connection that dies is no event: the next use opens another one.
   pool.on("error", () => {})
+  // Nor is one that dies between two statements of a transaction: the next statement says so. Unheard, it would end us.
+  pool.on("connect", (client) => client.on("error", () => {}))
   const reachable: PostgresPool = {
     connect: () =>
       pool.connect().catch((error: unknown) => {

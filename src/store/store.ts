@@ -5,6 +5,7 @@ import type { Instant } from "../core/model/time.ts"
 import type { Clock } from "../ports/clock.ts"
 import type { Evidence } from "../ports/evidence.ts"
 import type { Journal } from "../ports/journal.ts"
+import type { KillSwitch } from "../ports/kill-switch.ts"
 import type { Leases } from "../ports/leases.ts"
 import type { Orders } from "../ports/orders.ts"
 import type { Policies } from "../ports/policies.ts"
@@ -16,6 +17,7 @@ import type { Dialect } from "./dialect.ts"
 import { type Damage, StoreDamaged, StoreFull, StoreReadOnly, StoreTooNew } from "./errors.ts"
 import { sqlEvidence } from "./evidence.ts"
 import { type OnPersisted, sqlJournal } from "./journal.ts"
+import { sqlKillSwitch } from "./kill-switch.ts"
 import { freeLeases, sqlLeases } from "./leases.ts"
 import { sqlOrders } from "./orders.ts"
 import { sqlPolicies } from "./policies.ts"
@@ -38,6 +40,7 @@ export type Store = {
   readonly leases: Leases
   readonly evidence: Evidence
   readonly policies: Policies
+  readonly killSwitch: KillSwitch
   readonly orders: Orders
   /** Everything at one moment, as lines with their ends. */
   backup(): AsyncIterable<string>
@@ -163,6 +166,7 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
     },
     evidence: { ...evidence, put: (by, bundle) => withRoom(() => evidence.put(by, bundle)) },
     policies: sqlPolicies(dialect, clock),
+    killSwitch: sqlKillSwitch(dialect, clock),
     orders: sqlOrders(dialect, clock),
     pruneIntervals: evidence.pruneIntervals,
     backup: () => backupLines(dialect, clock.now()),

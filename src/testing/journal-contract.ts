@@ -2,13 +2,15 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Recorded } from "../core/pipeline/events.ts"
 import type { Evidence, Interval } from "../ports/evidence.ts"
 import type { Append, Journal } from "../ports/journal.ts"
+import type { KillSwitch } from "../ports/kill-switch.ts"
 import { type Lease, type Leases, presenceOf } from "../ports/leases.ts"
 import type { Notice } from "../ports/notifier.ts"
 
-/** A journal and its evidence with the leases that fence both, empty. */
+/** A journal and what lies beside it: its evidence, the leases that fence both, and the kill switch; all empty. */
 export type JournalUnderTest = {
   readonly journal: Journal
   readonly evidence: Evidence
+  readonly killSwitch: KillSwitch
   readonly leases: Leases
   /** Lets so much time pass on the clock that leases are measured by. */
   readonly pass: (ms: number) => Promise<void>
@@ -87,6 +89,17 @@ export function journalContract(name: string, open: () => Promise<JournalUnderTe
       expect([await add(now, 25), await put(now)]).toEqual(["fenced", "fenced"])
       expect(await evidence.intervals("papi", 7)).toEqual([interval(5), interval(20)])
       expect(mine !== "fenced" && (await evidence.get(mine.hash))).toEqual({ epoch: old })
+    })
+
+    it("remembers who set the kill switch first, until it is lifted", async () => {
+      const { killSwitch } = under
+      expect(await killSwitch.read()).toBeUndefined()
+      await killSwitch.set("Mira", "something is odd")
+      await killSwitch.set("Ben", "as she said")
+      expect(await killSwitch.read()).toMatchObject({ by: "Mira", reason: "something is odd" })
+      await killSwitch.lift()
+      await killSwitch.lift()
+      expect(await killSwitch.read()).toBeUndefined()
     })
 
     it("lets only one of two writers that decided on the same version win", async () => {

@@ -60,6 +60,31 @@ describe("whoever gives orders on the command line", () => {
     expect(why.code).toBe(7)
   })
 
+  it("stops everything with the kill switch, which pages and the doctor show, and lets it go on", async () => {
+    const set = await run("kill-switch", "set", "--reason", "something is odd", "--yes")
+    expect(set.stdout).toMatch(/^set: set by Mira at .* UTC: something is odd$/m)
+    const page = await fetch(`${cluster.url}/a/papi`).then((answer) => answer.text())
+    expect(page).toMatch(/role="alert".*The kill switch is set.*something is odd/s)
+    await cluster.until(
+      "the engine to say so",
+      async () => (await cluster.app()).problems.find(({ part }) => part === "kill switch"),
+      minutes,
+    )
+    const sick = await run("doctor")
+    expect(sick.stdout).toMatch(
+      /problem +kill switch +it is set.*Mira: something is odd\n.*immunity kill-switch lift/,
+    )
+    const lifted = await run("kill-switch", "lift", "--reason", "it was nothing", "--yes")
+    expect(lifted.stdout).toContain("not set")
+    expect((await run("kill-switch", "--json")).stdout).toBe('{"set":false,"because":[]}\n')
+    expect(await fetch(`${cluster.url}/a/papi`).then((answer) => answer.text())).not.toContain("kill switch")
+    await cluster.until(
+      "the engine to go on",
+      async () => ((await cluster.app()).problems.length === 0 ? true : undefined),
+      minutes,
+    )
+  })
+
   it("gets the present routes as a configuration of nginx", async () => {
     const { code, stdout } = await run("export", "nginx", "papi")
     expect(code).toBe(0)

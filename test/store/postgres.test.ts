@@ -29,6 +29,7 @@ describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
     return {
       journal: store.journal,
       evidence: store.evidence,
+      killSwitch: store.killSwitch,
       leases: store.leases,
       close: store.close,
       pass: async (ms) => {
@@ -50,6 +51,34 @@ describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
     const again = await openSharedStore({ url, clock })
     expect(await again.journal.read("papi", 0)).toHaveLength(1)
     await again.close()
+  })
+
+  it("says that it cannot be reached when its connection dies inside a transaction, and does not end the process", async () => {
+    const url = fresh()
+    const store = await openSharedStore({ url, clock })
+    const lease = await store.leases.acquire("app/papi", "one", 8_000)
+    const { default: pg } = await import("pg")
+    const other = new pg.Client(url)
+    await other.connect()
+    // What appends wait for, so that one stands in the middle of its transaction.
+    await other.query("select pg_advisory_lock(7300001)")
+    const events = [paused("a")]
+    const appended = store.journal.append({
+      stream: "papi",
+      expected: 0,
+      epoch: lease?.epoch ?? 0,
+      events,
+      outbox: [],
+    })
+    const refused = expect(appended).rejects.toThrow("cannot be reached")
+    const waiting = "select pid from pg_stat_activity where wait_event = 'advisory'"
+    const end = `select pg_terminate_backend(pid) from (${waiting}) as waiting`
+    while ((await other.query(end)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+    await refused
+    await other.end()
+    // The connection is gone, and an error that nobody listens to would have ended us: another one is opened.
+    expect(await store.journal.read("papi", 0)).toEqual([])
+    await store.close()
   })
 
   it("is refused when somebody changed what it holds", async () => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { AppView, RolloutView, TimelineEntry } from "../../src/api/contract/views.ts"
 
@@ -79,7 +79,15 @@ export class ControlPlane {
 
   /** What it wrote into its log. */
   get log(): string {
-    const file = join(this.options.dir, "serve.log")
+    return this.#read(join(this.options.dir, "serve.log"))
+  }
+
+  /** What it said when it ended against its will. */
+  get lastWords(): string {
+    return this.#read(`${this.options.dir}.stderr`).slice(-1_500)
+  }
+
+  #read(file: string): string {
     return existsSync(file) ? readFileSync(file, "utf8") : ""
   }
 
@@ -116,7 +124,12 @@ export class ControlPlane {
     const words = [...before, this.program, "serve", "--dir", dir, "--port", String(port), ...args]
     const [file = "", ...rest] = words
     const own = failpoint === undefined ? {} : { IMMUNITY_FAILPOINT: failpoint }
-    const child = spawn(file, rest, { env: { ...process.env, ...env, ...own }, stdio: "ignore" })
+    const errors = openSync(`${dir}.stderr`, "a")
+    const child = spawn(file, rest, {
+      env: { ...process.env, ...env, ...own },
+      stdio: ["ignore", "ignore", errors],
+    })
+    closeSync(errors)
     this.#child = child
     child.on("exit", () => {
       this.diedAt = performance.now()

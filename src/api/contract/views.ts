@@ -329,3 +329,11 @@ export const Problem = Type.Object({
   code: Type.String(),
 })
 export type Problem = Static<typeof Problem>
+
+/** The switch that stops every change of every application. */
+export const KillSwitchView = Type.Object({
+  set: Type.Boolean(),
+  /** By whom, when and why, and what to do; in sentences. */
+  because: Type.Array(Type.String()),
+})
+export type KillSwitchView = Static<typeof KillSwitchView>

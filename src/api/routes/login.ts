@@ -8,7 +8,12 @@ export function loginRoute(api: FastifyInstance, parts: ApiParts): void {
     reply
       .type("text/html; charset=utf-8")
       .send(
-        parts.pages.render("login", { to: local(request.query.to), now: parts.clock.now(), signedIn: false }),
+        parts.pages.render("login", {
+          to: local(request.query.to),
+          now: parts.clock.now(),
+          killed: [],
+          signedIn: false,
+        }),
       ),
   )
   api.post<{ Body: { token?: string; to?: string } }>("/login", async (request, reply) => {

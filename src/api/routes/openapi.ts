@@ -19,6 +19,7 @@ import {
   AppView,
   InstanceView,
   InvitationView,
+  KillSwitchView,
   Problem,
   RolloutView,
   RouteView,
@@ -93,6 +94,18 @@ const operations: readonly Operation[] = [
     answer: InvitationView,
   },
   ...[
+    ["set", "Stops every change of every application, on all control planes"],
+    ["lift", "Lets everything go on"],
+  ].map(
+    ([verb, says]): Operation => ({
+      method: "post",
+      path: `/v1/kill-switch/${verb}`,
+      says: says ?? "",
+      body: Reason,
+      answer: KillSwitchView,
+    }),
+  ),
+  ...[
     ["drain", "Moves what runs on a server elsewhere"],
     ["undrain", "Uses a server again"],
     ["remove", "Forgets a server; its certificate is not renewed any more"],
@@ -141,6 +154,7 @@ function describe(): unknown {
       ),
     },
     "/v1/apps/{app}/servers": { get: plain("The instances", list(InstanceView)) },
+    "/v1/kill-switch": { get: plain("Whether every change is stopped, and by whom", KillSwitchView) },
     "/v1/servers": { get: plain("The servers", list(ServerView)) },
     "/v1/apps/{app}/routes": { get: plain("How users are split now", list(RouteView)) },
     "/v1/apps/{app}/timeline": { get: plain("What happened, newest first", list(TimelineEntry)) },

@@ -27,6 +27,7 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
         parts.pages.render(page, {
           ...data,
           now: parts.clock.now(),
+          killed: parts.killSwitch.because(),
           signedIn: signedIn(request, parts.token),
         }),
       )

@@ -12,6 +12,9 @@ const orders = [
   "stopInstance",
 ] as const
 
+/** A busy machine takes seconds for each of a hundred lives. */
+const patience = 30 * 60_000
+
 /** Right after one append and right before the next, in turn: each persisted step is hit on both sides. */
 const aroundAppends = (start: number): string => (start % 2 === 0 ? "after-append" : "before-append")
 
@@ -62,18 +65,21 @@ async function onePass(
   await withTrial(findings, scale, {}, async (trial) => {
     const { cluster } = trial
     // An order of the clerk ends the life that takes it: too many, and no life is left for the rollout's own steps.
-    await trial.begin({ clerkEveryMs: scale.quick ? 15_000 : 3_000 })
+    await trial.begin({ clerkEveryMs: 15_000 })
     const before = await cluster.app()
     const first = cluster.plane.starts
     cluster.serve((start) => failpoint(start - first))
     const watch = new RecoveryWatch(trial, cluster.plane)
     cluster.kill()
-    await cluster.climb(cluster.commit("good", "none"), "succeeded")
-    await cluster.climb(cluster.commit("bad", "errors"), "rolled-back")
-    cluster.serve()
-    await watch.stop()
-    // One of these deaths was ours.
-    kills.push(cluster.plane.starts - first - 1)
+    try {
+      await cluster.climb(cluster.commit("good", "none"), "succeeded", cluster.plane, patience)
+      await cluster.climb(cluster.commit("bad", "errors"), "rolled-back", cluster.plane, patience)
+    } finally {
+      cluster.serve()
+      await watch.stop()
+      // One of these deaths was ours.
+      kills.push(cluster.plane.starts - first - 1)
+    }
     const after = await cluster.quiet()
     steps.push(after.version - before.version)
     findings.expect(after.locks.length === 1, `${after.locks.length} locks after one rollback`)

@@ -39,7 +39,10 @@ async function killDatabase(scale: Scale): Promise<Result> {
       }
       findings.figures.kills = kills
       findings.figures.databaseRestartMs = Math.max(...restarts)
-      findings.expect(plane.starts === 1, "the control plane did not survive its database")
+      findings.expect(
+        plane.starts === 1,
+        `the control plane did not survive its database: ${plane.lastWords}`,
+      )
       await lockTables(store, scale.quick ? 3_000 : 12_000)
       findings.figures.lockedMs = scale.quick ? 3_000 : 12_000
       findings.figures.connectionsTaken = await exhaust(store, 5_000)

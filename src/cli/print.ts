@@ -25,6 +25,9 @@ export function printApp(app: AppView): void {
     const serving = region.serving ? `${region.serving.commit} ${region.ready}/${region.size}` : first
     line(`  ${region.name.padEnd(12)} ${serving.padEnd(16)} ${region.active ? region.active.sentence : ""}`)
   }
+  for (const { name, strength } of app.regions)
+    if (strength)
+      line(`  ${strength.attention ? "!" : "-"} ${strength.attention ?? `${name}: ${strength.sentence}`}`)
   for (const lock of app.locks) line(`  lock ${lock.id} (${lock.scope}) by ${lock.by}: ${lock.because}`)
   for (const problem of app.problems) line(`  ! ${problem.part}: ${problem.problem}`)
 }
@@ -50,6 +53,7 @@ export function printRollout(view: RolloutView): void {
   }
   if (view.bound) line(`  ramp     ${view.bound}`)
   for (const sentence of view.foresight) line(`  sees     ${sentence}`)
+  for (const sentence of view.rehearsals) line(`  proved   ${sentence}`)
   if (view.harm.bad > 0)
     line(
       `  hurt     ${view.harm.bad} of ${view.harm.requests} requests, ${Math.round(view.harm.milliseconds / 1000)} s`,

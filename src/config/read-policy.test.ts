@@ -77,6 +77,34 @@ describe("migrations", () => {
   })
 })
 
+describe("planned failures", () => {
+  const two = short.replace("listen: 8102,", "listen: 8102, size: 2,")
+  const failures = (text: string) => policyOf(read(`${two}${text}\n`)).failures
+
+  it("have a budget, hours of their own zone, and a maximum age", () => {
+    expect(failures("maxAge: 7d")).toEqual({ maxAge: 7 * 86_400_000 })
+    expect(
+      failures(`failures: { every: 24h, between: "09:00-16:30", days: Fri-Mon, zone: Europe/Berlin }`),
+    ).toEqual({
+      every: 86_400_000,
+      between: { from: 540, until: 990, days: [5, 6, 0, 1], zone: "Europe/Berlin" },
+    })
+    const out = two.replace("size: 2", "size: 2, failures: false")
+    expect(policyOf(read(`${out}failures: { every: 24h }\n`)).regions[1]?.failures).toBe(false)
+  })
+
+  it("are refused when they would be a storm, have no hours, or name no time zone; warned of when they never come", () => {
+    const codes = (text: string) => codesOf(read(`${two}${text}\n`))
+    expect(codes("failures: { every: 5s }")).toEqual(["C311"])
+    expect(codes("maxAge: 10s")).toEqual(["C311"])
+    expect(codes(`failures: { every: 24h, between: "16:00-09:00" }`)).toEqual(["C105"])
+    expect(codes(`failures: { every: 24h, between: "9-16" }`)).toEqual(["C105"])
+    expect(codes(`failures: { every: 24h, zone: Mars }`)).toEqual(["C105"])
+    expect(codes(`failures: { between: "09:00-16:00" }`)).toEqual(["C102"])
+    expect(codesOf(read(`${short}failures: { every: 24h }\n`))).toEqual(["C310"])
+  })
+})
+
 describe("a ramp", () => {
   const production = "{ name: production, listen: 8102, gate: button }"
   const ramped = (keys: string) =>

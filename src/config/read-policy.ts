@@ -2,6 +2,7 @@ import type { Policy } from "../core/model/policy.ts"
 import { answersProblems } from "./answers.ts"
 import { checkDecisions } from "./check-decisions.ts"
 import { Yaml } from "./document.ts"
+import { failureProblems } from "./failures.ts"
 import { freezeProblem } from "./freeze.ts"
 import { judgeProblems, tooShortForKayenta } from "./judge.ts"
 import { metricProblem, sourceProblem, sourcesOf } from "./metric-sources.ts"
@@ -39,6 +40,7 @@ export function readPolicy(
   for (const { path, message } of answersProblems(file))
     yaml.problem("C202", ["answers", ...path], message, "error", true)
   ramps(yaml, file, policy)
+  rehearsals(yaml, file, policy)
   for (const { path, message } of migrationWarnings(policy))
     yaml.problem("C309", path, message, "warning", true)
   const names = policy.metrics.map(({ name }) => name)
@@ -175,6 +177,11 @@ function weights(
   if (!rising || numbers.at(-1) !== 100 || (numbers[0] ?? 0) <= 0) {
     yaml.problem("C204", [...at, "canary"], "the weights must rise and end at 100%")
   }
+}
+
+function rehearsals(yaml: Yaml, file: File, policy: Policy): void {
+  for (const { severity, code, path, message } of failureProblems(file, policy))
+    yaml.problem(code, path, message, severity)
 }
 
 /** The order to the router is answered after the wait, and orders have a limit of their own. */

@@ -12,6 +12,7 @@ import type {
 import { ladder } from "../core/rollout/ramp.ts"
 import { answersMetric } from "./answers.ts"
 import { httpMetrics } from "./defaults.ts"
+import { failuresOf } from "./failures.ts"
 import { freezeSpans } from "./freeze.ts"
 import { judgePolicy } from "./judge.ts"
 import { kindOf, sourcePolicy, sourcesOf } from "./metric-sources.ts"
@@ -68,6 +69,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
       preventiveAction: pins.lock?.preventiveAction ?? file.lock?.preventiveAction ?? false,
     },
     ...driftOf(pins.drift ?? file.drift),
+    ...failuresOf(file),
     freeze: [...(file.freeze ?? []), ...(pins.freeze ?? [])].map((window) => ({
       ...window,
       spans: freezeSpans(window.when, window.zone, now),
@@ -167,6 +169,7 @@ function regionOf(
     deadline: duration(region.deadline, "5m"),
     sticky: stickyOf(region.sticky),
     ...usersOf(region.sticky),
+    ...(region.failures === false ? { failures: false } : {}),
     ...(region.holdRequests === undefined ? {} : { holdRequests: durationOf(region.holdRequests) }),
   }
 }

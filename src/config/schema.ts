@@ -127,6 +127,7 @@ const RegionSchema = Type.Object(
       ]),
     ),
     holdRequests: maybe(duration),
+    failures: maybe(Type.Literal(false, { description: "false: nothing is ended here on purpose" })),
   },
   strict,
 )
@@ -290,6 +291,23 @@ const MigrationsSchema = Type.Object(
   strict,
 )
 
+const hours = {
+  between: maybe(
+    Type.String({
+      pattern: "^([01][0-9]|2[0-3]):[0-5][0-9] ?- ?(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
+      description: "hours of a day such as 09:00-16:00",
+    }),
+  ),
+  days: maybe(
+    Type.String({
+      pattern: "^(Sun|Mon|Tue|Wed|Thu|Fri|Sat)( ?- ?(Sun|Mon|Tue|Wed|Thu|Fri|Sat))?$",
+      description: "days of the week such as Mon-Fri",
+    }),
+  ),
+  zone: maybe(Type.String()),
+}
+const FailuresSchema = Type.Object({ every: duration, ...hours }, strict)
+
 const LockSchema = Type.Object(
   {
     on: maybe(Type.Array(Type.Union([Type.Literal("halt"), Type.Literal("rollback")]))),
@@ -370,6 +388,8 @@ export const FileSchema = Type.Object(
     migrations: maybe(MigrationsSchema),
     lock: maybe(LockSchema),
     drift: maybe(drift),
+    failures: maybe(FailuresSchema),
+    maxAge: maybe(duration),
     freeze: maybe(FreezeSchema),
     notify: maybe(
       Type.Array(
@@ -413,5 +433,6 @@ export type File = Static<typeof FileSchema>
 export type RegionFile = Static<typeof RegionSchema>
 export type Pins = Static<typeof PinsSchema>
 export type SourceFile = Static<typeof SourceSchema>
+export type HoursFile = Pick<Static<typeof FailuresSchema>, "between" | "days" | "zone">
 export type JudgeFile = Static<typeof JudgeSchema>
 export type MetricFile = Static<typeof MetricSchema>

@@ -1,3 +1,4 @@
+import { fractionOf } from "../core/model/chance.ts"
 import type { AppName } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { MeasureSpec } from "../core/pipeline/effects.ts"
@@ -14,7 +15,6 @@ import { Performer } from "./perform.ts"
 import { newCommits, pollPause } from "./poll.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
 import { Silence } from "./silence.ts"
-import { phaseOf } from "./spread.ts"
 import { actWithin, type Holding, type Tenure } from "./tenure.ts"
 import { Watch } from "./watch.ts"
 
@@ -244,7 +244,7 @@ export class ApplicationLoop implements Holding {
     const rest = this.#shared.restFor()
     const again = pace.idle * 2 ** Math.min(10, Math.max(0, this.#failures - 1))
     // Begun at the same moment, they are not all looked at in the same moment ever after.
-    const left = underWay ? pace.idle : first ? rest * phaseOf(this.ledger.app) : rest
+    const left = underWay ? pace.idle : first ? rest * fractionOf(this.ledger.app) : rest
     const longest = this.#failures > 0 ? Math.min(left, again) : left
     if (this.#wakeAt === undefined) return Math.max(pace.busy, longest)
     return Math.max(pace.busy, Math.min(longest, this.#wakeAt - clock.now()))
@@ -315,7 +315,7 @@ export class ApplicationLoop implements Holding {
     }
     // After a start not all repositories are asked at once; one that was never looked at does not wait.
     if (this.ledger.state.commits.length > 0)
-      await sleep(Math.max(0, pause() - this.#parts.pace.poll) * phaseOf(this.ledger.app))
+      await sleep(Math.max(0, pause() - this.#parts.pace.poll) * fractionOf(this.ledger.app))
     while (!until.aborted) {
       try {
         await this.#shared.asking.through(async () => {

@@ -5,6 +5,7 @@ import type { Refusal } from "../core/pipeline/draft.ts"
 import { evolve, nothing } from "../core/pipeline/evolve.ts"
 import type { Input } from "../core/pipeline/input.ts"
 import type { StoredEvent } from "../ports/journal.ts"
+import { localTime } from "./local-time.ts"
 import { noticesFor } from "./notices.ts"
 import type { Parts } from "./parts.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
@@ -79,6 +80,7 @@ export class Ledger {
         nothingNew: this.#parts.room(),
         killed: this.#parts.killed() ? killSwitchSet : undefined,
         noAutomaticRollback: this.#budget.spent(input.at),
+        local: localTime,
       })
       if ("refused" in decided) {
         // Repeated because its answer was lost: what it asked for is so, which is why it cannot be so again.

@@ -42,6 +42,7 @@ function topicOf(event: Event): Topic | undefined {
     case "abort-started":
       return "rollback"
     case "contract-held":
+    case "strength-missing":
       return "hold"
     case "rollback-failed":
       return "rollback"

@@ -1,6 +1,6 @@
 import type { AppView, RegionView, RolloutSummary } from "../../src/api/contract/views.ts"
 import { Badge, type Common, Layout, Order } from "../layout.tsx"
-import { ago } from "../words.ts"
+import { ago, left } from "../words.ts"
 
 /** The pipeline at a glance: the sentence, then every region in order. */
 export function App(props: Common & { readonly app: AppView }) {
@@ -48,7 +48,7 @@ export function App(props: Common & { readonly app: AppView }) {
       <h2>Regions</h2>
       <ol class="regions">
         {app.regions.map((region) => (
-          <Region app={app.app} region={region} />
+          <Region app={app.app} region={region} now={now} />
         ))}
       </ol>
       <h2>Rollouts</h2>
@@ -98,7 +98,15 @@ export function App(props: Common & { readonly app: AppView }) {
   )
 }
 
-function Region({ app, region }: { readonly app: string; readonly region: RegionView }) {
+function Region({
+  app,
+  region,
+  now,
+}: {
+  readonly app: string
+  readonly region: RegionView
+  readonly now: number
+}) {
   const { active, serving } = region
   return (
     <li class="card">
@@ -120,6 +128,14 @@ function Region({ app, region }: { readonly app: string; readonly region: Region
         <p>
           <Badge tone={active.tone} word={active.phase} />{" "}
           <a href={`/a/${app}/r/${active.number}`}>{active.sentence}</a>
+        </p>
+      )}
+      {region.strength && (
+        <p class={region.strength.attention ? "" : "quiet"}>
+          {region.strength.attention && <Badge tone="bad" word="not at full strength" />}{" "}
+          {region.strength.sentence}
+          {region.strength.nextAt !== undefined &&
+            ` · the next planned failure ${region.strength.nextAt > now ? `in ${left(region.strength.nextAt, now)}` : "when nothing rolls"}`}
         </p>
       )}
       <p class="quiet">

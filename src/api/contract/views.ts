@@ -160,6 +160,8 @@ export const RolloutView = Type.Object({
   /** What its ramp promises, in one sentence. */
   bound: maybe(Type.String()),
   foresight: Type.Array(Type.String()),
+  /** What rehearsals showed of its region, one sentence each. */
+  rehearsals: Type.Array(Type.String()),
   /** Absent where its answers are not compared. */
   answers: maybe(AnswersView),
   series: Type.Array(Series),
@@ -220,6 +222,27 @@ export const LockView = Type.Object({
 })
 export type LockView = Static<typeof LockView>
 
+/** Instances that were ended on purpose: whether the region survives it, and how fast it is whole again. */
+const StrengthView = Type.Object({
+  /** One sentence; absent where nothing is planned and nothing happened. */
+  sentence: Type.String(),
+  /** Why a person must look: it did not come back to full strength. */
+  attention: maybe(Type.String()),
+  /** When the next one may be killed, if nothing rolls then. */
+  nextAt: maybe(Type.Number()),
+  /** Newest first. */
+  failures: Type.Array(
+    Type.Object({
+      at: Type.Number(),
+      kind: Type.Union([Type.Literal("kill"), Type.Literal("age")]),
+      instance: Type.String(),
+      /** Until its pool was at full strength again; absent: it is not, or another release came between. */
+      tookMs: maybe(Type.Number()),
+    }),
+  ),
+})
+export type StrengthView = Static<typeof StrengthView>
+
 export const RegionView = Type.Object({
   name: Type.String(),
   production: Type.Boolean(),
@@ -229,6 +252,7 @@ export const RegionView = Type.Object({
   size: Type.Number(),
   gate: Type.Boolean(),
   mirror: maybe(Type.String()),
+  strength: maybe(StrengthView),
   active: maybe(RolloutSummary),
   last: maybe(RolloutSummary),
 })

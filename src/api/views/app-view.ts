@@ -3,6 +3,7 @@ import type { Application, Commit, Region } from "../../core/pipeline/applicatio
 import { terminal } from "../../core/rollout/rollout.ts"
 import type { AppSummary, AppView, CommitView, LockView, RegionView, Tone } from "../contract/views.ts"
 import { summaryOf } from "./rollout-view.ts"
+import { attentionOf, strengthView } from "./strength.ts"
 
 /** One application on one page: the sentence first, then where everything is. */
 export function appView(app: Application, version: number, problems: ReadonlyMap<string, string>): AppView {
@@ -37,6 +38,7 @@ export function appSummary(app: Application): AppSummary {
   const release = serving?.stable === undefined ? undefined : app.rollouts[serving.stable]?.release
   const runs = release ? `${shortCommit(release)} is in production` : "nothing is in production yet"
   const tone = appTone(app)
+  const weak = needsAttention(app)
   return {
     app: app.app,
     tone,
@@ -46,22 +48,30 @@ export function appSummary(app: Application): AppSummary {
         ? summaryOf(app, asking).sentence
         : moving
           ? summaryOf(app, moving).sentence
-          : `Nothing moves; ${runs}.`,
+          : weak
+            ? `Not at full strength: ${weak}.`
+            : `Nothing moves; ${runs}.`,
     todo: lock
       ? `Users are safe: ${runs}. Look at the change, then unlock with a reason.`
       : asking
         ? `A person must decide about rollout ${asking.number} at ${asking.region}.`
-        : "You need to do nothing right now.",
+        : weak
+          ? "See why its instances do not come up (immunity logs, immunity servers), before a real failure asks."
+          : "You need to do nothing right now.",
   }
 }
 
 /** How it stands, without the words: for lists of many. */
 export function appTone(app: Application): Tone {
-  if (app.locks.length > 0) return "bad"
+  if (app.locks.length > 0 || needsAttention(app) !== undefined) return "bad"
   const under = active(app)
   if (under.length > 0) return under.some((rollout) => summaryOf(app, rollout).asks) ? "wait" : "busy"
   return app.regions.some(({ policy, stable }) => policy.production && stable !== undefined) ? "ok" : "none"
 }
+
+/** What a rehearsal found, in a sentence. */
+const needsAttention = (app: Application): string | undefined =>
+  app.regions.flatMap((region) => attentionOf(app, region) ?? [])[0]
 
 const active = (app: Application) =>
   app.regions.flatMap((region) => {
@@ -90,6 +100,7 @@ function regionView(app: Application, region: Region): RegionView {
     size: region.policy.size,
     gate: region.policy.gate !== undefined,
     mirror: region.policy.mirror?.from,
+    strength: strengthView(app, region),
     active: running && summaryOf(app, running),
     last: last && summaryOf(app, last),
   }

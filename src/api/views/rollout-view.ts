@@ -13,6 +13,7 @@ import { consequencesOf } from "./consequences.ts"
 import { foresightOf } from "./foresight.ts"
 import { contractWaitOf, kindOf, migrationOf } from "./migration.ts"
 import { seriesOf } from "./series.ts"
+import { strengthView } from "./strength.ts"
 import { percent, spoken, titleOf, toldChange, toneOf } from "./words.ts"
 
 export function summaryOf(app: Application, rollout: Rollout): RolloutSummary {
@@ -76,6 +77,7 @@ export function rolloutView(
     },
     ...boundOf(rollout),
     foresight: foresightOf(rollout, intervals, before).map(({ because }) => because),
+    rehearsals: rehearsalsOf(app, rollout),
     answers: answersOf(app, rollout),
     series: seriesOf(rollout.policy.metrics, intervals),
     actions,
@@ -83,6 +85,13 @@ export function rolloutView(
     harm: harmOf(mine, intervals),
     timeline: mine.map(entryOf),
   }
+}
+
+/** Of the release that serves: how its region bore what was done to it on purpose. */
+function rehearsalsOf(app: Application, rollout: Rollout): string[] {
+  const region = app.regions.find(({ name }) => name === rollout.region)
+  const strength = region?.stable === rollout.number ? strengthView(app, region) : undefined
+  return strength ? [`${rollout.region}: ${strength.sentence}`] : []
 }
 
 function configurationOf(app: Application, rollout: Rollout): RolloutView["configuration"] {

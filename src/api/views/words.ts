@@ -153,6 +153,16 @@ export function titleOf(event: Event): string {
       return `Instance ${event.instance} released by the router`
     case "instance-stopped":
       return `Instance ${event.instance} ended`
+    case "failure-planned":
+      return event.kind === "age"
+        ? `Instance ${event.instance} is too old and is replaced`
+        : `Planned failure: instance ${event.instance} is ended`
+    case "failure-passed":
+      return event.full
+        ? `Full strength at ${event.region} again after ${spoken(event.tookMs)}`
+        : `The planned failure at ${event.region} tells nothing: another release came`
+    case "strength-missing":
+      return `Not at full strength after a planned failure: ${event.ready} of ${event.size} at ${event.region}`
     case "weights-observed":
       return `Weights at ${event.region}: ${
         Object.entries(event.weights)

@@ -21,6 +21,8 @@ export type Policy = {
   readonly lock: LockPolicy
   /** What becomes of an instance that was modified; absent: it is replaced. `report` leaves it where it is. */
   readonly drift?: "replace" | "report" | undefined
+  /** Instances are ended on purpose: rehearsals of real failures. Absent: none are. */
+  readonly failures?: FailurePolicy | undefined
   readonly freeze: readonly FreezeWindow[]
   readonly notify: readonly NotifyPolicy[]
 }
@@ -102,6 +104,8 @@ export type RegionPolicy = {
   readonly selection?: "hash" | "sha256" | undefined
   /** How long new requests may wait until those on instances that get nobody any more have ended; absent: not at all. */
   readonly holdRequests?: Duration | undefined
+  /** `false`: nothing is ended here on purpose. */
+  readonly failures?: false | undefined
 }
 
 export type RampPolicy = {
@@ -284,6 +288,23 @@ export type RollbackPolicy = {
   readonly irreversible: readonly string[]
   /** Which regions go back together: only the one that failed, or every production region on that release. */
   readonly scope: "region" | "production"
+}
+
+export type FailurePolicy = {
+  /** At most one instance of a region is killed in so long; absent: none is. */
+  readonly every?: Duration | undefined
+  /** Instances older than this are replaced, one at a time. */
+  readonly maxAge?: Duration | undefined
+  /** When either may begin; absent: always. */
+  readonly between?: Hours | undefined
+}
+
+/** Hours of some days of the week: minutes since midnight, days from 0 for Sunday. */
+export type Hours = {
+  readonly from: number
+  readonly until: number
+  readonly days: readonly number[]
+  readonly zone: string
 }
 
 /** The compatibility window: two releases run at once, and for a while one may go back. */

@@ -11,6 +11,7 @@ import type {
   ServerName,
 } from "../model/ids.ts"
 import type { Migrations } from "../model/migrations.ts"
+import type { PlannedFailure } from "../model/planned-failure.ts"
 import type { Policy, RegionPolicy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
 import type { Rollout } from "../rollout/rollout.ts"
@@ -132,6 +133,8 @@ export type Region = {
   readonly nextSerial: number
   /** What the router last acknowledged, pool by pool, in percent. */
   readonly weights: Readonly<Record<RolloutNumber, number>>
+  /** Instances that were ended here on purpose, newest first. */
+  readonly failures?: readonly PlannedFailure[] | undefined
 }
 
 export type Instance = {
@@ -146,6 +149,8 @@ export type Instance = {
   readonly address: string | undefined
   /** Set when it is to be replaced as soon as another one is ready: modified, or asked for by a person. */
   readonly condemned: string | undefined
+  /** Condemned, and well: it serves until its pool is whole without it. */
+  readonly freshFirst?: boolean | undefined
   /** It was modified, and the policy lets it stay. */
   readonly reported?: boolean | undefined
   /** Set when it is no longer wanted: out of the route, released by the router, then ended. */

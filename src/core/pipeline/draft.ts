@@ -13,7 +13,12 @@ export type Limits = {
   readonly killed?: string | undefined
   /** Why nothing is taken back without a person: the budget over all applications is spent. */
   readonly noAutomaticRollback?: string | undefined
+  /** What the clocks on the wall show in a time zone: the core knows no calendars. */
+  readonly local?: ((at: Instant, zone: string) => LocalTime) | undefined
 }
+
+/** `day`: 0 for Sunday. `minute`: since midnight. */
+export type LocalTime = { readonly day: number; readonly minute: number }
 
 /** A decision being made: each event is true at once for the rules that come after it. */
 export class Draft {

@@ -11,7 +11,7 @@ import type {
 } from "../model/ids.ts"
 import type { Migrations } from "../model/migrations.ts"
 import type { Policy, Strategy } from "../model/policy.ts"
-import type { Instant } from "../model/time.ts"
+import type { Duration, Instant } from "../model/time.ts"
 import type { Gate, Hold, Look, Step, TestRun } from "../rollout/rollout.ts"
 import type { Lock, Source } from "./application.ts"
 
@@ -242,6 +242,8 @@ export type Event =
       readonly region: RegionName
       readonly instance: InstanceId
       readonly because: string
+      /** Nothing is wrong with it: it serves until its pool is whole without it. */
+      readonly freshFirst?: boolean | undefined
     }
   | {
       readonly type: "instance-retired"
@@ -251,6 +253,29 @@ export type Event =
     }
   | { readonly type: "instance-released"; readonly region: RegionName; readonly instance: InstanceId }
   | { readonly type: "instance-stopped"; readonly region: RegionName; readonly instance: InstanceId }
+  // rehearsals
+  | {
+      readonly type: "failure-planned"
+      readonly region: RegionName
+      readonly instance: InstanceId
+      readonly pool: RolloutNumber
+      readonly kind: "kill" | "age"
+    }
+  /** Its pool is at full strength again, or another release came between. */
+  | {
+      readonly type: "failure-passed"
+      readonly region: RegionName
+      readonly instance: InstanceId
+      readonly full: boolean
+      readonly tookMs: Duration
+    }
+  | {
+      readonly type: "strength-missing"
+      readonly region: RegionName
+      readonly instance: InstanceId
+      readonly ready: number
+      readonly size: number
+    }
   | {
       readonly type: "weights-observed"
       readonly region: RegionName

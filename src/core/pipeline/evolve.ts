@@ -11,6 +11,7 @@ import { evolveRollout } from "../rollout/evolve-rollout.ts"
 import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
 import type { Application, Commit, CommitState, Instance, Region } from "./application.ts"
 import type { Recorded } from "./events.ts"
+import { failuresAfter } from "./rehearsed.ts"
 
 /** An application before its first event. */
 export const nothing = (app: string): Application => ({
@@ -184,7 +185,11 @@ export function evolve(app: Application, recorded: Recorded): Application {
           : { ...instance, condemned: `modified: ${event.differences[0]?.path ?? "its files"}` },
       )
     case "instance-condemned":
-      return inInstance(app, event, (instance) => ({ ...instance, condemned: event.because }))
+      return inInstance(app, event, (instance) => ({
+        ...instance,
+        condemned: event.because,
+        ...(event.freshFirst ? { freshFirst: true } : {}),
+      }))
     case "instance-retired":
       return inInstance(app, event, (instance) => ({ ...instance, retired: { at, because: event.because } }))
     case "instance-released":
@@ -201,6 +206,13 @@ export function evolve(app: Application, recorded: Recorded): Application {
         lost === undefined && drained === undefined ? others : { ...others, [server]: { lost, drained } }
       return { ...app, left }
     }
+    case "failure-planned":
+    case "failure-passed":
+    case "strength-missing":
+      return inRegion(app, event.region, (region) => ({
+        ...region,
+        failures: failuresAfter(region.failures ?? [], event, at),
+      }))
     case "weights-observed":
       return inRegion(app, event.region, (region) => ({ ...region, weights: event.weights }))
     default:

@@ -53,7 +53,7 @@ function keepPool(draft: Draft, region: Region, pool: RolloutNumber): void {
   const paused = replacing && draft.at < newest + replacementPause
   const missing = Math.min(wanted - good.length, roomFor(draft, rollout, wanted, instances))
   for (let more = missing; more > 0 && !paused; more--) request(draft, region.name, rollout, step)
-  releaseCondemned(draft, region, live)
+  releaseCondemned(draft, region, live, wanted)
   leaveServers(draft, region, live, wanted)
 }
 
@@ -102,10 +102,11 @@ export function trimAfterReturn(draft: Draft): void {
 }
 
 /** One that was touched leaves as soon as a fresh one can serve in its place. */
-function releaseCondemned(draft: Draft, region: Region, live: readonly Instance[]): void {
+function releaseCondemned(draft: Draft, region: Region, live: readonly Instance[], wanted: number): void {
   const ready = live.filter((instance) => instance.state === "ready" && !instance.condemned).length
   for (const instance of live) {
-    if (instance.condemned && ready > 0) retire(draft, region, instance, instance.condemned)
+    if (instance.condemned && ready >= (instance.freshFirst ? wanted : 1))
+      retire(draft, region, instance, instance.condemned)
   }
 }
 

@@ -6,6 +6,7 @@ import type { Draft } from "./draft.ts"
 import { blockerOf } from "./guards.ts"
 import { keepInstances } from "./instances.ts"
 import { mayContract, tellOfContract } from "./migrations.ts"
+import { planFailures } from "./planned-failures.ts"
 
 /** More rounds than any real state needs; a loop here would be a mistake of ours and must be loud. */
 const enoughRounds = 200
@@ -26,6 +27,7 @@ export function settle(draft: Draft): void {
       const after = draft.region(name)
       if (after) keepInstances(draft, after)
     }
+    if (draft.events.length === before) planFailures(draft)
     if (draft.events.length === before) return
   }
   throw new Error(`${draft.state.app}: the rules did not settle after ${enoughRounds} rounds`)

@@ -1,0 +1,90 @@
+import type { Hours, Policy } from "../core/model/policy.ts"
+import type { Problem } from "./problem.ts"
+import type { File, HoursFile } from "./schema.ts"
+import { durationOf } from "./units.ts"
+
+type Found = Pick<Problem, "severity" | "code" | "message"> & { readonly path: readonly (string | number)[] }
+
+const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+
+/** What the file says of instances that are ended on purpose; nothing where it says nothing. */
+export function failuresOf({
+  failures,
+  maxAge,
+}: Pick<File, "failures" | "maxAge">): Pick<Policy, "failures"> {
+  if (failures === undefined && maxAge === undefined) return {}
+  const between = failures && hoursOf(failures)
+  return {
+    failures: {
+      ...(failures ? { every: durationOf(failures.every) } : {}),
+      ...(maxAge === undefined ? {} : { maxAge: durationOf(maxAge) }),
+      ...(between ? { between } : {}),
+    },
+  }
+}
+
+/** The hours as the core reads them; undefined: always. */
+function hoursOf({ between, days: named, zone }: HoursFile): Hours | undefined {
+  if (between === undefined && named === undefined) return undefined
+  const [from = 0, until = 24 * 60] = (between ?? "00:00-24:00").split("-").map((text) => {
+    const [hour = 0, minute = 0] = text.trim().split(":").map(Number)
+    return hour * 60 + minute
+  })
+  return { from, until, days: daysOf(named ?? "Sun-Sat"), zone: zone ?? "UTC" }
+}
+
+/** `Fri-Mon` goes over the weekend. */
+function daysOf(named: string): readonly number[] {
+  const [first = 0, last = first] = named.split("-").map((name) => days.indexOf(name.trim()))
+  const count = ((last - first + 7) % 7) + 1
+  return Array.from({ length: count }, (_, i) => (first + i) % 7)
+}
+
+/** What is wrong with hours, in a sentence for the key that it stands at. */
+function hoursProblem(
+  hours: HoursFile,
+): { readonly key: "between" | "zone"; readonly message: string } | undefined {
+  const read = hoursOf(hours)
+  if (read && read.from >= read.until)
+    return { key: "between", message: `"${hours.between}" ends before it begins; give hours of one day` }
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: hours.zone ?? "UTC" })
+    return undefined
+  } catch {
+    return { key: "zone", message: `"${hours.zone}" is not a time zone such as "Europe/Berlin"` }
+  }
+}
+
+const leastEvery = 60_000
+const leastAge = 300_000
+
+/** Hours that are none, a storm of failures, and failures that can never happen. */
+export function failureProblems(file: File, policy: Policy): readonly Found[] {
+  const found: Found[] = []
+  const { failures } = policy
+  if (!failures) return []
+  const hours = file.failures && hoursProblem(file.failures)
+  if (hours)
+    found.push({ severity: "error", code: "C105", path: ["failures", hours.key], message: hours.message })
+  if (failures.every !== undefined && failures.every < leastEvery)
+    found.push(tooOften("failures", "every", "a kill each minute is the most; give 1m or more"))
+  if (failures.maxAge !== undefined && failures.maxAge < leastAge)
+    found.push(tooOften("maxAge", undefined, "instances younger than 5m are not replaced for their age"))
+  const some = policy.regions.filter((region) => region.failures !== false)
+  if (failures.every !== undefined && !some.some(({ size }) => size > 1))
+    found.push({
+      severity: "warning",
+      code: "C310",
+      path: ["failures"],
+      message:
+        "every region has one instance or says failures: false, and the last one is never ended; give size: 2",
+    })
+  return found
+}
+
+const tooOften = (key: string, inner: string | undefined, message: string): Found => ({
+  severity: "error",
+  code: "C311",
+  path: inner === undefined ? [key] : [key, inner],
+  message,
+})

@@ -35,6 +35,9 @@ export type Shared = {
   readonly moves: (app: AppName, moving: boolean) => void
 }
 
+/** Why a sleep ends early; nobody reads it. */
+const news = "news"
+
 /** One application's engine: look, decide, store, act, sleep; as long as it is held. */
 export class ApplicationLoop implements Holding {
   readonly ledger: Ledger
@@ -110,7 +113,8 @@ export class ApplicationLoop implements Holding {
 
   /** Something changed: the next turn begins now. */
   poke(): void {
-    this.#poke.abort()
+    // One error with its stack for each of a hundred thousand events of a start would cost more than folding them.
+    if (!this.#poke.signal.aborted) this.#poke.abort(news)
   }
 
   /** The repository may have something new: a hint, nothing more. */

@@ -58,10 +58,17 @@ export function planeParts(cluster: Cluster, plane: Plane, life: number): Parts 
       read: (stream, after) => stored("read", () => store.read(stream, after)),
       feed: (after, limit, stream) => stored("feed", () => store.feed(after, limit, stream)),
       streams: () => stored("streams", () => [...store.streams.keys()].sort()),
+      tails: (places) =>
+        stored("tails", () => places.flatMap(({ stream, version }) => store.read(stream, version))),
+      end: () => stored("end", () => store.feed(0, Number.POSITIVE_INFINITY).length),
       commandResult: (id) => stored("command-result", () => store.commands.get(id)),
       outbox: (now, limit) => stored("outbox", () => store.due(now, limit)),
       outboxDone: (id) => stored("outbox-done", () => store.done(id)),
       outboxFailed: (id, _error, retryAt) => stored("outbox-failed", () => store.failed(id, retryAt)),
+    },
+    snapshots: {
+      keep: (snapshots) => stored("keep-snapshots", () => store.keepSnapshots(snapshots)),
+      read: (streams) => stored("read-snapshots", () => store.snapshotsOf(streams)),
     },
     leases: {
       acquire: (key, owner, ttl) => {

@@ -3,6 +3,7 @@ import type { Append, AppendOutcome, OutboxRow, StoredEvent } from "../src/ports
 import { type Lease, presenceOf } from "../src/ports/leases.ts"
 import type { Notice } from "../src/ports/notifier.ts"
 import type { Order } from "../src/ports/orders.ts"
+import type { Snapshot } from "../src/ports/snapshots.ts"
 import { Digest } from "./random.ts"
 
 type LeaseRow = { owner: string | undefined; epoch: number; expiresAt: number }
@@ -17,6 +18,7 @@ export class StoreModel {
   readonly #all: StoredEvent[] = []
   readonly #intervals = new Map<string, Interval[]>()
   readonly #bundles = new Map<string, unknown>()
+  readonly #snapshots = new Map<string, Snapshot>()
   readonly #orders = new Map<string, { readonly order: Order; answer: unknown }>()
   /** Set while nothing can be written. */
   problem: string | undefined
@@ -65,6 +67,18 @@ export class StoreModel {
   feed(after: number, limit: number, stream?: string): readonly StoredEvent[] {
     const found = this.#all.slice(after)
     return (stream === undefined ? found : found.filter((event) => event.stream === stream)).slice(0, limit)
+  }
+
+  keepSnapshots(snapshots: readonly Snapshot[]): void {
+    this.#writable()
+    for (const snapshot of snapshots) {
+      const known = this.#snapshots.get(snapshot.stream)
+      if (!known || known.version <= snapshot.version) this.#snapshots.set(snapshot.stream, snapshot)
+    }
+  }
+
+  snapshotsOf(streams: readonly string[]): readonly Snapshot[] {
+    return streams.flatMap((stream) => this.#snapshots.get(stream) ?? [])
   }
 
   due(now: number, limit: number): readonly OutboxRow[] {

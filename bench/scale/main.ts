@@ -89,7 +89,10 @@ async function measure(kind: Database["kind"], apps: number, server: PostgresSer
       agent.arrivals.length = 0
       const answersMs = await plane.start()
       const first = () => new Set(agent.arrivals.map(({ app }) => app)).size === apps
-      return { answersMs, adoptedMs: answersMs + (await until("every application was adopted", first, 600_000)) }
+      return {
+        answersMs,
+        adoptedMs: answersMs + (await until("every application was adopted", first, 600_000)),
+      }
     }
     say(`${kind}: ${apps} applications, ${events} events`)
     await start()

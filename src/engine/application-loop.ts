@@ -6,8 +6,10 @@ import type { Fact } from "../core/pipeline/input.ts"
 import { wanted } from "../core/pipeline/wanted.ts"
 import type { RouterCounters } from "../ports/counters.ts"
 import type { StoredEvent } from "../ports/journal.ts"
+import type { Snapshot } from "../ports/snapshots.ts"
 import type { Eyes } from "./eyes.ts"
 import type { Gate } from "./gate.ts"
+import type { SnapshotKeeper } from "./keep-snapshots.ts"
 import { killSwitchSet, Ledger } from "./ledger.ts"
 import { factsFor, type World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
@@ -24,6 +26,7 @@ export type Shared = {
   readonly budget: RollbackBudget
   readonly eyes: Eyes
   readonly tenure: Tenure
+  readonly snapshots: SnapshotKeeper
   /** Those at rest are looked at few at a time; what moves waits for nobody. */
   readonly resting: Gate
   /** Repositories that are asked at once. */
@@ -66,6 +69,7 @@ export class ApplicationLoop implements Holding {
     this.#silence = new Silence(parts)
     this.ledger = new Ledger(app, parts, shared.budget, {
       heard: (events) => {
+        shared.snapshots.heard(this.ledger, events)
         shared.heard(events)
         this.poke()
       },
@@ -99,6 +103,12 @@ export class ApplicationLoop implements Holding {
   /** Whether another control plane holds the application. */
   get follows(): boolean {
     return this.#follows
+  }
+
+  /** Begins in the middle of its stream. */
+  restore(snapshot: Snapshot): void {
+    this.ledger.restore(snapshot)
+    this.#shared.snapshots.restored(this.ledger)
   }
 
   /** Hears of an event that was stored, here or elsewhere. What it cannot understand stops it alone. */

@@ -7,6 +7,7 @@ import { ApplicationLoop, type Shared } from "./application-loop.ts"
 import { Eyes } from "./eyes.ts"
 import { Follower } from "./follow.ts"
 import { Gate } from "./gate.ts"
+import { SnapshotKeeper } from "./keep-snapshots.ts"
 import type { Result } from "./ledger.ts"
 import { hearAllNews } from "./news.ts"
 import type { World } from "./observe.ts"
@@ -15,6 +16,7 @@ import { obeyOrders, passOn } from "./pass-on.ts"
 import { RollbackBudget } from "./rollback-budget.ts"
 import { steadyClock } from "./steady-clock.ts"
 import { Tenure } from "./tenure.ts"
+import { unfold } from "./unfold.ts"
 
 /** What the doors of the system (API, demo) may ask of the engine. */
 export interface Engine {
@@ -60,6 +62,7 @@ export function createEngine(world: Parts): Engine {
     budget: new RollbackBudget(() => follower.readOn()),
     eyes: new Eyes(parts),
     tenure,
+    snapshots: new SnapshotKeeper(parts),
     resting: new Gate(restingTurns),
     asking: new Gate(openQuestions),
     restFor: () => Math.max(parts.pace.push, tenure.held * restApart),
@@ -99,11 +102,12 @@ export function createEngine(world: Parts): Engine {
 
   return {
     async start() {
-      await follower.readOn()
+      follower.at = await unfold(parts, open)
       settled = true
       running = Promise.all([
         follower.follow(stopping.signal),
         tenure.hold(stopping.signal),
+        shared.snapshots.keep(stopping.signal),
         hearAllNews(parts, untilNews, wake, stopping.signal),
         hearOfLimits(parts, () => wake("all"), stopping.signal),
         obeyOrders(parts, obeyHere, stopping.signal),

@@ -8,7 +8,7 @@ export class Follower {
   readonly #parts: Pick<Parts, "journal" | "clock" | "pace" | "log">
   readonly #take: (event: StoredEvent) => void
   /** The sequence of the last event that was handed over. */
-  #at = 0
+  at = 0
   #reading: Promise<void> | undefined
 
   constructor(parts: Pick<Parts, "journal" | "clock" | "pace" | "log">, take: (event: StoredEvent) => void) {
@@ -27,9 +27,9 @@ export class Follower {
 
   async #read(): Promise<void> {
     for (;;) {
-      const events = await this.#parts.journal.feed(this.#at, page)
+      const events = await this.#parts.journal.feed(this.at, page)
       for (const event of events) this.#take(event)
-      this.#at = events.at(-1)?.sequence ?? this.#at
+      this.at = events.at(-1)?.sequence ?? this.at
       if (events.length < page) return
     }
   }

@@ -5,6 +5,7 @@ import type { Refusal } from "../core/pipeline/draft.ts"
 import { evolve, nothing } from "../core/pipeline/evolve.ts"
 import type { Input } from "../core/pipeline/input.ts"
 import type { StoredEvent } from "../ports/journal.ts"
+import type { Snapshot } from "../ports/snapshots.ts"
 import { localTime } from "./local-time.ts"
 import { noticesFor } from "./notices.ts"
 import type { Parts } from "./parts.ts"
@@ -29,6 +30,8 @@ export class Ledger {
   readonly app: AppName
   state: Application
   version = 0
+  /** Of the last event. */
+  hash = ""
   epoch = 0
   readonly #parts: Pick<Parts, "journal" | "room" | "killed">
   readonly #budget: RollbackBudget
@@ -48,6 +51,15 @@ export class Ledger {
     this.#tell = tell
   }
 
+  /** Begins in the middle of its stream. */
+  restore({ state, version, hash }: Snapshot): void {
+    if (this.version > 0) return
+    this.state = state
+    this.version = version
+    this.hash = hash
+    this.#budget.heard(state)
+  }
+
   /** Folds what was stored since the last time. */
   async catchUp(): Promise<void> {
     this.take(await this.#parts.journal.read(this.app, this.version))
@@ -61,6 +73,7 @@ export class Ledger {
         throw new Error(`${this.app}: event ${this.version + 1} is missing before ${event.version}`)
       this.state = evolve(this.state, event)
       this.version = event.version
+      this.hash = event.hash
     }
     if (news.length === 0) return
     this.#budget.heard(this.state)

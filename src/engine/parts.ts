@@ -11,6 +11,7 @@ import type { Notifier } from "../ports/notifier.ts"
 import type { Orders } from "../ports/orders.ts"
 import type { Policies } from "../ports/policies.ts"
 import type { Sealer } from "../ports/sealer.ts"
+import type { Snapshots } from "../ports/snapshots.ts"
 import type { CommitSource } from "../ports/source.ts"
 
 /** Everything the engine needs from the world. main.ts chooses. */
@@ -21,6 +22,7 @@ export type Parts = {
   readonly evidence: Evidence
   readonly policies: Policies
   readonly orders: Orders
+  readonly snapshots: Snapshots
   readonly source: CommitSource
   readonly metrics: Readonly<Record<string, MetricsSource>>
   readonly notifier: Notifier

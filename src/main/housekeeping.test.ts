@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import type { Clock } from "../ports/clock.ts"
-import { StoreFailed } from "../store/errors.ts"
+import { StoreDamaged, StoreFailed } from "../store/errors.ts"
 import type { StoreHealth } from "../store/store.ts"
 import { keepHouse } from "./housekeeping.ts"
 
@@ -16,14 +16,14 @@ const well: StoreHealth = {
 
 /** A clock whose sleeps end when the test says so. */
 function handClock(): { readonly clock: Clock; readonly tick: () => Promise<void> } {
-  let wake: () => void = () => {}
+  const asleep: (() => void)[] = []
   let now = 20 * 86_400_000
   const clock: Clock = {
     now: () => now,
     mono: () => now,
     sleep: (_, signal) =>
       new Promise((resolve) => {
-        wake = resolve
+        asleep.push(resolve)
         signal?.addEventListener("abort", () => resolve())
       }),
   }
@@ -33,12 +33,13 @@ function handClock(): { readonly clock: Clock; readonly tick: () => Promise<void
     async tick() {
       await settled()
       now += 5_000
-      wake()
+      for (const wake of asleep.splice(0)) wake()
       await settled()
     },
   }
 }
 
+const audit = async () => {}
 const log = { info: () => {}, warn: () => {}, error: () => {} }
 
 describe("housekeeping", () => {
@@ -46,7 +47,7 @@ describe("housekeeping", () => {
     const { clock, tick } = handClock()
     const ending = new AbortController()
     let health: StoreHealth = { ...well, diskFree: 3 * MiB }
-    const store = { health: async () => health, pruneIntervals: async () => 0 }
+    const store = { health: async () => health, pruneIntervals: async () => 0, audit }
     const house = keepHouse(store, clock, log, ending.signal, () => {})
     await tick()
     expect(house.room()).toContain("has 3 MiB left: nothing new is built or started")
@@ -64,7 +65,7 @@ describe("housekeeping", () => {
     const { clock, tick } = handClock()
     const ending = new AbortController()
     const before: number[] = []
-    const store = { health: async () => well, pruneIntervals: async (at: number) => before.push(at) }
+    const store = { health: async () => well, pruneIntervals: async (at: number) => before.push(at), audit }
     const house = keepHouse(store, clock, log, ending.signal, () => {})
     await tick()
     await tick()
@@ -76,9 +77,30 @@ describe("housekeeping", () => {
   it("ends the process when the disk failed under the store, whatever it was doing", async () => {
     const { clock } = handClock()
     const failure = new StoreFailed("immunity.db", "an input/output error")
-    const store = { health: () => Promise.reject(failure), pruneIntervals: async () => 0 }
+    const store = { health: () => Promise.reject(failure), pruneIntervals: async () => 0, audit }
     const gone: unknown[] = []
     await keepHouse(store, clock, log, new AbortController().signal, (error) => gone.push(error)).finished
     expect(gone).toEqual([failure])
+  })
+
+  it("ends the process when what was written long ago turns out to be changed, page by page", async () => {
+    const { clock, tick } = handClock()
+    const damage = new StoreDamaged("immunity.db", { stream: "papi", version: 3, because: "it was changed" })
+    let pages = 0
+    const store = {
+      health: async () => well,
+      pruneIntervals: async () => 0,
+      audit: async (pause: () => Promise<void>) => {
+        for (; pages < 2; pages++) await pause()
+        throw damage
+      },
+    }
+    const gone: unknown[] = []
+    const house = keepHouse(store, clock, log, new AbortController().signal, (error) => gone.push(error))
+    await tick()
+    expect([pages, gone]).toEqual([1, []])
+    await tick()
+    await house.finished
+    expect([pages, gone]).toEqual([2, [damage]])
   })
 })

@@ -1,10 +1,13 @@
 import type { Log } from "../engine/parts.ts"
 import type { Clock } from "../ports/clock.ts"
-import { StoreFailed } from "../store/errors.ts"
+import { StoreDamaged, StoreFailed } from "../store/errors.ts"
 import type { Store } from "../store/store.ts"
 
 const lookEvery = 5_000
 const pruneEvery = 3_600_000
+/** A start trusts what it checked once; this finds what was changed since, at less than a hundredth of a core. */
+const auditEvery = 24 * 3_600_000
+const auditPause = 2_000
 /** Intervals are what looks were made of; the bundles that decisions rest on are kept for ever. */
 const keepIntervalsFor = 14 * 86_400_000
 /** Below this much room a build or a rollout could end half-way. */
@@ -13,21 +16,28 @@ const leastFree = 256 * 1024 * 1024
 export type Housekeeping = {
   /** Why nothing new may start for want of room. */
   readonly room: () => string | undefined
-  readonly finished: Promise<void>
+  readonly finished: Promise<unknown>
 }
 
 /**
  * Looks after the store: room on its disk, intervals past their time, and a disk that failed, after which this
- * process must end (`gone` is called once): what the kernel dropped cannot be known.
+ * process must end (`gone` is called once): what the kernel dropped cannot be known. So it does when the journal
+ * turns out to be another than the one that was written.
  */
 export function keepHouse(
-  store: Pick<Store, "health" | "pruneIntervals">,
+  store: Pick<Store, "health" | "pruneIntervals" | "audit">,
   clock: Clock,
   log: Log,
-  signal: AbortSignal,
-  gone: (error: StoreFailed) => void,
+  until: AbortSignal,
+  gone: (error: StoreFailed | StoreDamaged) => void,
 ): Housekeeping {
   let because: string | undefined
+  const over = new AbortController()
+  const signal = AbortSignal.any([until, over.signal])
+  const end = (error: StoreFailed | StoreDamaged): void => {
+    over.abort()
+    gone(error)
+  }
   const look = async (): Promise<void> => {
     const { ballast, diskFree } = await store.health()
     const low = diskFree !== undefined && diskFree < leastFree
@@ -44,13 +54,28 @@ export function keepHouse(
           if (pruned > 0) log.info({ pruned }, "intervals past their time were forgotten")
         }
       } catch (error) {
-        if (error instanceof StoreFailed) return gone(error)
+        if (error instanceof StoreFailed) return end(error)
         log.warn({}, `housekeeping: ${error instanceof Error ? error.message : String(error)}`)
       }
       await clock.sleep(lookEvery, signal)
     }
   }
-  return { room: () => because, finished: run() }
+  const audit = async (): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        await store.audit(async () => {
+          await clock.sleep(auditPause, signal)
+          signal.throwIfAborted()
+        })
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof StoreFailed || error instanceof StoreDamaged) return end(error)
+        log.warn({}, `housekeeping: ${error instanceof Error ? error.message : String(error)}`)
+      }
+      await clock.sleep(auditEvery, signal)
+    }
+  }
+  return { room: () => because, finished: Promise.all([run(), audit()]) }
 }
 
 function sentenceOf(free: number | undefined): string {

@@ -21,6 +21,7 @@ import { sources } from "../providers/source/index.ts"
 import { openSharedStore, openStore } from "../store/store.ts"
 import { type ComputeChoice, computeFlags } from "./compute-choice.ts"
 import { failpoints } from "./failpoints.ts"
+import { foldCode } from "./fold-code.ts"
 import { foldersIn, ownArgv, secretsKeyIn, tokenIn, webhookSecretIn } from "./folders.ts"
 import { keepHouse } from "./housekeeping.ts"
 import { watchKillSwitch } from "./kill-switch.ts"
@@ -71,12 +72,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const onPersisted = points?.onPersisted
   const store =
     options.db === undefined
-      ? await openStore({ path: folders.store, clock, onPersisted })
+      ? await openStore({ path: folders.store, clock, onPersisted, foldCode: foldCode() })
       : await openSharedStore({
           url: options.db,
           holder: folders.store,
           clock,
           onPersisted,
+          foldCode: foldCode(),
         })
   const ending = new AbortController()
   const house = keepHouse(store, clock, log, ending.signal, (error) => {
@@ -121,6 +123,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     evidence: store.evidence,
     policies: store.policies,
     orders: store.orders,
+    snapshots: store.snapshots,
     source,
     metrics: metricsSources(push.source),
     notifier: notifiers.webhook({ secret: () => webhookSecret }),

@@ -43,7 +43,12 @@ export interface Journal {
   read(stream: AppName, after: number): Promise<readonly StoredEvent[]>
   /** Events of all streams after a sequence, in order, at most `limit`. */
   feed(after: number, limit: number, stream?: AppName): Promise<readonly StoredEvent[]>
+  /** In order of their names. */
   streams(): Promise<readonly AppName[]>
+  /** Of each of these streams the events after a version, in order. */
+  tails(places: readonly Place[]): Promise<readonly StoredEvent[]>
+  /** The sequence of the newest event; 0 before the first. */
+  end(): Promise<number>
   /** The result of a command that took effect before. */
   commandResult(id: string): Promise<unknown>
   /** Undelivered notices that are due, oldest first. */
@@ -52,5 +57,7 @@ export interface Journal {
   /** Tried and failed: try again at `retryAt`, or never (dead letter) when absent. */
   outboxFailed(id: number, error: string, retryAt: Instant | undefined): Promise<void>
 }
+
+export type Place = { readonly stream: AppName; readonly version: number }
 
 export type OutboxRow = { readonly id: number; readonly attempts: number; readonly notice: Notice }

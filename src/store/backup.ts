@@ -97,7 +97,7 @@ export async function restoreLines(dialect: Dialect, lines: AsyncIterable<string
         `the store ${dialect.name} already holds ${held.stream}: a backup goes into an empty store only. Name another one; nothing was changed.`,
       )
     const rows = await insertAll(trx, lines)
-    const damage = await checkStreams({ ...dialect, db: trx, check: () => undefined })
+    const damage = await checkStreams({ db: trx, check: () => undefined }, { sinceSnapshots: false })
     if (damage) throw new BackupRefused(`the backup is damaged: ${damage.because}. Nothing was changed.`)
     return rows
   })

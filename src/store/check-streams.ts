@@ -1,23 +1,58 @@
+import type { Kysely } from "kysely"
 import { chainStart, checkLink } from "./chain.ts"
 import type { Dialect } from "./dialect.ts"
 import type { Damage } from "./errors.ts"
+import { streamsIn } from "./streams.ts"
+import type { Tables } from "./tables.ts"
 
 const page = 1_000
+/** Streams that one question is about. */
+const together = 200
 
-/** Reads every event once, in pages, and follows the chain of each stream. The first damage, or undefined. */
-export async function checkStreams({ db, check }: Dialect): Promise<Damage | undefined> {
+/** A place in a stream up to which it was checked before. */
+type Mark = { readonly version: number; readonly epoch: number; readonly hash: string }
+type Pause = () => Promise<void>
+const beginning: Mark = { version: 0, epoch: 0, hash: chainStart }
+
+/**
+ * Follows the chain of each stream, from its first event, or with `sinceSnapshots` from the event that its snapshot
+ * stands on: whoever took it had checked what is before. The first damage, or undefined. Waits for `pause` after each
+ * page of events.
+ */
+export async function checkStreams(
+  { db, check }: Pick<Dialect, "db" | "check">,
+  { sinceSnapshots, pause = async () => {} }: { readonly sinceSnapshots: boolean; readonly pause?: Pause },
+): Promise<Damage | undefined> {
   const seen = check()
   if (seen) return seen
-  let stream = ""
-  let version = 0
-  let epoch = 0
-  let previous = chainStart
-  for (;;) {
+  const streams = await streamsIn(db)
+  for (let from = 0; from < streams.length; from += together) {
+    const some = streams.slice(from, from + together)
+    const marks = sinceSnapshots ? await snapshotMarks(db, some) : new Map<string, Mark>()
+    const damage = await checkSome(db, some, marks, pause)
+    if (damage) return damage
+  }
+  return undefined
+}
+
+/** These streams, in the order of the database. */
+async function checkSome(
+  db: Kysely<Tables>,
+  streams: readonly string[],
+  marks: ReadonlyMap<string, Mark>,
+  pause: Pause,
+): Promise<Damage | undefined> {
+  for (let stream = "", mark = beginning, waiting = streams; ; ) {
     const rows = await db
       .selectFrom("event")
       .selectAll()
       .where((eb) =>
-        eb.or([eb("stream", ">", stream), eb.and([eb("stream", "=", stream), eb("version", ">", version)])]),
+        eb.or([
+          eb.and([eb("stream", "=", stream), eb("version", ">", mark.version)]),
+          ...waiting.map((name) =>
+            eb.and([eb("stream", "=", name), eb("version", ">", marks.get(name)?.version ?? 0)]),
+          ),
+        ]),
       )
       .orderBy("stream")
       .orderBy("version")
@@ -26,21 +61,36 @@ export async function checkStreams({ db, check }: Dialect): Promise<Damage | und
     for (const row of rows) {
       if (row.stream !== stream) {
         stream = row.stream
-        version = 0
-        epoch = 0
-        previous = chainStart
+        mark = marks.get(stream) ?? beginning
       }
-      const damage = checkLink(
-        { ...row, previous: row.prev_hash },
-        { stream, version: version + 1, previous },
-      )
+      const expected = { stream, version: mark.version + 1, previous: mark.hash }
+      const damage = checkLink({ ...row, previous: row.prev_hash }, expected)
       if (damage) return damage
-      version = row.version
-      previous = row.hash
-      if (row.epoch < epoch)
-        return { stream, version, because: `its epoch ${row.epoch} is older than the ${epoch} before it` }
-      epoch = row.epoch
+      const { version, epoch, hash } = row
+      if (epoch < mark.epoch)
+        return { stream, version, because: `its epoch ${epoch} is older than the ${mark.epoch} before it` }
+      mark = { version, epoch, hash }
     }
+    await pause()
     if (rows.length < page) return undefined
+    waiting = streams.slice(streams.indexOf(stream) + 1)
   }
+}
+
+async function snapshotMarks(
+  db: Kysely<Tables>,
+  streams: readonly string[],
+): Promise<ReadonlyMap<string, Mark>> {
+  const rows = await db
+    .selectFrom("snapshot")
+    .innerJoin("event", (join) =>
+      join
+        .onRef("event.stream", "=", "snapshot.stream")
+        .onRef("event.version", "=", "snapshot.version")
+        .onRef("event.hash", "=", "snapshot.hash"),
+    )
+    .select(["event.stream", "event.version", "event.epoch", "event.hash"])
+    .where("snapshot.stream", "in", streams)
+    .execute()
+  return new Map(rows.map(({ stream, ...mark }) => [stream, mark]))
 }

@@ -75,6 +75,7 @@ export async function createTables(db: Kysely<Tables>, { types, rising }: Dialec
     .addColumn("at", whole, (c) => c.notNull())
     .execute()
   await createOrders(db, types)
+  await createSnapshots(db, types)
   await db
     .insertInto("meta")
     .values({ key: "schema", value: String(schemaVersion) })
@@ -87,6 +88,7 @@ export async function createTables(db: Kysely<Tables>, { types, rising }: Dialec
  */
 const steps: Readonly<Record<number, (db: Kysely<Tables>, dialect: Dialect) => Promise<void>>> = {
   1: (db, { types }) => createOrders(db, types),
+  2: (db, { types }) => createSnapshots(db, types),
 }
 
 /** Brings older tables up to date, one version after the other, in the transaction that is open. */
@@ -112,5 +114,17 @@ async function createOrders(db: Kysely<Tables>, { text, whole }: Dialect["types"
     .addColumn("by", text, (c) => c.notNull())
     .addColumn("at", whole, (c) => c.notNull())
     .addColumn("answer", text)
+    .execute()
+}
+
+async function createSnapshots(db: Kysely<Tables>, { text, whole }: Dialect["types"]): Promise<void> {
+  await db.schema
+    .createTable("snapshot")
+    .addColumn("stream", text, (c) => c.primaryKey())
+    .addColumn("version", whole, (c) => c.notNull())
+    .addColumn("hash", text, (c) => c.notNull())
+    .addColumn("code", text, (c) => c.notNull())
+    .addColumn("body", text, (c) => c.notNull())
+    .addColumn("sum", text, (c) => c.notNull())
     .execute()
 }

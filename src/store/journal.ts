@@ -6,6 +6,7 @@ import { canonicalJson } from "./canonical-json.ts"
 import { chainHash, chainStart } from "./chain.ts"
 import type { Dialect } from "./dialect.ts"
 import { heldLease } from "./held-lease.ts"
+import { streamsIn } from "./streams.ts"
 import type { Tables } from "./tables.ts"
 
 /** Called around each commit of an append, so that a test can end the process exactly there. */
@@ -54,9 +55,34 @@ export function sqlJournal(dialect: Dialect, clock: Clock, onPersisted: OnPersis
       return rows.map(toStored)
     },
 
-    async streams() {
-      const rows = await db.selectFrom("event").select("stream").distinct().orderBy("stream").execute()
-      return rows.map((row) => row.stream)
+    streams: () => streamsIn(db),
+
+    async tails(places) {
+      if (places.length === 0) return []
+      const rows = await db
+        .selectFrom("event")
+        .selectAll()
+        .where((eb) =>
+          eb.or(
+            places.map(({ stream, version }) =>
+              eb.and([eb("stream", "=", stream), eb("version", ">", version)]),
+            ),
+          ),
+        )
+        .orderBy("stream")
+        .orderBy("version")
+        .execute()
+      return rows.map(toStored)
+    },
+
+    async end() {
+      const last = await db
+        .selectFrom("event")
+        .select("sequence")
+        .orderBy("sequence", "desc")
+        .limit(1)
+        .executeTakeFirst()
+      return last?.sequence ?? 0
     },
 
     commandResult: (id) => resultOf(db, id),

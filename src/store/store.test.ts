@@ -127,10 +127,10 @@ describe("opening a store", () => {
   it("E68: brings the tables of an older version up to date and keeps what they hold", async () => {
     const old = await open()
     await write(old, { papi: 2 })
-    await tamper(old, "drop table \"order\"; update meta set value = '1'")
+    await tamper(old, "drop table \"order\"; drop table snapshot; update meta set value = '1'")
     const store = await open()
     expect(await store.journal.read("papi", 0)).toHaveLength(2)
-    expect(await store.health()).toMatchObject({ schema: 2 })
+    expect(await store.health()).toMatchObject({ schema: 3 })
     const order = { id: "o-1", app: "papi", command: { type: "pause", reason: "x" }, by: "eva" } as const
     await store.orders.leave(order)
     expect(await store.orders.waiting(10)).toEqual([order])
@@ -152,7 +152,7 @@ describe("opening a store", () => {
   it("E68: refuses a file that a newer version wrote, that is no store, or that is not there to read", async () => {
     await tamper(await open(), "update meta set value = '99'")
     await expect(open()).rejects.toThrow(StoreTooNew)
-    await expect(open()).rejects.toThrow(/schema 99 .* up to 2/)
+    await expect(open()).rejects.toThrow(/schema 99 .* up to 3/)
     await tamper(await openStore({ path: join(folder, "x.db"), clock }), "drop table meta")
     await expect(open()).rejects.toThrow(/not a store of Immunity/)
     path = join(folder, "missing.db")
@@ -170,7 +170,7 @@ describe("opening a store", () => {
     expect(health).toMatchObject({
       readOnly: false,
       damage: undefined,
-      schema: 2,
+      schema: 3,
       ballast: "kept",
       deadLetters: 0,
     })

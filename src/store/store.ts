@@ -9,6 +9,7 @@ import type { KillSwitch } from "../ports/kill-switch.ts"
 import type { Leases } from "../ports/leases.ts"
 import type { Orders } from "../ports/orders.ts"
 import type { Policies } from "../ports/policies.ts"
+import { noSnapshots, type Snapshots } from "../ports/snapshots.ts"
 import { backupLines, restoreLines } from "./backup.ts"
 import { type Ballast, freeBytes, keepBallast, noBallast } from "./ballast.ts"
 import { checkStreams } from "./check-streams.ts"
@@ -23,6 +24,7 @@ import { sqlOrders } from "./orders.ts"
 import { sqlPolicies } from "./policies.ts"
 import type { PostgresOptions } from "./postgres.ts"
 import { becomeWriter } from "./single-writer.ts"
+import { sqlSnapshots } from "./snapshots.ts"
 import { sqlite } from "./sqlite.ts"
 import { schemaVersion, type Tables } from "./tables.ts"
 
@@ -33,6 +35,8 @@ export type StoreOptions = {
   /** Opens beside a writer, or opens what is damaged; every write is refused. */
   readonly readOnly?: boolean | undefined
   readonly onPersisted?: OnPersisted | undefined
+  /** Names the code that folds events, for whose snapshots are believed; without it there are none. */
+  readonly foldCode?: string | undefined
 }
 
 export type Store = {
@@ -42,11 +46,17 @@ export type Store = {
   readonly policies: Policies
   readonly killSwitch: KillSwitch
   readonly orders: Orders
+  readonly snapshots: Snapshots
   /** Everything at one moment, as lines with their ends. */
   backup(): AsyncIterable<string>
   /** Takes a backup's lines, without their ends, into this empty store; how many rows. Throws BackupRefused. */
   restore(lines: AsyncIterable<string>): Promise<number>
   health(): Promise<StoreHealth>
+  /**
+   * Follows the chain of every stream from its first event, waiting for `pause` after each thousand events. Throws
+   * StoreDamaged.
+   */
+  audit(pause: () => Promise<void>): Promise<void>
   /** Forgets the intervals that ended before a moment; how many. Bundles that decisions rest on are kept. */
   pruneIntervals(before: Instant): Promise<number>
   close(): Promise<void>
@@ -66,12 +76,12 @@ export type StoreHealth = {
 
 /**
  * Opens a store and makes sure that it can be trusted: the database's own check, then the hash chain of every
- * stream. Throws StoreInUse when another process writes to it, StoreTooNew when a newer version wrote it,
+ * stream from its snapshot on; read-only all of it. Throws StoreInUse when another process writes to it, StoreTooNew when a newer version wrote it,
  * StoreDamaged when it was changed or broke (open it with `readOnly` then), StoreFull when there is no room.
  * Opening for writing frees all leases: whoever held them is dead.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { clock, readOnly = false, onPersisted = () => {} } = options
+  const { clock, readOnly = false, onPersisted = () => {}, foldCode } = options
   const onDisk = options.path !== ":memory:"
   const path = onDisk ? prepared(options.path, readOnly) : options.path
   const lock = onDisk && !readOnly ? becomeWriter(path) : undefined
@@ -80,10 +90,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const ballast = lock ? await keepBallast(path) : noBallast
     dialect = sqlite(path, readOnly, clock)
     const schema = await openSchema(dialect, readOnly)
-    const damage = await checkStreams(dialect)
+    const damage = await checkStreams(dialect, { sinceSnapshots: !readOnly })
     if (damage && !readOnly) throw new StoreDamaged(path, damage)
     if (!readOnly) await freeLeases(dialect)
-    return storeOver(dialect, { path, clock, readOnly, onDisk, schema, damage, ballast, onPersisted, lock })
+    const opened = { path, clock, readOnly, onDisk, schema, damage, ballast, onPersisted, foldCode, lock }
+    return storeOver(dialect, opened)
   } catch (error) {
     await dialect?.db.destroy()
     lock?.release()
@@ -96,6 +107,7 @@ export type SharedStoreOptions = PostgresOptions & {
   /** A file of this control plane: no second process may take its name, and with it its leases. */
   readonly holder?: string | undefined
   readonly onPersisted?: OnPersisted | undefined
+  readonly foldCode?: string | undefined
 }
 
 /**
@@ -103,17 +115,17 @@ export type SharedStoreOptions = PostgresOptions & {
  * `openStore` does, and a sentence when the database cannot be reached.
  */
 export async function openSharedStore(options: SharedStoreOptions): Promise<Store> {
-  const { clock, holder, onPersisted = () => {} } = options
+  const { clock, holder, onPersisted = () => {}, foldCode } = options
   const lock = holder === undefined ? undefined : becomeWriter(holder)
   const { postgres } = await import("./postgres.ts")
   const dialect = postgres(options)
   const path = dialect.name
   try {
     const schema = await openSchema(dialect, false)
-    const damage = await checkStreams(dialect)
+    const damage = await checkStreams(dialect, { sinceSnapshots: true })
     if (damage) throw new StoreDamaged(path, damage)
     const opened = { path, clock, readOnly: false, onDisk: false, schema, damage, ballast: noBallast }
-    return storeOver(dialect, { ...opened, onPersisted, lock })
+    return storeOver(dialect, { ...opened, onPersisted, foldCode, lock })
   } catch (error) {
     await dialect.db.destroy()
     lock?.release()
@@ -130,11 +142,12 @@ type Opened = {
   readonly damage: Damage | undefined
   readonly ballast: Ballast
   readonly onPersisted: OnPersisted
+  readonly foldCode: string | undefined
   readonly lock: { readonly release: () => void } | undefined
 }
 
 function storeOver(dialect: Dialect, opened: Opened): Store {
-  const { path, clock, readOnly, onDisk, schema, damage, ballast, onPersisted, lock } = opened
+  const { path, clock, readOnly, onDisk, schema, damage, ballast, onPersisted, foldCode, lock } = opened
   const journal = sqlJournal(dialect, clock, onPersisted)
   const leases = sqlLeases(dialect, clock)
   const evidence = sqlEvidence(dialect, clock)
@@ -168,9 +181,15 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
     policies: sqlPolicies(dialect, clock),
     killSwitch: sqlKillSwitch(dialect, clock),
     orders: sqlOrders(dialect, clock),
+    snapshots: foldCode === undefined ? noSnapshots : sqlSnapshots(dialect, foldCode),
     pruneIntervals: evidence.pruneIntervals,
     backup: () => backupLines(dialect, clock.now()),
     restore: (lines) => restoreLines(dialect, lines),
+    async audit(pause) {
+      const checked = { db: dialect.db, check: () => undefined }
+      const found = await checkStreams(checked, { sinceSnapshots: false, pause })
+      if (found) throw new StoreDamaged(path, found)
+    },
     async health() {
       const dead = await dialect.db
         .selectFrom("outbox")

@@ -1,7 +1,7 @@
 import type { Generated } from "kysely"
 
 /** Every change of the tables raises it; a store with a higher one is refused. */
-export const schemaVersion = 2
+export const schemaVersion = 3
 
 export type Tables = {
   meta: { key: string; value: string }
@@ -20,6 +20,8 @@ export type Tables = {
     prev_hash: string
     hash: string
   }
+  /** `body` is the state in base64; `sum` covers all other columns. */
+  snapshot: { stream: string; version: number; hash: string; code: string; body: string; sum: string }
   command: { id: string; stream: string; at: number; result: string }
   /** `owner` is null when it was given back; the epoch never falls. */
   lease: { key: string; owner: string | null; epoch: number; expires_at: number }

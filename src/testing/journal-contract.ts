@@ -5,6 +5,8 @@ import type { Append, Journal } from "../ports/journal.ts"
 import type { KillSwitch } from "../ports/kill-switch.ts"
 import { type Lease, type Leases, presenceOf } from "../ports/leases.ts"
 import type { Notice } from "../ports/notifier.ts"
+import type { Snapshots } from "../ports/snapshots.ts"
+import { served } from "./core-stories.ts"
 
 /** A journal and what lies beside it: its evidence, the leases that fence both, and the kill switch; all empty. */
 export type JournalUnderTest = {
@@ -12,6 +14,7 @@ export type JournalUnderTest = {
   readonly evidence: Evidence
   readonly killSwitch: KillSwitch
   readonly leases: Leases
+  readonly snapshots: Snapshots
   /** Lets so much time pass on the clock that leases are measured by. */
   readonly pass: (ms: number) => Promise<void>
   readonly close: () => Promise<void>
@@ -187,6 +190,47 @@ export function journalContract(name: string, open: () => Promise<JournalUnderTe
       expect([...page, ...(await under.journal.feed(page[1]?.sequence ?? 0, 100))]).toEqual(all)
       expect((await under.journal.feed(0, 100, "web")).map((e) => e.stream)).toEqual(["web"])
       expect(await under.journal.streams()).toEqual(["papi", "web"])
+    })
+
+    it("gives of each stream what follows a version, and tells where everything ends", async () => {
+      expect(await under.journal.end()).toBe(0)
+      for (const stream of ["papi", "web", "app-1", "app1"]) {
+        const epoch = await lead(stream)
+        await append(epoch, 0, { stream, events: [paused("a"), paused("b"), paused("c")] })
+      }
+      const places = [
+        { stream: "web", version: 1 },
+        { stream: "papi", version: 3 },
+        { stream: "app-1", version: 0 },
+        { stream: "none", version: 0 },
+      ]
+      const tails = await under.journal.tails(places)
+      const of = (stream: string) => tails.flatMap((e) => (e.stream === stream ? [e.version] : []))
+      expect([of("web"), of("app-1"), tails.length]).toEqual([[2, 3], [1, 2, 3], 5])
+      expect(tails.filter((e) => e.stream === "web")).toEqual(await under.journal.read("web", 1))
+      expect(await under.journal.tails([])).toEqual([])
+      expect(await under.journal.end()).toBe((await under.journal.feed(0, 100)).at(-1)?.sequence)
+      expect([...(await under.journal.streams())].sort()).toEqual(["app-1", "app1", "papi", "web"])
+    })
+
+    it("gives a snapshot back as it was kept, the newest one, and only while it stands on its event", async () => {
+      const { snapshots } = under
+      const outcome = await append(await lead(), 0, { events: [paused("a"), paused("b")] })
+      const [first, second] = outcome.kind === "appended" ? outcome.stored : []
+      if (!first || !second) throw new Error("not appended")
+      const { state } = served()
+      const at = (version: number, hash: string) => ({ stream: "papi", version, hash, state })
+      expect(await snapshots.read(["papi", "web"])).toEqual([])
+      await snapshots.keep([])
+      await snapshots.keep([at(1, first.hash), { ...at(1, first.hash), stream: "web" }])
+      // Of web there is no such event.
+      expect(await snapshots.read(["papi", "web"])).toStrictEqual([at(1, first.hash)])
+      await snapshots.keep([at(2, second.hash)])
+      await snapshots.keep([at(1, first.hash)])
+      expect(await snapshots.read(["papi"])).toStrictEqual([at(2, second.hash)])
+      await snapshots.keep([at(3, second.hash)])
+      expect(await snapshots.read(["papi"])).toEqual([])
+      expect(await snapshots.read([])).toEqual([])
     })
 
     it("carries any text through, and replaces only what is no text: NUL and half a surrogate pair", async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Recorded } from "../../src/core/pipeline/events.ts"
+import { nothing } from "../../src/core/pipeline/evolve.ts"
 import { openSharedStore, openStore, type Store } from "../../src/store/store.ts"
 import { journalContract } from "../../src/testing/journal-contract.ts"
 import { PostgresServer, postgresBin } from "../support/postgres.ts"
@@ -25,12 +26,13 @@ describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
 
   journalContract("the PostgreSQL store", async () => {
     let ahead = 0
-    const store = await openSharedStore({ url: fresh(), clock, ahead: () => ahead })
+    const store = await openSharedStore({ url: fresh(), clock, ahead: () => ahead, foldCode: "one" })
     return {
       journal: store.journal,
       evidence: store.evidence,
       killSwitch: store.killSwitch,
       leases: store.leases,
+      snapshots: store.snapshots,
       close: store.close,
       pass: async (ms) => {
         ahead += ms
@@ -99,6 +101,27 @@ describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
     await client.query("update event set because = 'c' where version = 1")
     await client.end()
     await expect(openSharedStore({ url, clock })).rejects.toThrow(/is damaged at version 1 of papi/)
+  })
+
+  it("checks only what follows a snapshot when it is opened, and gives one to the code that folded it alone", async () => {
+    const url = fresh()
+    const store = await openSharedStore({ url, clock, foldCode: "one" })
+    await writeMany(store, "papi", 3)
+    const second = (await store.journal.read("papi", 0))[1]
+    const snapshot = { stream: "papi", version: 2, hash: second?.hash ?? "", state: nothing("papi") }
+    await store.snapshots.keep([snapshot])
+    const other = await openSharedStore({ url, clock, foldCode: "two" })
+    expect(await other.snapshots.read(["papi"])).toEqual([])
+    expect(await store.snapshots.read(["papi"])).toEqual([snapshot])
+    await Promise.all([store, other].map((open) => open.close()))
+    const { default: pg } = await import("pg")
+    const client = new pg.Client(url)
+    await client.connect()
+    await client.query("update event set because = 'c' where version = 1")
+    await (await openSharedStore({ url, clock })).close()
+    await client.query("update event set because = 'c' where version = 3")
+    await client.end()
+    await expect(openSharedStore({ url, clock })).rejects.toThrow(/is damaged at version 3 of papi/)
   })
 
   it("shows the feed to a follower without leaving anything out, whoever writes at the same time", async () => {

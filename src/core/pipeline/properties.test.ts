@@ -1,65 +1,11 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { CoreWorld, papiPolicy, verdict } from "../../testing/core-world.ts"
-import type { VerdictKind } from "../model/verdict.ts"
+import { play, story } from "../../testing/core-acts.ts"
+import type { CoreWorld } from "../../testing/core-world.ts"
 import { terminal } from "../rollout/rollout.ts"
 import type { Application } from "./application.ts"
 import { decide } from "./decide.ts"
 import { evolve, nothing } from "./evolve.ts"
-
-type Act = (world: CoreWorld, n: number) => void
-
-const kinds: readonly VerdictKind[] = ["ok", "worse", "unsure", "nodata"]
-const some = (world: CoreWorld, n: number): number => {
-  const numbers = Object.keys(world.state.rollouts).map(Number)
-  return numbers[n % Math.max(1, numbers.length)] ?? 1
-}
-const instance = (world: CoreWorld, n: number): string => {
-  const all = world.state.regions.flatMap((region) => Object.keys(region.instances))
-  return all[n % Math.max(1, all.length)] ?? "none"
-}
-
-/** Anything that people, repositories, judges and the world may do, in any order. */
-const acts: Readonly<Record<string, Act>> = {
-  turn: (world) => world.turn(),
-  turns: (world) => world.turns(4),
-  later: (world, n) => world.turn(1_000 * (n % 1_000)),
-  push: (world, n) =>
-    void world.push((100 + (n % 60)).toString(16), papiPolicy(), n % 7 === 0 ? ["db/migrate/1"] : ["a.js"]),
-  good: (world) => void world.look([verdict("ok", true)]),
-  look: (world, n) =>
-    void world.look(
-      [verdict(kinds[n % 4] ?? "ok", true), verdict(kinds[(n >> 2) % 4] ?? "ok", false)],
-      (n % 10) * 100_000,
-      n % 11 === 0,
-    ),
-  approve: (world) => world.approveAll(),
-  approveHeld: (world, n) =>
-    void world.give({ type: "approve", rollout: some(world, n), reason: "fine", bound: {} }),
-  halt: (world, n) => void world.give({ type: "halt", rollout: some(world, n), reason: "stop" }),
-  rollback: (world, n) => void world.give({ type: "rollback", rollout: some(world, n), reason: "back" }),
-  resume: (world, n) => void world.give({ type: "resume", rollout: some(world, n), reason: "go on" }),
-  retry: (world, n) => void world.give({ type: "retry", rollout: some(world, n), reason: "again" }),
-  lock: (world) => void world.give({ type: "lock", region: undefined, reason: "wait" }),
-  unlock: (world) =>
-    void world.give({
-      type: "unlock",
-      lock: world.state.locks[0]?.id ?? 0,
-      reason: "found it",
-      preventive: undefined,
-    }),
-  pause: (world) => void world.give({ type: "pause", reason: "lunch" }),
-  unpause: (world) => void world.give({ type: "resume", rollout: undefined, reason: "back" }),
-  crash: (world, n) => world.crash(instance(world, n)),
-  fail: (world, n) => world.fail(instance(world, n)),
-  recover: (world, n) => world.recover(instance(world, n)),
-  modify: (world, n) => world.modify(instance(world, n)),
-}
-
-const story = fc.array(fc.tuple(fc.constantFrom(...Object.keys(acts)), fc.nat(10_000)), {
-  minLength: 10,
-  maxLength: 80,
-})
 
 /** What must be true after every single act. */
 function check(world: CoreWorld): void {
@@ -117,20 +63,6 @@ const othersWell = (state: Application, id: string): boolean => {
 
 const find = (state: Application, id: string) =>
   state.regions.map((region) => region.instances[id]).find((known) => known !== undefined)
-
-function play(
-  acted: readonly (readonly [string, number])[],
-  each: (world: CoreWorld) => void = () => {},
-): CoreWorld {
-  const world = new CoreWorld()
-  world.push("a1", papiPolicy())
-  world.allTheWay()
-  for (const [name, n] of acted) {
-    acts[name]?.(world, n)
-    each(world)
-  }
-  return world
-}
 
 describe("whatever happens, in whatever order", () => {
   it("traffic goes to healthy instances, the last of the old pool excepted; pools are never emptied under their users, one rollout a region", () => {

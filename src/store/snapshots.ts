@@ -1,0 +1,80 @@
+import { createHash } from "node:crypto"
+import { deserialize, serialize } from "node:v8"
+import type { Application } from "../core/pipeline/application.ts"
+import type { Snapshot, Snapshots } from "../ports/snapshots.ts"
+import type { Dialect } from "./dialect.ts"
+import type { Tables } from "./tables.ts"
+
+type Row = Tables["snapshot"]
+
+/** `code` names the code that folds, so that what other code folded is never believed. */
+export function sqlSnapshots({ db }: Dialect, code: string): Snapshots {
+  return {
+    async keep(snapshots) {
+      if (snapshots.length === 0) return
+      await db
+        .insertInto("snapshot")
+        .values(snapshots.map((snapshot) => rowOf(snapshot, code)))
+        .onConflict((conflict) =>
+          conflict
+            .column("stream")
+            .doUpdateSet((eb) => ({
+              version: eb.ref("excluded.version"),
+              hash: eb.ref("excluded.hash"),
+              code: eb.ref("excluded.code"),
+              body: eb.ref("excluded.body"),
+              sum: eb.ref("excluded.sum"),
+            }))
+            // Of two control planes the one that is behind changes nothing.
+            .where((eb) =>
+              eb.or([
+                eb("snapshot.code", "<>", eb.ref("excluded.code")),
+                eb("snapshot.version", "<=", eb.ref("excluded.version")),
+              ]),
+            ),
+        )
+        .execute()
+    },
+
+    async read(streams) {
+      if (streams.length === 0) return []
+      const rows = await db
+        .selectFrom("snapshot")
+        .innerJoin("event", (join) =>
+          join
+            .onRef("event.stream", "=", "snapshot.stream")
+            .onRef("event.version", "=", "snapshot.version")
+            .onRef("event.hash", "=", "snapshot.hash"),
+        )
+        .selectAll("snapshot")
+        .where("snapshot.stream", "in", streams)
+        .where("snapshot.code", "=", code)
+        .orderBy("snapshot.stream")
+        .execute()
+      return rows.flatMap((row) => snapshotOf(row) ?? [])
+    },
+  }
+}
+
+function rowOf({ stream, version, hash, state }: Snapshot, code: string): Row {
+  // Unlike JSON it keeps what several parts share, which is most of a state, and fields that are undefined.
+  const body = serialize(state).toString("base64")
+  return { stream, version, hash, code, body, sum: sumOf({ stream, version, hash, code, body }) }
+}
+
+function snapshotOf(row: Row): Snapshot | undefined {
+  if (sumOf(row) !== row.sum) return undefined
+  const { stream, version, hash, body } = row
+  try {
+    return { stream, version, hash, state: deserialize(Buffer.from(body, "base64")) as Application }
+  } catch {
+    // Whole, but written by a runtime that this one does not understand.
+    return undefined
+  }
+}
+
+const sumOf = ({ stream, version, hash, code, body }: Omit<Row, "sum">): string =>
+  createHash("sha256")
+    .update(JSON.stringify([stream, version, hash, code]))
+    .update(body)
+    .digest("hex")

@@ -186,6 +186,21 @@ describe("requests that wait for a swap", () => {
   })
 })
 
+describe("what HAProxy cannot do", () => {
+  const keys = "sticky: { cookie: user, selection: hash }, mirror: { from: sandbox, headers: [x-tenant] }"
+  const region = short.replace("gate: button }", `gate: button, ${keys} }`)
+
+  it("is a warning for each key, where HAProxy is chosen, by the file or by the server", () => {
+    const warned = read(`${region}router: haproxy\n`)
+    expect(codesOf(warned)).toEqual(["C209", "C209"])
+    const told = "warnings" in warned ? warned.warnings.map(({ message }) => message) : []
+    expect(told).toEqual([expect.stringContaining("sha256"), expect.stringContaining("no other field")])
+    expect(codesOf(read(region, "router: haproxy\n"))).toEqual(["C209", "C209"])
+    expect(codesOf(read(region))).toEqual([])
+    expect(codesOf(read(`${short}router: haproxy\n`))).toEqual([])
+  })
+})
+
 describe("what the server pins", () => {
   it("keeps a gate that a commit dropped", () => {
     const dropped = short.replace(", gate: button", "")

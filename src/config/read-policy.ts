@@ -9,6 +9,7 @@ import { metricProblem, sourceProblem, sourcesOf } from "./metric-sources.ts"
 import { migrationWarnings } from "./migrations.ts"
 import { didYouMean, type Problem } from "./problem.ts"
 import { resolvePolicy } from "./resolve.ts"
+import { routerWarnings } from "./router.ts"
 import { type File, FileSchema, type Pins, PinsSchema } from "./schema.ts"
 import { durationOf } from "./units.ts"
 
@@ -46,6 +47,8 @@ export function readPolicy(
   const names = policy.metrics.map(({ name }) => name)
   for (const { path, message } of judgeProblems(file.judge, names))
     yaml.problem("C202", ["judge", ...path], message, "error", true)
+  for (const { path, message } of routerWarnings(file, policy.router))
+    yaml.problem("C209", path, message, "warning", true)
   for (const message of tooShortForKayenta(policy)) yaml.problem("C308", ["judge"], message, "warning", true)
   const problems = [...yaml.problems, ...pins.problems]
   return hasErrors(yaml) ? { problems } : { policy, warnings: problems }

@@ -318,6 +318,40 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
       expect(headers["x-immunity-router"]).toMatch(/^(connect|no-instance)$/)
     })
 
+    it("tells which instance refuses its connections", async () => {
+      const [a, b] = [await instance("a"), await instance("b")]
+      await set(routeTo([pool("r1", 100, { a, b })]))
+      const address = await listener()
+      expect((await users.get(address)).status).toBe(200)
+      expect((await router.state(signal())).refusing).toEqual([])
+      await b.stop()
+      await until("b to be told", async () => {
+        expect((await users.get(address)).body).toBe("a")
+        return (await router.state(signal())).refusing?.includes("b")
+      })
+      expect((await router.state(signal())).refusing).toEqual(["b"])
+    })
+
+    it("asks instances how they are where it is told to: nobody is on one that never was well, nor on one that is ill", async () => {
+      const [a, b] = [await instance("a"), await instance("b")]
+      const health = { path: "/healthz", every: 100, timeout: 1_000, healthy: 2, unhealthy: 2 }
+      b.isWell = false
+      await set(routeTo([pool("r1", 100, { a, b })], { health }))
+      const address = await listener()
+      const bodies = async () => {
+        const got = await Promise.all(Array.from({ length: 20 }, () => users.get(address)))
+        return [...new Set(got.map(({ status, body }) => `${status} ${body}`))].sort().join()
+      }
+      await until("the first pass of a", async () => (await bodies()) === "200 a")
+      for (let n = 0; n < 5; n++) expect(await bodies()).toBe("200 a")
+      b.isWell = true
+      await until("users on both", async () => (await bodies()) === "200 a,200 b")
+      a.isWell = false
+      await until("users on b alone", async () => (await bodies()) === "200 b")
+      a.isWell = true
+      await until("users on both again", async () => (await bodies()) === "200 a,200 b")
+    })
+
     it("counts a refused connection also where another instance of the pool answered", async () => {
       const [a, b] = [await instance("a"), await instance("b")]
       await set(routeTo([pool("r1", 100, { a, b })]))

@@ -13,12 +13,13 @@ import type { PoolSpec, RouteSpec } from "../core/pipeline/effects.ts"
 export type Asked = { readonly method: string; readonly url: string; readonly headers: IncomingHttpHeaders }
 
 /**
- * An instance that a test can watch: `/slow` waits until it is let go, `/bad` answers 500, and everything else gets
- * its name.
+ * An instance that a test can watch: `/slow` waits until it is let go, `/bad` answers 500, `/healthz` tells whether
+ * it is well, and everything else gets its name.
  */
 export class TestInstance {
   readonly name: string
   readonly asked: Asked[] = []
+  isWell = true
   readonly #server: Server
   readonly #waiting = new Set<ServerResponse>()
   #hangs = false
@@ -26,6 +27,11 @@ export class TestInstance {
   private constructor(name: string) {
     this.name = name
     this.#server = createServer((asked, answer) => {
+      if (asked.url === "/healthz") {
+        answer.statusCode = this.isWell ? 200 : 503
+        answer.end()
+        return
+      }
       this.asked.push({ method: asked.method ?? "", url: asked.url ?? "", headers: asked.headers })
       asked.resume()
       if (this.#hangs || asked.url === "/slow") this.#waiting.add(answer)

@@ -1,5 +1,5 @@
 import type { StickyPolicy } from "../../../core/model/policy.ts"
-import type { PoolSpec, RouteSpec } from "../../../core/pipeline/effects.ts"
+import type { PoolSpec, RouteHealth, RouteSpec } from "../../../core/pipeline/effects.ts"
 import type { Applied, Fence } from "../../../ports/router.ts"
 
 /** Where users enter for one route: a frontend, and as many empty backends as it may have pools. */
@@ -13,6 +13,8 @@ export type Door = {
   readonly sticky: StickyPolicy
   /** Without TLS, whatever the others have. */
   readonly plain?: boolean | undefined
+  /** How HAProxy asks its instances; without it they must only take a connection. */
+  readonly health?: RouteHealth | undefined
   /** Who may be let into a pool before others; which pool that is, the row says. */
   readonly first?: readonly string[] | undefined
   /** The pool in each backend; null: free. HAProxy cannot add backends while it runs, so they wait here. */
@@ -194,7 +196,7 @@ function settled(book: Book, addresses: ReadonlyMap<string, string>): Book {
     const address = addresses.get(route.route) ?? known?.address ?? route.listen
     const number = known?.number ?? next++
     const slots = slotsFor(book, known, route.pools)
-    const { listen, sticky, plain } = route
+    const { listen, sticky, plain, health } = route
     const first = route.first?.keys
     doors[route.route] = {
       number,
@@ -202,6 +204,7 @@ function settled(book: Book, addresses: ReadonlyMap<string, string>): Book {
       address,
       sticky,
       ...(plain ? { plain } : {}),
+      ...(health ? { health } : {}),
       ...(first ? { first } : {}),
       slots,
     }
@@ -265,9 +268,10 @@ function slotsFor(
   return slots
 }
 
-const fits = (door: Door, { listen, sticky, plain, first }: RouteSpec): boolean =>
+const fits = (door: Door, { listen, sticky, plain, first, health }: RouteSpec): boolean =>
   door.listen === listen &&
   door.plain === plain &&
+  JSON.stringify(door.health) === JSON.stringify(health) &&
   JSON.stringify(door.first) === JSON.stringify(first?.keys) &&
   JSON.stringify(door.sticky) === JSON.stringify(sticky)
 
@@ -276,12 +280,13 @@ const shape = (book: Book): string =>
   JSON.stringify(
     allDoors(book)
       .toSorted((a, b) => a.number - b.number)
-      .map(({ number, address, sticky, plain, first, slots }) => [
+      .map(({ number, address, sticky, plain, health, first, slots }) => [
         number,
         address,
         sticky,
         slots.length,
         plain === true,
+        health ?? null,
         first ?? [],
       ]),
   )

@@ -1,94 +1,69 @@
 import { join } from "node:path"
-import type { RouteSpec } from "../../../core/pipeline/effects.ts"
-import { allDoors, allRoutes, type Book, backendOf, type Door, type Placement } from "./book.ts"
+import { allDoors, type Book, backendOf, type Door } from "./book.ts"
+import { checkRules, serverWords } from "./checks.ts"
+import { type Hold, holdFile, holdProgram, holdRules } from "./holding.ts"
 import { lineFormat } from "./line.ts"
+import { firstField, holdField, poolRowsOf, poolsFile, rowsFile, rowsOf } from "./rows.ts"
+import { defaultLimits, type Limits } from "./settings.ts"
 import { tlsFile } from "./tls.ts"
 
-/** Points of a route's line go from 0 to this. */
-const line = 2 ** 32
+/** What a HAProxy is started with besides its book. */
+export type Setup = {
+  readonly dir: string
+  /** Users come in over TLS, with the certificate in the folder. */
+  readonly secure: boolean
+  /** Whether it can make requests wait for a swap. */
+  readonly holds: boolean
+  readonly limits: Limits
+}
 
-/** The files that HAProxy starts from; while it runs, the same is said through its socket. */
-export type Configuration = { readonly main: string; readonly rows: string; readonly pools: string }
-
-export const rowsFile = (dir: string): string => join(dir, "rows.map")
 export const feedSocket = (dir: string): string => join(dir, "feed.sock")
 const nextSocket = (dir: string, { number }: Door): string => join(dir, `next${number}.sock`)
-export const poolsFile = (dir: string): string => join(dir, "pools.map")
-
 /** Said by a running HAProxy of itself: which structure it was started with. */
-export const descriptionOf = (book: Book, secure: boolean): string =>
-  `structure-${book.structure}${secure ? "-tls" : ""}`
+export const descriptionOf = ({ structure }: Book, { secure, holds, limits }: Setup): string => {
+  const own = limits === defaultLimits ? "" : `-${Object.values(limits).join("-")}`
+  return `structure-${structure}${secure ? "-tls" : ""}${holds ? "-holds" : ""}${own}`
+}
 
-/** `secure`: users come in over TLS, with the certificate in the folder. */
-export function configuration(book: Book, dir: string, secure: boolean): Configuration {
-  const main = [
-    ...global(book, dir, secure),
+/** The files that HAProxy starts from, by their paths; while it runs, the same is said through its socket. */
+export function filesOf(
+  book: Book,
+  setup: Setup,
+  holds: readonly Hold[],
+  now: number,
+): Readonly<Record<string, string>> {
+  const { dir } = setup
+  return {
+    [rowsFile(dir)]: rowsOf(book, holds, now),
+    [poolsFile(dir)]: poolRowsOf(book),
+    ...(setup.holds ? { [holdFile(dir)]: holdProgram(rowsFile(dir)) } : {}),
+    [join(dir, "haproxy.cfg")]: configuration(book, setup),
+  }
+}
+
+const configuration = (book: Book, setup: Setup): string =>
+  [
+    ...global(book, setup),
     ...defaults,
-    ...allDoors(book).flatMap((door) => frontend(door, book.secret, dir, secure && door.plain !== true)),
+    ...allDoors(book).flatMap((door) => frontend(door, book.secret, setup)),
     ...nobody,
-    ...allDoors(book).flatMap((door) => backends(book, door)),
+    ...clients,
+    ...allDoors(book).flatMap((door) => backends(book, door, setup.limits.inFlight)),
     "",
   ].join("\n")
-  const routed = allRoutes(book).flatMap((route) => {
-    const door = book.doors[route.route]
-    return door ? [[door.number, rowOf(route, door)] as const] : []
-  })
-  const idle = book.spares.map((door) => [door.number, rowOf(undefined, door)] as const)
-  const rows = [...routed, ...idle].map(([door, row]) => `d${door} ${row}\n`)
-  const pools = allDoors(book).flatMap((door) =>
-    door.slots.map((pool, slot) => `${backendOf({ door: door.number, slot })} ${encoded(pool ?? "none")}\n`),
-  )
-  return { main, rows: rows.join(""), pools: pools.join("") }
-}
 
-/**
- * One route in one value, so that one `set map` swaps it whole: salt, stable backend, share to copy, and for
- * each pool the end of its part of the line and its backend; last the backend of users who come first. What is not stable comes first, by name: a
- * growing share keeps everybody it had.
- */
-function rowOf(route: RouteSpec | undefined, door: Door): string {
-  const rank = (pool: string) => (pool === route?.stable ? 1 : 0)
-  const ordered = (route?.pools ?? [])
-    .filter((pool) => pool.weight > 0)
-    .toSorted((a, b) => rank(a.pool) - rank(b.pool) || (a.pool < b.pool ? -1 : 1))
-  let reach = 0
-  const parts = ordered.flatMap((pool, at) => {
-    reach += pool.weight
-    const end = at === ordered.length - 1 ? line : Math.round((reach / 100) * line)
-    return [String(end), nameIn(door, pool.pool)]
-  })
-  while (parts.length < 2 * door.slots.length) parts.push("0", "none")
-  const copied = route?.mirror ? Math.round(route.mirror.sample * line) : 0
-  return [
-    `${encoded(route?.salt ?? "")}%00`,
-    nameIn(door, route?.stable),
-    String(copied),
-    ...parts,
-    nameIn(door, route?.first?.pool),
-  ].join("|")
-}
-
-const nameIn = (door: Door, pool: string | undefined): string => {
-  const slot = pool === undefined ? -1 : door.slots.indexOf(pool)
-  return slot < 0 ? "none" : backendOf({ door: door.number, slot })
-}
-
-/** Safe in a map, in its socket command and in a log line: no spaces, no separators. */
-const encoded = (text: string): string => encodeURIComponent(text)
-
-/** The words of a server, in the file and in `add server`: checked by connecting, taken out by refused connections. */
-export const serverWords = ({ number, address }: Placement): string =>
-  `${address} id ${number} maxconn 1024 pool-purge-delay 1s check inter 500 fastinter 100 fall 2 rise 1 observe layer4 error-limit 3 on-error mark-down`
-
-const global = (book: Book, dir: string, secure: boolean): readonly string[] => [
+const global = (book: Book, setup: Setup): readonly string[] => [
   "# Written by Immunity from book.json; changes here are overwritten.",
   "global",
-  `  description ${descriptionOf(book, secure)}`,
-  `  stats socket ${quoted(join(dir, "admin.sock"))} mode 600 level admin expose-fd listeners`,
+  `  description ${descriptionOf(book, setup)}`,
+  `  stats socket ${quoted(join(setup.dir, "admin.sock"))} mode 600 level admin expose-fd listeners`,
   "  stats timeout 1m",
   // Two of them on one address would share its users: the second must fail instead.
   "  noreuseport",
   "  hard-stop-after 1h",
+  // Not all instances of a pool are asked how they are in the same moment.
+  "  spread-checks 10",
+  ...(setup.holds ? [`  lua-load ${quoted(holdFile(setup.dir))}`] : []),
   "  log ring@feed len 8192 format raw local0 info",
   "",
   // A full ring drops its oldest lines: whoever reads the log can never hold up a user.
@@ -98,7 +73,7 @@ const global = (book: Book, dir: string, secure: boolean): readonly string[] => 
   "  size 4194304",
   "  timeout connect 1s",
   "  timeout server 10s",
-  `  server reader unix@${feedSocket(dir)}`,
+  `  server reader unix@${feedSocket(setup.dir)}`,
   "",
 ]
 
@@ -130,7 +105,19 @@ const nobody: readonly string[] = [
   "",
 ]
 
-function frontend(door: Door, secret: string, dir: string, secure: boolean): readonly string[] {
+/** Who counts the clients of all frontends, together and by their address. */
+const clients: readonly string[] = [
+  "backend everybody",
+  "  stick-table type integer size 1 store conn_cur",
+  "",
+  "backend clients",
+  "  stick-table type ip size 100k expire 10m store conn_cur",
+  "",
+]
+
+function frontend(door: Door, secret: string, { dir, limits, holds, ...setup }: Setup): readonly string[] {
+  const secure = setup.secure && door.plain !== true
+  const rowRule = `  http-request set-var(txn.row) fe_name,map(${quoted(rowsFile(dir))})`
   const found = "{ var(txn.be) -m found }"
   const choice = door.slots.flatMap((_pool, slot) => {
     const unless = slot === 0 ? "" : ` if !${found}`
@@ -143,6 +130,9 @@ function frontend(door: Door, secret: string, dir: string, secure: boolean): rea
     `frontend d${door.number}`,
     `  bind ${door.address}${secure ? ` ssl crt ${quoted(tlsFile(dir))} alpn http/1.1 ssl-min-ver TLSv1.2` : ""}`,
     `  bind unix@${nextSocket(dir, door)} mode 600 accept-proxy`,
+    ...limitRules(limits),
+    rowRule,
+    ...(holds ? holdRules(holdField(door), rowRule) : []),
     // A worker of before a reload may still have users' connections; what they ask now, the next worker answers.
     "  http-request set-var(txn.next) bool(true) if { stopping }",
     "  http-request allow if { var(txn.next) -m found }",
@@ -152,7 +142,6 @@ function frontend(door: Door, secret: string, dir: string, secure: boolean): rea
     `  http-request set-var(txn.id) req.hdr(X-Immunity-Copy) if { req.hdr(X-Immunity-Copy) -m beg ${secret}. }`,
     "  http-request del-header X-Immunity-Copy",
     "  http-request del-header X-Mirror if !{ var(txn.id) -m found }",
-    `  http-request set-var(txn.row) fe_name,map(${quoted(rowsFile(dir))})`,
     ...pointRules(door),
     ...choice,
     ...firstRules(door),
@@ -183,6 +172,15 @@ function frontend(door: Door, secret: string, dir: string, secure: boolean): rea
     "",
   ]
 }
+
+/** Before anything is read. Who comes through a socket, from a worker of before a reload, was counted there. */
+const limitRules = ({ connections, connectionsPerAddress }: Limits): readonly string[] => [
+  "  tcp-request connection accept if !{ src -m found }",
+  "  tcp-request connection track-sc1 int(1) table everybody",
+  `  tcp-request connection reject if { sc1_conn_cur gt ${connections} }`,
+  "  tcp-request connection track-sc0 src table clients",
+  `  tcp-request connection reject if { sc0_conn_cur gt ${connectionsPerAddress} }`,
+]
 
 /** Where a user falls on the line: by what it is recognised by under the salt, or anywhere. */
 function pointRules({ sticky }: Door): readonly string[] {
@@ -216,7 +214,8 @@ function pointRules({ sticky }: Door): readonly string[] {
 const longestList = 1_500
 
 /** Users who are let in first. In hex: a key may hold whatever a line of this file may not. */
-function firstRules({ first = [], slots }: Door): readonly string[] {
+function firstRules(door: Door): readonly string[] {
+  const { first = [] } = door
   if (first.length === 0) return []
   const lists: string[] = []
   for (const key of first) {
@@ -228,7 +227,7 @@ function firstRules({ first = [], slots }: Door): readonly string[] {
   }
   return [
     ...lists.map((list) => `  acl comes-first var(txn.key),hex -m str ${list}`),
-    `  http-request set-var(txn.first) var(txn.row),field(${4 + 2 * slots.length},|)`,
+    `  http-request set-var(txn.first) var(txn.row),field(${firstField(door)},|)`,
     "  http-request set-var(txn.be) var(txn.first) if comes-first { var(txn.first) -m beg d }",
   ]
 }
@@ -275,13 +274,17 @@ const forwardedRules: readonly string[] = [
   "  http-request set-header X-Request-Id %[uuid(4)] if !{ req.hdr(X-Request-Id) -m found }",
 ]
 
-const backends = (book: Book, door: Door): readonly string[] =>
+const backends = (book: Book, door: Door, inFlight: number): readonly string[] =>
   door.slots.flatMap((_pool, slot) => [
     `backend ${backendOf({ door: door.number, slot })}`,
     "  balance leastconn",
+    ...checkRules(door.health),
     ...book.placements
       .filter((one) => one.door === door.number && one.slot === slot && !one.leaving)
-      .map((one) => `  server s${one.number} ${serverWords(one)}${one.ready ? "" : " disabled"}`),
+      .map(
+        (one) =>
+          `  server s${one.number} ${serverWords(one, door.health, inFlight)}${one.ready ? "" : " disabled"}`,
+      ),
     "",
   ])
 

@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { get } from "node:https"
-import { createServer } from "node:net"
+import { connect, createServer, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { TLSSocket } from "node:tls"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { RouteSpec } from "../../../core/pipeline/effects.ts"
@@ -141,6 +142,94 @@ describe.skipIf(findHaproxy() === undefined)("HAProxy's driver", () => {
       expect(headers).not.toHaveProperty("x-mirror")
       expect(headers["x-forwarded-for"]).toBe("10.0.0.1, 127.0.0.1")
     }
+  })
+
+  it("lets in as many connections as its settings say, of one address and of all; a changed setting is a reload", async () => {
+    const prod = routeTo([pool("r1", 100, { a })])
+    const allow = async (settings: object) => {
+      await router.close()
+      await writeFile(join(dir, "settings.json"), JSON.stringify(settings))
+      router = await Haproxy.open({ dir })
+      expect(await router.setRoutes({ app: "papi", epoch: 1, generation: 1 }, [prod])).toEqual({
+        kind: "applied",
+      })
+      const [host, port] = ((await router.state()).listeners["papi/prod"] ?? "").split(":")
+      return (localAddress: string) =>
+        new Promise<Socket | undefined>((resolve) => {
+          const socket = connect({ host, port: Number(port), localAddress })
+          socket.on("error", () => resolve(undefined))
+          socket.on("close", () => resolve(undefined))
+          socket.on("data", () => resolve(socket))
+          socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        })
+    }
+    const enter = await allow({ "max-connections-per-address": 2 })
+    const inside = [await enter("127.0.0.1"), await enter("127.0.0.1")]
+    expect(inside.every((one) => one !== undefined)).toBe(true)
+    expect(await enter("127.0.0.1")).toBeUndefined()
+    const other = await enter("127.0.0.2")
+    expect(other).toBeDefined()
+    inside[0]?.destroy()
+    inside.push(await until("a free place", () => enter("127.0.0.1")), other)
+    for (const socket of inside) socket?.destroy()
+    const before = await reloads()
+    const enterAny = await allow({ "max-connections": 3 })
+    expect(await reloads()).toBe(before + 1)
+    const crowd: (Socket | undefined)[] = []
+    await until("the limit of all", async () => {
+      crowd.push(await enterAny(`127.0.0.${crowd.length + 1}`))
+      return crowd.at(-1) === undefined
+    })
+    expect(crowd.length).toBeLessThanOrEqual(4)
+    for (const socket of crowd) socket?.destroy()
+  })
+
+  it("is told by HAProxy's own checks who is ill, and who is well again", async () => {
+    const health = { path: "/healthz", every: 100, timeout: 1_000, healthy: 1, unhealthy: 2 }
+    const b = await TestInstance.start("b")
+    const prod = routeTo([pool("r1", 100, { a, b })], { health })
+    await router.setRoutes({ app: "papi", epoch: 1, generation: 1 }, [prod])
+    const refusing = async () => (await router.state()).refusing?.join()
+    await until("both to be well", async () => (await refusing()) === "")
+    b.isWell = false
+    await until("b to be told", async () => (await refusing()) === "b")
+    b.isWell = true
+    await until("b to be well", async () => (await refusing()) === "")
+    await b.stop()
+    await until("b to be told", async () => (await refusing()) === "b")
+  })
+
+  it("holds requests also where the swap needs a reload, and no longer than it was told to", async () => {
+    const b = await TestInstance.start("b")
+    const to = (old: number, more: Partial<RouteSpec>) =>
+      routeTo([pool("old", old, { a }), pool("new", 100 - old, { b })], more)
+    const order = (generation: number, route: RouteSpec) =>
+      router.setRoutes({ app: "papi", epoch: 1, generation }, [route])
+    await order(1, to(100, {}))
+    const address = (await router.state()).listeners["papi/prod"] ?? ""
+    const slow = users.get(address, "/slow")
+    await until("the slow request", async () => a.waiting === 1)
+    const before = await reloads()
+    const more = { sticky: { by: "address" }, holdRequests: 8_000 } as const
+    const swap = order(2, to(0, more))
+    const held = await until("a request that waits", async () => {
+      const asked = users.get(address)
+      const body = await Promise.race([asked, sleep(300)])
+      expect(body?.body ?? "a").toBe("a")
+      return body === undefined && { asked }
+    })
+    expect(b.asked).toEqual([])
+    a.letGo()
+    expect((await held.asked).body).toBe("b")
+    expect([await swap, await reloads()]).toEqual([{ kind: "applied" }, before + 1])
+    expect((await slow).body).toBe("a")
+    const again = users.get(address, "/slow")
+    await until("a slow request", async () => b.waiting === 1)
+    expect(await order(3, to(100, { ...more, holdRequests: 200 }))).toEqual({ kind: "applied" })
+    expect((await users.get(address)).body).toBe("a")
+    b.letGo()
+    expect((await again).body).toBe("b")
+    await b.stop()
   })
 
   it("says why it cannot work in a folder whose name is too long for its sockets", async () => {

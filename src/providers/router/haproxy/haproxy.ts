@@ -1,9 +1,16 @@
 import { randomUUID } from "node:crypto"
 import { mkdirSync } from "node:fs"
-import { resolve } from "node:path"
+import { join, resolve } from "node:path"
 import type { RouteSpec } from "../../../core/pipeline/effects.ts"
 import type { Counters, MirrorCounters, RouterCounters } from "../../../ports/counters.ts"
-import type { Applied, Fence, HeldRouter, Released, RouterState } from "../../../ports/router.ts"
+import type {
+  Applied,
+  Fence,
+  HeldRouter,
+  Released,
+  RouterAbilities,
+  RouterState,
+} from "../../../ports/router.ts"
 import { addressesFor } from "./addresses.ts"
 import {
   allRoutes,
@@ -23,9 +30,11 @@ import { loadBook, saveBook } from "./book-file.ts"
 import { feedSocket } from "./configuration.ts"
 import { Copies } from "./copies.ts"
 import { Feed } from "./feed.ts"
+import { holdsBetween } from "./holding.ts"
 import type { Line } from "./line.ts"
-import { haproxyProgram } from "./program.ts"
+import { canHold, haproxyProgram } from "./program.ts"
 import { Running } from "./running.ts"
+import { readSettings } from "./settings.ts"
 import { Tallies } from "./tally.ts"
 import { Tls } from "./tls.ts"
 
@@ -36,13 +45,7 @@ const longestDir = 70
 
 /** HAProxy as a router: told through its runtime socket, measured through its log; it lives on without us. */
 export class Haproxy implements HeldRouter {
-  readonly can = {
-    evenShares: false,
-    keepsCounters: false,
-    mirrors: "after",
-    selections: ["sha256"],
-    holdsRequests: false,
-  } as const
+  readonly can: RouterAbilities
   readonly #dir: string
   readonly #tls: Tls
   readonly #running: Running
@@ -63,12 +66,20 @@ export class Haproxy implements HeldRouter {
   #saved: Promise<unknown> = Promise.resolve()
   #looker: NodeJS.Timeout | undefined
 
-  private constructor(dir: string, book: Book, degraded: string | undefined) {
+  private constructor(dir: string, book: Book, degraded: string | undefined, holds: boolean) {
     this.#dir = dir
-    this.#tls = Tls.open(dir)
+    this.can = {
+      evenShares: false,
+      keepsCounters: false,
+      mirrors: "after",
+      selections: ["sha256"],
+      holdsRequests: holds,
+    }
+    const { tls, limits } = readSettings(join(dir, "settings.json"))
+    this.#tls = Tls.open(dir, tls)
     this.#degraded = degraded
     this.#copies = new Copies(book.secret)
-    this.#running = new Running(dir, this.#tls.isOn)
+    this.#running = new Running({ dir, secure: this.#tls.isOn, holds, limits })
     this.#feed = new Feed(feedSocket(dir), (line) => this.#read(line))
     this.#become(book)
   }
@@ -80,11 +91,11 @@ export class Haproxy implements HeldRouter {
       throw new Error(
         `HAProxy cannot work in ${dir}: give it a folder of at most ${longestDir} letters, digits, dots and dashes`,
       )
-    haproxyProgram()
+    const holds = await canHold(haproxyProgram())
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     const { book, degraded } = loadBook(dir)
     const secret = book.secret || randomUUID()
-    const router = new Haproxy(dir, { ...book, secret }, degraded)
+    const router = new Haproxy(dir, { ...book, secret }, degraded, holds)
     await router.#feed.listen()
     try {
       await router.#inTurn(() => router.#look())
@@ -117,9 +128,10 @@ export class Haproxy implements HeldRouter {
       if (refusal) return refusal
       const found = await addressesFor(this.#book, fence.app, routes)
       if (found.kind === "in-use") return { kind: "refused", code: "address-in-use", because: found.because }
-      this.#become(withTable(this.#book, fence, routes, found.addresses))
+      const before = this.#book
+      this.#become(withTable(before, fence, routes, found.addresses))
       // Side by side: with a full disk users can still be moved, it is only not acknowledged.
-      await allOf([this.#follow(), this.#save(this.#book)])
+      await allOf([this.#follow(before), this.#save(this.#book)])
       this.#degraded = undefined
       return applied
     })
@@ -147,6 +159,10 @@ export class Haproxy implements HeldRouter {
     const book = this.#book
     const pid = this.#hasRoutes ? await this.#running.pid() : await this.#running.pid().catch(() => undefined)
     const underWay = pid === undefined ? new Map() : await this.#running.underWay(book.placements)
+    const down = pid === undefined ? new Set() : await this.#running.refusing()
+    const refusing = book.placements.filter(
+      ({ number, ready, leaving }) => ready && !leaving && down.has(number),
+    )
     const inFlight: Record<string, number> = {}
     for (const { id, number } of book.placements)
       inFlight[id] = (inFlight[id] ?? 0) + (underWay.get(number) ?? 0)
@@ -163,6 +179,7 @@ export class Haproxy implements HeldRouter {
         Object.entries(book.doors).map(([route, { address }]) => [route, address]),
       ),
       inFlight,
+      refusing: [...new Set(refusing.map(({ id }) => id))],
       released: book.released,
       degraded: problems.length > 0 ? problems.join("; ") : undefined,
     }
@@ -230,10 +247,11 @@ export class Haproxy implements HeldRouter {
     }
   }
 
-  async #follow(): Promise<void> {
+  /** `before`: what users are routed by until now, where some of them may have to wait for the change. */
+  async #follow(before: Book = this.#book): Promise<void> {
     this.#isSettled = false
     if (!this.#hasRoutes && !(await this.#running.answers())) return
-    const fresh = await this.#running.follow(this.#book)
+    const fresh = await this.#running.follow(this.#book, holdsBetween(before, this.#book))
     if (fresh.size > 0) {
       this.#become(withReady(this.#book, fresh))
       this.#running.writeFiles(this.#book)

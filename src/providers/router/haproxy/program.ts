@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { promisify } from "node:util"
 
 const places = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"]
 
@@ -17,6 +18,10 @@ export function haproxyProgram(): string {
     )
   return program
 }
+
+/** Whether it was built with Lua, without which no request can wait for a swap. Debian's is. */
+export const canHold = async (program: string): Promise<boolean> =>
+  (await promisify(execFile)(program, ["-vv"])).stdout.includes("+LUA")
 
 /**
  * A master and its worker, detached: they outlive whoever starts them. What comes back tells, once they have ended,

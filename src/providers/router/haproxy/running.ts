@@ -1,40 +1,30 @@
-import { connect } from "node:net"
-import { join } from "node:path"
 import { type Book, type Placement, serverOf } from "./book.ts"
 import { writeWhole } from "./book-file.ts"
-import { configuration, descriptionOf, poolsFile, rowsFile, serverWords } from "./configuration.ts"
+import { serverWords } from "./checks.ts"
+import { descriptionOf, filesOf, type Setup } from "./configuration.ts"
+import type { Hold } from "./holding.ts"
+import { isUp } from "./probe.ts"
 import { startHaproxy } from "./program.ts"
+import { poolRowsOf, poolsFile, rowsFile, rowsOf } from "./rows.ts"
 import { RuntimeSocket, type Seen } from "./runtime-socket.ts"
 import { tlsFile } from "./tls.ts"
 
 /** How long HAProxy may take to start, or to start anew, in ms. */
 const startLimit = 10_000
-/** How long an instance may take to accept a connection, in ms. */
-const probeLimit = 1_000
-
 /** The HAProxy that runs, and how it becomes what the book says. */
 export class Running {
-  readonly #dir: string
+  readonly #setup: Setup
   readonly #socket: RuntimeSocket
   readonly #written = new Map<string, string>()
 
-  readonly #secure: boolean
-
-  constructor(dir: string, secure: boolean) {
-    this.#dir = dir
-    this.#secure = secure
-    this.#socket = new RuntimeSocket(dir)
+  constructor(setup: Setup) {
+    this.#setup = setup
+    this.#socket = new RuntimeSocket(setup.dir)
   }
 
   /** What HAProxy starts from with everything else dead. */
-  writeFiles(book: Book): void {
-    const { main, rows, pools } = configuration(book, this.#dir, this.#secure)
-    const files = {
-      [rowsFile(this.#dir)]: rows,
-      [poolsFile(this.#dir)]: pools,
-      [join(this.#dir, "haproxy.cfg")]: main,
-    }
-    for (const [file, text] of Object.entries(files)) {
+  writeFiles(book: Book, holds: readonly Hold[] = []): void {
+    for (const [file, text] of Object.entries(filesOf(book, this.#setup, holds, Date.now()))) {
       if (this.#written.get(file) === text) continue
       writeWhole(file, text)
       this.#written.set(file, text)
@@ -43,7 +33,7 @@ export class Running {
 
   /** Has users who connect from now on meet this certificate. */
   async certify(pem: string): Promise<void> {
-    const file = tlsFile(this.#dir)
+    const file = tlsFile(this.#setup.dir)
     // A transaction that was begun and never ended would keep this one out.
     await this.#socket.attempt([`abort ssl cert ${file}`])
     const taken = await this.#socket.ask(`set ssl cert ${file} <<\n${pem}`)
@@ -55,7 +45,7 @@ export class Running {
   }
 
   async #start(): Promise<void> {
-    const ended = startHaproxy(this.#dir)
+    const ended = startHaproxy(this.#setup.dir)
     await this.#until("HAProxy to start", async () => {
       const why = ended()
       if (why !== undefined) throw new Error(`HAProxy does not start: ${why}`)
@@ -81,41 +71,65 @@ export class Running {
 
   /**
    * Makes it route by the book, new instances first. Returns the placements that answered a probe for the first
-   * time: only then do they take users.
+   * time: only then do they take users. Before users move, new requests of `holds` wait until what is under way
+   * on instances that lose them has ended.
    */
-  async follow(book: Book): Promise<ReadonlySet<number>> {
+  async follow(book: Book, holds: readonly Hold[] = []): Promise<ReadonlySet<number>> {
     const staying = book.placements.filter((one) => !one.leaving)
     const [seen, fresh] = await Promise.all([
-      this.#inShape(book),
-      this.#answering(staying.filter((one) => !one.ready)),
+      this.#inShape(book, holds),
+      this.#answering(
+        book,
+        staying.filter((one) => !one.ready),
+      ),
     ])
     const takesUsers = (one: Placement) => one.ready || fresh.has(one.number)
     const servers = staying.flatMap((one) => {
       const known = seen.get(serverOf(one))
       const shut = !known || known.maintenance || known.draining
-      return [...(known ? [] : added(one)), ...(takesUsers(one) && shut ? [readied(one)] : [])]
+      return [...(known ? [] : this.#added(book, one)), ...(takesUsers(one) && shut ? [readied(one)] : [])]
     })
-    const { rows, pools } = configuration(book, this.#dir, this.#secure)
-    const tables = [...settings(poolsFile(this.#dir), pools), ...settings(rowsFile(this.#dir), rows)]
     const leaving = book.placements.filter((one) => {
       const known = seen.get(serverOf(one))
       return one.leaving && known && !known.maintenance && !known.draining
     })
-    await this.#socket.order([...servers, ...tables])
+    await this.#socket.order(servers)
+    await this.#hold(book, holds)
+    const { dir } = this.#setup
+    await this.#socket.order([
+      ...settings(poolsFile(dir), poolRowsOf(book)),
+      ...settings(rowsFile(dir), rowsOf(book)),
+    ])
     await this.#socket.attempt(leaving.map(drained))
     this.writeFiles(book)
     return fresh
   }
 
+  /** Where HAProxy knows no waiting, the two sides overlap. */
+  async #hold(book: Book, holds: readonly Hold[]): Promise<void> {
+    if (holds.length === 0 || !this.#setup.holds) return
+    const rows = rowsOf(book, holds, Date.now())
+    await this.#socket.order(settings(rowsFile(this.#setup.dir), rows))
+    const begun = performance.now()
+    for (;;) {
+      const waited = performance.now() - begun
+      const patient = holds.filter(({ patience }) => waited < patience)
+      const losing = new Set(patient.flatMap((hold) => hold.losing))
+      const underWay = await this.underWay(book.placements.filter((one) => losing.has(one.id)))
+      if ([...underWay.values()].every((requests) => requests === 0)) return
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
   /** The servers of a HAProxy that has the frontends and backends of the book; started or reloaded when need be. */
-  async #inShape(book: Book): Promise<ReadonlyMap<string, Seen>> {
+  async #inShape(book: Book, holds: readonly Hold[]): Promise<ReadonlyMap<string, Seen>> {
     const found = await this.#socket.servers().catch(() => undefined)
-    if (found?.description === descriptionOf(book, this.#secure)) return found.servers
-    this.writeFiles(book)
+    if (found?.description === descriptionOf(book, this.#setup)) return found.servers
+    this.writeFiles(book, this.#setup.holds ? holds : [])
     if (found) await this.#reload(book)
     else await this.#start()
     const { description, servers } = await this.#socket.servers()
-    if (description !== descriptionOf(book, this.#secure))
+    if (description !== descriptionOf(book, this.#setup))
       throw new Error("HAProxy runs with another configuration than it was given")
     return servers
   }
@@ -126,6 +140,12 @@ export class Running {
     const { old } = await this.#socket.processes()
     const sessions = await this.#socket.sessions(old)
     return new Map(placements.map((one) => [one.number, sessions.get(serverOf(one)) ?? 0]))
+  }
+
+  /** Numbers of the placements that HAProxy asks nothing of, because they refuse it or say that they are not well. */
+  async refusing(): Promise<ReadonlySet<number>> {
+    const { servers } = await this.#socket.servers()
+    return new Set([...servers].flatMap(([name, one]) => (one.refuses ? [numberIn(name)] : [])))
   }
 
   /** Lets nobody new onto these servers, whatever the tables say. */
@@ -157,7 +177,7 @@ export class Running {
 
   async #reload(book: Book): Promise<void> {
     await this.#socket.reload()
-    const wanted = descriptionOf(book, this.#secure)
+    const wanted = descriptionOf(book, this.#setup)
     await this.#until(
       "HAProxy to take its new configuration (haproxy.log tells why it does not)",
       async () => {
@@ -169,11 +189,19 @@ export class Running {
     )
   }
 
-  async #answering(placements: readonly Placement[]): Promise<ReadonlySet<number>> {
+  async #answering(book: Book, placements: readonly Placement[]): Promise<ReadonlySet<number>> {
     const found = await Promise.all(
-      placements.map(async (one) => ((await accepts(one.address)) ? [one.number] : [])),
+      placements.map(async (one) => {
+        const isReady = await isUp(one.address, book.doors[one.route]?.health)
+        return isReady ? [one.number] : []
+      }),
     )
     return new Set(found.flat())
+  }
+
+  #added(book: Book, one: Placement): readonly string[] {
+    const words = serverWords(one, book.doors[one.route]?.health, this.#setup.limits.inFlight)
+    return [`add server ${serverOf(one)} ${words}`, `enable health ${serverOf(one)}`]
   }
 
   async #until(what: string, look: () => Promise<boolean>): Promise<void> {
@@ -185,10 +213,6 @@ export class Running {
   }
 }
 
-const added = (one: Placement): readonly string[] => [
-  `add server ${serverOf(one)} ${serverWords(one)}`,
-  `enable health ${serverOf(one)}`,
-]
 const readied = (one: Placement): string => `set server ${serverOf(one)} state ready`
 const drained = (one: Placement): string => `set server ${serverOf(one)} state drain`
 
@@ -199,15 +223,5 @@ const settings = (file: string, lines: string): readonly string[] =>
     .filter((line) => line !== "")
     .map((line) => `set map ${file} ${line}`)
 
-const accepts = (address: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const [host, port] = address.split(":")
-    const socket = connect({ host, port: Number(port), timeout: probeLimit })
-    const end = (found: boolean) => {
-      socket.destroy()
-      resolve(found)
-    }
-    socket.once("connect", () => end(true))
-    socket.once("timeout", () => end(false))
-    socket.once("error", () => end(false))
-  })
+/** The number of a placement in the name of its server. */
+const numberIn = (server: string): number => Number(server.slice(server.indexOf("/s") + 2))

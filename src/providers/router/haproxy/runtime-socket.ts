@@ -2,13 +2,20 @@ import { connect } from "node:net"
 import { join } from "node:path"
 
 /** A server as a running HAProxy sees it. */
-export type Seen = { readonly maintenance: boolean; readonly draining: boolean }
+export type Seen = {
+  readonly maintenance: boolean
+  readonly draining: boolean
+  /** Taken out by its own answers; one that is only silent may be well, with a cut in between. */
+  readonly refuses: boolean
+}
 
 /** HAProxy's own processes: a master, the worker that serves, and workers that only finish what they began. */
 export type Processes = { readonly master: number; readonly old: readonly number[] }
 
 /** HAProxy reads at most 16 KB at once. */
 const longestBatch = 8_000
+/** What the last check of a server found, as HAProxy numbers it: time ran out on connecting, on TLS, on the answer. */
+const silence = new Set([6, 9, 12])
 const done = /^(New server registered\.|Server deleted\.)?$/
 
 /** Speaks with a running HAProxy: with its worker, with workers of before a reload, and with their master. */
@@ -96,10 +103,9 @@ export class RuntimeSocket {
         .filter((row) => /^d\d+p\d+$/.test(row[1] ?? ""))
         .map((row) => {
           const admin = Number(row[6])
-          return [
-            `${row[1]}/${row[3]}`,
-            { maintenance: (admin & 0x01) !== 0, draining: (admin & 0x08) !== 0 },
-          ]
+          const maintenance = (admin & 0x01) !== 0
+          const refuses = !maintenance && row[5] === "0" && !silence.has(Number(row[10]))
+          return [`${row[1]}/${row[3]}`, { maintenance, draining: (admin & 0x08) !== 0, refuses }]
         }),
     )
     return { description: describedIn(text), servers }

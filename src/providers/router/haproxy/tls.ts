@@ -1,12 +1,11 @@
-import { existsSync, readFileSync, statSync } from "node:fs"
+import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { createSecureContext } from "node:tls"
 import { writeWhole } from "./book-file.ts"
+import type { TlsPair } from "./settings.ts"
 
 /** Certificate and key in one, as HAProxy reads them. */
 export const tlsFile = (dir: string): string => join(dir, "tls.pem")
-
-type Files = { readonly cert: string; readonly key: string }
 
 /**
  * The certificate that users' addresses have: `settings.json` of the router's folder names its two files, as for the
@@ -14,17 +13,16 @@ type Files = { readonly cert: string; readonly key: string }
  */
 export class Tls {
   readonly #dir: string
-  readonly #files: Files | undefined
+  readonly #files: TlsPair | undefined
   #seen: string | undefined
 
-  private constructor(dir: string, files: Files | undefined) {
+  private constructor(dir: string, files: TlsPair | undefined) {
     this.#dir = dir
     this.#files = files
   }
 
-  /** Throws when the settings or the first certificate cannot be read. */
-  static open(dir: string): Tls {
-    const files = readSettings(join(dir, "settings.json"))
+  /** Throws when the first certificate cannot be read. */
+  static open(dir: string, files: TlsPair | undefined): Tls {
     const tls = new Tls(dir, files)
     if (files) {
       tls.#seen = versionOf(files)
@@ -54,32 +52,15 @@ export class Tls {
   }
 }
 
-function readSettings(file: string): Files | undefined {
-  if (!existsSync(file)) return undefined
-  let found: unknown
-  try {
-    found = JSON.parse(readFileSync(file, "utf8"))
-  } catch (error) {
-    throw new Error(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}`)
-  }
-  const { cert, key, ...rest } = (found ?? {}) as Readonly<Record<string, unknown>>
-  const [unknown] = Object.keys(rest)
-  if (unknown !== undefined)
-    throw new Error(`${file}: HAProxy has no setting ${unknown} here; there are cert and key`)
-  if (typeof cert !== "string" || typeof key !== "string")
-    throw new Error(`${file} must name both files, such as {"cert": "/etc/papi.crt", "key": "/etc/papi.key"}`)
-  return { cert, key }
-}
-
 /** Without empty lines: one ends what HAProxy is told through its socket. Throws when they do not belong together. */
-function readPair(files: Files): string {
+function readPair(files: TlsPair): string {
   const [cert, key] = [readFileSync(files.cert, "utf8"), readFileSync(files.key, "utf8")]
   createSecureContext({ cert, key })
   return `${cert}\n${key}\n`.replaceAll(/\r/g, "").replaceAll(/\n{2,}/g, "\n")
 }
 
 /** Changes when one of the files does; undefined while one is missing. */
-function versionOf(files: Files): string | undefined {
+function versionOf(files: TlsPair): string | undefined {
   try {
     return [files.cert, files.key]
       .map((file) => statSync(file))

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { RouteView } from "../api/contract/views.ts"
-import { nginxConfiguration } from "./nginx.ts"
+import { nginxConfiguration, nginxLacks } from "./nginx.ts"
 
 const nginx = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"].find((file) => existsSync(file))
 
@@ -114,6 +114,54 @@ ${nginxConfiguration("papi", routes)}
       seen[name as "a" | "b"] += 1
     }
     expect(Math.abs(seen.b - 60)).toBeLessThan(4 * Math.sqrt(200 * 0.3 * 0.7))
+  })
+
+  it("lets listed users into their pool first, by exactly what they are called, and keeps all others where they are", async () => {
+    const [a, b] = [await instance("a"), await instance("b")]
+    const port = await freePort()
+    const pools = [
+      { pool: "r1", weight: 100, instances: [a] },
+      { pool: "r2", weight: 0, instances: [b] },
+    ]
+    const keys = ["anna", 'u-1.$x{}"\\;', "10.0.0.7"]
+    const view = route(pools, {
+      listen: `127.0.0.1:${port}`,
+      sticky: { by: "header", name: "X-User" },
+      first: { keys, pool: "r2" },
+    })
+    running = spawn(nginx ?? "", ["-p", dir, "-c", write([view])], { stdio: "ignore" })
+    const get = async (user: string) => {
+      const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { "x-user": user } })
+      return (await answer.text())[0]
+    }
+    await until(async () => (await get("x")) === "a")
+    for (const key of keys) expect(await get(key)).toBe("b")
+    for (const key of ["Anna", "annax", "10a0.0.7"]) expect(await get(key)).toBe("a")
+  })
+
+  it("is told loudly what it does otherwise, in what is printed and apart from it", async () => {
+    const [a, b] = [await instance("a"), await instance("b")]
+    const pools = [
+      { pool: "r1", weight: 90, instances: [a] },
+      { pool: "r2", weight: 10, instances: [b] },
+    ]
+    const view = route(pools, {
+      sticky: { by: "header", name: "X-User" },
+      selection: "sha256",
+      first: { keys: ["anna"], pool: "r3" },
+      holdRequests: 200,
+    })
+    const lacks = nginxLacks([view])
+    expect(lacks).toEqual([
+      expect.stringContaining("copied nowhere"),
+      expect.stringContaining("selection: sha256 cannot be kept"),
+      expect.stringContaining("holdRequests"),
+      expect.stringContaining("nobody is in r3"),
+    ])
+    const printed = nginxConfiguration("papi", [view])
+    for (const lack of lacks) expect(printed).toContain(`# NOT AS IMMUNITY DOES IT: ${lack}`)
+    expect(accepted([view])).toBe("")
+    expect(nginxLacks([route([{ pool: "r1", weight: 100, instances: [a] }])])).toHaveLength(1)
   })
 })
 

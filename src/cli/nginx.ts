@@ -4,11 +4,36 @@ import type { RouteView } from "../api/contract/views.ts"
 export function nginxConfiguration(app: string, routes: readonly RouteView[]): string {
   return [
     `# ${app} as it was routed when this was written, by immunity export nginx. nginx follows no later change.`,
-    "# Include it inside of http { … }. Mirrors are left out: nginx would let users wait for them.",
+    "# Include it inside of http { … }.",
+    ...nginxLacks(routes).map((lack) => `# NOT AS IMMUNITY DOES IT: ${lack}`),
     "",
     ...routes.flatMap(route),
   ].join("\n")
 }
+
+/** What nginx does otherwise, or cannot do at all; each in a sentence. */
+export const nginxLacks = (routes: readonly RouteView[]): readonly string[] => [
+  "requests are copied nowhere: nginx would let users wait for its mirror",
+  ...routes.flatMap((view) => {
+    const keyed = view.sticky.by !== "none" && view.pools.filter(({ weight }) => weight > 0).length > 1
+    const own = view.selection ? `selection: ${view.selection} cannot be kept` : "as everybody's"
+    return [
+      ...(keyed
+        ? [
+            `${view.route}: users may be on another side than before, ${own}: nginx splits by a hash of its own`,
+          ]
+        : []),
+      ...(view.holdRequests
+        ? [`${view.route}: holdRequests: nginx lets nobody wait for a swap; at a reload two releases overlap`]
+        : []),
+      ...(firstOf(view).length < (view.first?.pool === undefined ? 0 : view.first.keys.length)
+        ? [
+            `${view.route}: sticky.first: nobody is in ${view.first?.pool}; listed users are where everybody is`,
+          ]
+        : []),
+    ]
+  }),
+]
 
 function route(view: RouteView): readonly string[] {
   const name = view.route.replaceAll(/[^A-Za-z0-9]/g, "_")
@@ -30,8 +55,13 @@ function route(view: RouteView): readonly string[] {
     `# ${view.route}: ${view.pools.map(({ pool, weight }) => `${weight} % to ${pool}`).join(", ")}`,
     ...upstreams,
     ...userOf(view, name),
-    `split_clients "${quoted(view.salt)}$${name}_user" $${name}_pool {`,
+    `split_clients "${quoted(view.salt)}$${name}_user" $${name}_share {`,
     ...shares,
+    "}",
+    // By regular expressions: everything else in a map is compared without regard to capitals.
+    `map $${name}_user $${name}_pool {`,
+    ...firstOf(view).map((key) => `  "~^${literal(key)}$" ${upstreamOf(view.first?.pool ?? "")};`),
+    `  default $${name}_share;`,
     "}",
     `map $http_upgrade $${name}_connection {`,
     `  "" "";`,
@@ -72,6 +102,14 @@ function sharesOf(view: RouteView, upstreamOf: (pool: string) => string): readon
     `  * ${upstreamOf(rest.pool)};`,
   ]
 }
+
+/** Listed users, where their pool has anybody who could answer them. */
+const firstOf = ({ first, pools }: RouteView): readonly string[] =>
+  first && pools.some(({ pool, instances }) => pool === first.pool && instances.length > 0) ? first.keys : []
+
+/** A key as itself, inside of a quoted regular expression: there nginx takes a dollar for itself only before a name. */
+const literal = (key: string): string =>
+  key.replaceAll(/[^A-Za-z0-9_-]/g, (sign) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, "0")}`)
 
 /** What a user is recognised by; whoever brings nothing is split by what else there is. */
 function userOf({ sticky }: RouteView, name: string): readonly string[] {

@@ -86,8 +86,9 @@ describe("whoever gives orders on the command line", () => {
   })
 
   it("gets the present routes as a configuration of nginx", async () => {
-    const { code, stdout } = await run("export", "nginx", "papi")
+    const { code, stdout, stderr } = await run("export", "nginx", "papi")
     expect(code).toBe(0)
+    expect(stderr).toContain("not as Immunity does it: requests are copied nowhere")
     expect(stdout).toContain(`listen 127.0.0.1:${cluster.ports[1]};`)
     expect(stdout).toMatch(/split_clients .*\n {2}\* papi_sandbox_r\d+;/)
     expect(stdout).toMatch(/server 127\.0\.0\.1:\d+; # papi-/)

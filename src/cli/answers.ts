@@ -20,7 +20,9 @@ export function addAnswers(program: Command): void {
     print(options, found, () => {
       for (const path of found?.paths ?? [])
         line(`${path.state.padEnd(9)} ${path.endpoint} ${path.path}  ${path.because}`)
-      for (const path of found?.accepted ?? []) line(`accepted  ${path}`)
+      const people = new Set(found?.withdrawable)
+      for (const path of found?.accepted ?? [])
+        line(`accepted  ${path}${people.has(path) ? "" : "  by its commit"}`)
       if (!found) line("its answers are not compared; add answers: to its immunity.yaml")
       else if (found.paths.length + found.accepted.length === 0)
         line("no path differs on the candidate alone")
@@ -40,6 +42,19 @@ export function addAnswers(program: Command): void {
         reason: options.reason,
       })
       print(options, done, () => line("accepted"))
+    })
+  base(answers, "withdraw <rollout> <paths...>", "takes back what people accepted of a release")
+    .requiredOption("--reason <why>", "why; it stands in the journal")
+    .option("--yes", "without asking")
+    .action(async (target: string, paths: readonly string[], options: Order) => {
+      const { app, summary } = await viewOf(options, target)
+      await consent(options, `take back accepted answers of ${summary.commit}`, [
+        ...paths.map((path) => `${path} counts again as a difference of ${summary.commit}, in every region`),
+        "what was measured before is judged anew: it may stop a rollout of this release",
+      ])
+      const address = `/v1/apps/${app}/rollouts/${summary.number}/withdraw-answers`
+      const done = await client(options).post(address, { paths, reason: options.reason })
+      print(options, done, () => line("taken back"))
     })
 }
 

@@ -120,6 +120,21 @@ describe("a release that answers otherwise", () => {
       const events = (await cluster.timeline()).filter(({ type }) => type === "answers-accepted")
       expect(events.map(({ by, because }) => [by, because])).toContainEqual(["Mira", "gone"])
       expect(events).toHaveLength(2)
+      const back = ["withdraw", `papi#${number}`, "body.tax", "--reason", "not yet", "--yes"]
+      const withdrawn = await run("answers", ...back)
+      expect(withdrawn.code, withdrawn.stderr).toBe(0)
+      expect((await run("answers", "list", "papi")).stdout).toMatch(/proven +GET \/items\/:id body\.tax/)
+      expect(await (await fetch(page)).text()).toContain("Take back: GET /items/:id body.price")
+      const withForm = await fetch(`${cluster.url}/a/papi/do/withdraw-answers`, {
+        method: "POST",
+        headers: { cookie: `immunity=${token}`, "content-type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams(form),
+        redirect: "manual",
+      })
+      expect(withForm.status).toBe(303)
+      expect((await run("answers", "list", "papi")).stdout).toMatch(/proven +GET \/items\/:id body\.price/)
+      const again = ["GET /items/:id body.price", "body.tax", "--reason", "gone", "--yes"]
+      expect((await run("answers", "accept", `papi#${number}`, ...again)).code).toBe(0)
 
       const retried = await run("retry", `papi#${number}`, "--reason", "accepted", "--yes", "--detach")
       expect(retried.code, retried.stderr).toBe(0)

@@ -231,6 +231,19 @@ function Answers({ rollout, answers }: { readonly rollout: RolloutView; readonly
           </li>
         ))}
       </ul>
+      {answers.withdrawable.map((path, at) => (
+        <Order
+          app={app}
+          verb="withdraw-answers"
+          label={`Take back: ${path}`}
+          id={`reason-withdraw-${at}`}
+          consequences={[
+            `${path} counts again as a difference of ${summary.commit}, in every region`,
+            "what was measured before is judged anew: it may stop a rollout of this release",
+          ]}
+          fields={{ rollout: String(summary.number), path }}
+        />
+      ))}
     </section>
   )
 }

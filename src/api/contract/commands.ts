@@ -35,7 +35,7 @@ export const Approve = Type.Object(
   strict,
 )
 /** Paths of answers: `body.price`, `GET /items/:id body.price`. */
-export const AcceptAnswers = Type.Object(
+export const AnswerPaths = Type.Object(
   {
     reason,
     paths: Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { minItems: 1, maxItems: 100 }),

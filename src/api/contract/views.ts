@@ -44,6 +44,8 @@ const AnswersView = Type.Object({
   ),
   /** What its commit and people accepted for this release. */
   accepted: Type.Array(Type.String()),
+  /** Those of them that people accepted: they may take them back. */
+  withdrawable: Type.Array(Type.String()),
 })
 export type AnswersView = Static<typeof AnswersView>
 
@@ -200,6 +202,12 @@ export const RouteView = Type.Object({
   listen: Type.String(),
   salt: Type.String(),
   sticky: Type.Object({ by: Type.String(), name: maybe(Type.String()) }),
+  /** How a side is chosen from what a user is recognised by; absent: as its router does by itself. */
+  selection: maybe(Type.String()),
+  /** Users who are in a pool whatever the weights are; no pool: they are where everybody is. */
+  first: maybe(Type.Object({ keys: Type.Array(Type.String()), pool: maybe(Type.String()) })),
+  /** Milliseconds that new requests may wait for a swap. */
+  holdRequests: maybe(Type.Number()),
   stable: maybe(Type.String()),
   pools: Type.Array(
     Type.Object({

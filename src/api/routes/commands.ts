@@ -6,8 +6,8 @@ import type { Command } from "../../core/pipeline/input.ts"
 import { configPurpose } from "../../ports/sealer.ts"
 import { actorOf } from "../access.ts"
 import {
-  AcceptAnswers,
   AddApp,
+  AnswerPaths,
   Approve,
   Configure,
   Deploy,
@@ -128,15 +128,12 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
       bound,
     })
   })
-  api.post<InRollout>("/v1/apps/:app/rollouts/:n/accept-answers", async (request) => {
-    const { reason, paths } = check(AcceptAnswers, request.body)
-    return order(request, request.params.app, {
-      type: "accept-answers",
-      rollout: Number(request.params.n),
-      paths,
-      reason,
+  for (const type of ["accept-answers", "withdraw-answers"] as const) {
+    api.post<InRollout>(`/v1/apps/:app/rollouts/:n/${type}`, async (request) => {
+      const { reason, paths } = check(AnswerPaths, request.body)
+      return order(request, request.params.app, { type, rollout: Number(request.params.n), paths, reason })
     })
-  })
+  }
   for (const type of ["reject", "halt", "rollback", "retry", "resume"] as const) {
     api.post<InRollout>(`/v1/apps/:app/rollouts/:n/${type}`, async (request) =>
       order(request, request.params.app, {

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from "fastify"
 import type { TSchema } from "typebox"
 import {
-  AcceptAnswers,
   AddApp,
+  AnswerPaths,
   Approve,
   Deploy,
   Done,
@@ -121,7 +121,14 @@ const operations: readonly Operation[] = [
     method: "post",
     path: "/v1/apps/{app}/rollouts/{n}/accept-answers",
     says: "Accepts that its release changes these paths of its answers",
-    body: AcceptAnswers,
+    body: AnswerPaths,
+    answer: Done,
+  },
+  {
+    method: "post",
+    path: "/v1/apps/{app}/rollouts/{n}/withdraw-answers",
+    says: "Takes back what people accepted of its release's answers",
+    body: AnswerPaths,
     answer: Done,
   },
   ...["reject", "halt", "rollback", "retry", "resume"].map(

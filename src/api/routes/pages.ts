@@ -99,12 +99,8 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
           })
           break
         case "accept-answers":
-          await submit(parts, request, app, {
-            type: "accept-answers",
-            rollout: number,
-            paths: [path],
-            reason,
-          })
+        case "withdraw-answers":
+          await submit(parts, request, app, { type: verb, rollout: number, paths: [path], reason })
           break
         case "reject":
         case "halt":

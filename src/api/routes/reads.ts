@@ -189,10 +189,11 @@ function readRouting(parts: ApiParts, app: string): readonly RouteView[] {
     (router?.apps[app]?.routes ?? []).flatMap((route): readonly RouteView[] => {
       const region = regions.find(({ name }) => routeName(app, name) === route.route)
       if (!region) return []
-      const { router: carriedBy = "embedded", mirror: _, first: _first, ...rest } = route
+      const { router: carriedBy = "embedded", mirror: _, first, ...rest } = route
       const listen = router?.listeners[route.route] ?? route.listen
       const pools = route.pools.map((pool) => ({ ...pool, instances: [...pool.instances] }))
-      return [{ ...rest, pools, region: region.name, router: carriedBy, listen }]
+      const listed = first && { keys: [...first.keys], pool: first.pool }
+      return [{ ...rest, first: listed, pools, region: region.name, router: carriedBy, listen }]
     }),
   )
 }

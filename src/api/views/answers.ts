@@ -15,6 +15,7 @@ export function answersOf(app: Application, rollout: Rollout): AnswersView | und
   return {
     compared: verdict?.canary?.samples ?? 0,
     accepted: [...accept],
+    withdrawable: [...(app.releases[rollout.release]?.accepted ?? [])],
     paths: (verdict?.paths ?? []).map(({ endpoint, path, state, structural, raw, noise, sample }) => ({
       endpoint,
       path,

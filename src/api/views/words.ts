@@ -128,6 +128,8 @@ export function titleOf(event: Event): string {
       return `${shortCommit(event.release)} is blocked`
     case "answers-accepted":
       return `Changed answers accepted: ${event.paths.join(", ")}`
+    case "answers-withdrawn":
+      return `No longer accepted: ${event.paths.join(", ")}`
     case "quarantine-lifted":
       return `${shortCommit(event.release)} may be tried again`
     case "server-left":

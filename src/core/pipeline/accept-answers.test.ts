@@ -72,6 +72,26 @@ describe("a change of answers that a person accepts", () => {
     expect(judgedBy(world)).toEqual(["body.at"])
   })
 
+  it("can be taken back, counts again from then on, and may be accepted once more", () => {
+    const world = mirroring()
+    const { number: rollout } = newest(world, "sandbox2")
+    const withdraw = (...paths: readonly string[]) =>
+      world.give({ type: "withdraw-answers", rollout, paths, reason: "it was a mistake" }, "Ada")
+    accept(world, ["body.price", "GET /items body.tax"])
+    expect(withdraw("body.price").refused).toBeUndefined()
+    expect(judgedBy(world)).toEqual(["body.at", "GET /items body.tax"])
+    expect(world.events.at(-1)).toMatchObject({
+      by: "Ada",
+      because: "it was a mistake",
+      event: { type: "answers-withdrawn", paths: ["body.price"] },
+    })
+    expect(withdraw("body.price").refused?.message).toContain("accepted by people: GET /items body.tax")
+    expect(withdraw("body.at").refused?.message).toContain("perhaps by the commit itself")
+    expect(withdraw().refused?.message).toContain("no path was named")
+    expect(accept(world, ["body.price"]).refused).toBeUndefined()
+    expect(judgedBy(world)).toEqual(["body.at", "GET /items body.tax", "body.price"])
+  })
+
   it("is refused without a reason, for what is no path, twice, and where nothing is compared", () => {
     const world = mirroring()
     const { number: rollout } = newest(world, "sandbox2")

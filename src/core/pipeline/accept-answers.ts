@@ -40,6 +40,31 @@ export function acceptAnswers(
   return undefined
 }
 
+/** Takes back what people accepted of a release. What was measured before is judged anew, with these paths. */
+export function withdrawAnswers(
+  draft: Draft,
+  rollout: Rollout,
+  paths: readonly string[],
+  reason: string,
+): Refusal | undefined {
+  const release = draft.state.releases[rollout.release]
+  if (!release) return { code: "unknown", message: `the release of rollout ${rollout.number} is gone` }
+  const known = release.accepted ?? []
+  const strange = paths.find((path) => !known.includes(path))
+  if (strange !== undefined)
+    return {
+      code: "wrong-phase",
+      message: `${strange} was not accepted by anybody but perhaps by the commit itself; accepted by people: ${known.join(", ") || "nothing"}`,
+    }
+  if (paths.length === 0) return { code: "wrong-phase", message: "no path was named" }
+  const rest = [...new Set(paths)]
+  draft.add(
+    { type: "answers-withdrawn", rollout: rollout.number, release: release.id, paths: rest, reason },
+    reason,
+  )
+  return undefined
+}
+
 /** The metrics of a release with what people accepted since it was built. */
 export function withAccepted(
   app: Application,

@@ -6,7 +6,7 @@ import { goOn } from "../rollout/advance.ts"
 import { halt, pastReturn } from "../rollout/hold.ts"
 import { placeToGo, retreat } from "../rollout/retreat.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
-import { acceptAnswers } from "./accept-answers.ts"
+import { acceptAnswers, withdrawAnswers } from "./accept-answers.ts"
 import type { Region, Release } from "./application.ts"
 import { newestRelease, queue } from "./climb.ts"
 import { configure, restoreConfiguration } from "./configure.ts"
@@ -53,6 +53,10 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
     case "accept-answers":
       return withRollout(draft, command.rollout, (rollout) =>
         acceptAnswers(draft, rollout, command.paths, command.reason),
+      )
+    case "withdraw-answers":
+      return withRollout(draft, command.rollout, (rollout) =>
+        withdrawAnswers(draft, rollout, command.paths, command.reason),
       )
     case "lock":
       return lockIt(draft, command.region, command.reason)

@@ -186,7 +186,7 @@ export type Event =
     }
   | { readonly type: "quarantine-lifted"; readonly release: ReleaseId; readonly reason: string }
   | {
-      readonly type: "answers-accepted"
+      readonly type: "answers-accepted" | "answers-withdrawn"
       readonly rollout: RolloutNumber
       readonly release: ReleaseId
       readonly paths: readonly string[]

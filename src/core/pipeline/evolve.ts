@@ -118,6 +118,12 @@ export function evolve(app: Application, recorded: Recorded): Application {
       const accepted = [...(release.accepted ?? []), ...event.paths]
       return { ...app, releases: { ...app.releases, [release.id]: { ...release, accepted } } }
     }
+    case "answers-withdrawn": {
+      const release = app.releases[event.release]
+      if (!release) return app
+      const accepted = (release.accepted ?? []).filter((path) => !event.paths.includes(path))
+      return { ...app, releases: { ...app.releases, [release.id]: { ...release, accepted } } }
+    }
     case "pools-released":
       return inRegion(app, event.region, (region) => ({ ...region, kept: [] }))
     case "contract-held":

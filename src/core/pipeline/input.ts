@@ -54,6 +54,13 @@ export type Command =
       readonly paths: readonly string[]
       readonly reason: string
     }
+  /** What people accepted of its answers, taken back. */
+  | {
+      readonly type: "withdraw-answers"
+      readonly rollout: RolloutNumber
+      readonly paths: readonly string[]
+      readonly reason: string
+    }
   | { readonly type: "retry"; readonly rollout: RolloutNumber; readonly reason: string }
   | { readonly type: "lock"; readonly region: RegionName | undefined; readonly reason: string }
   | {

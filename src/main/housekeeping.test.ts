@@ -23,6 +23,7 @@ function handClock(): { readonly clock: Clock; readonly tick: () => Promise<void
     mono: () => now,
     sleep: (_, signal) =>
       new Promise((resolve) => {
+        if (signal?.aborted) return resolve()
         asleep.push(resolve)
         signal?.addEventListener("abort", () => resolve())
       }),

@@ -90,6 +90,29 @@ export class NthFault extends Counted {
   }
 }
 
+/** The same fault on every call of a place for a while. */
+export class FaultsDuring extends Counted {
+  readonly #site: string
+  readonly #kind: CallFault
+  readonly #from: number
+  readonly #until: number
+  readonly #forMs: number
+
+  constructor(site: string, kind: CallFault, from: number, until: number, forMs = 500) {
+    super()
+    this.#site = site
+    this.#kind = kind
+    this.#from = from
+    this.#until = until
+    this.#forMs = forMs
+  }
+
+  protected choose(site: string, count: number, now: number): Fired | undefined {
+    if (site !== this.#site || now < this.#from || now >= this.#until) return undefined
+    return { site, count, kind: this.#kind, forMs: this.#forMs }
+  }
+}
+
 /** A delay lasts up to 15 s, a copy comes up to 20 s later, a process is back after 8 s at most. */
 function fired(site: string, count: number, kind: CallFault, long: number): Fired {
   const most = {

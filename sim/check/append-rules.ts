@@ -35,17 +35,15 @@ export class AppendRules {
       if (this.#commands.has(command.id)) say("I16", `command ${command.id} took effect twice`)
       this.#commands.add(command.id)
     }
-    const ordered = stored.find(({ by }) => by !== "immunity")
-    if (ordered && !command) say("I31", `${ordered.event.type} by ${ordered.by} without the id of an order`)
+    const byPerson = stored.find(({ by }) => by !== "immunity")
+    if (byPerson && !command)
+      say("I31", `${byPerson.event.type} by ${byPerson.by} without the id of an order`)
     const at = this.#checks.log.state(stream)
     const version = (stored[0]?.version ?? 1) - 1
     if (version > 0 && at === undefined) say("I14", "its first events are missing")
     for (const event of stored) {
-      const before = this.#checks.log.state(stream)
-      this.#before(event, stored, say)
+      this.#before(event, stored, command !== undefined, say)
       this.#checks.log.add(event, this.#cluster.timeline.now)
-      const after = this.#checks.log.state(stream)
-      if (after === undefined || before === after) continue
     }
     const state = this.#checks.log.state(stream)
     for (const region of state?.regions ?? []) {
@@ -67,6 +65,8 @@ export class AppendRules {
   #before(
     stored: StoredEvent,
     batch: readonly StoredEvent[],
+    /** By a person. */
+    ordered: boolean,
     say: (rule: string, what: string) => void,
   ): void {
     const { event, stream, by } = stored
@@ -100,8 +100,34 @@ export class AppendRules {
             "I10",
             `${event.release.slice(0, 7)} is queued for ${event.region} and never succeeded in ${below}`,
           )
+        const tried = [...log.pasts.values()].find(
+          (past) =>
+            past.app === stream &&
+            past.region === event.region &&
+            past.release === event.release &&
+            !past.superseded,
+        )
+        // Only a person tries again; who has just said no has not asked for it.
+        if (tried && (!ordered || has("gate-rejected")))
+          say("I10", `${event.region} tries again by itself what rollout ${tried.number} tried`)
         return
       }
+      case "build-started": {
+        const commit = state?.commits.find(({ id }) => id === event.commit)
+        if (commit?.state.name === "superseded")
+          say("I31", `${event.commit.slice(0, 7)} is built although it was put aside`)
+        return
+      }
+      case "commit-superseded": {
+        const order = (id: string): number => state?.commits.findIndex((commit) => commit.id === id) ?? -1
+        if (order(event.supersededBy) <= order(event.commit))
+          say("I31", `${event.commit.slice(0, 7)} is put aside for what is not newer`)
+        return
+      }
+      case "rollout-superseded":
+        if (log.past(stream, event.rollout)?.started)
+          say("I23", `rollout ${event.rollout} was under way when another one took its place`)
+        return
       case "step-started":
         return this.#mayGoOn(stream, event.rollout, stored, "was raised", say)
       case "step-reached":
@@ -116,6 +142,8 @@ export class AppendRules {
         const { hold } = event
         if (hold.because.includes("automatic rollbacks in ten minutes"))
           this.#paused.push({ app: stream, at: this.#cluster.timeline.now })
+        const forGood = hold.why === "blind" && hold.until === undefined && rollout?.from !== undefined
+        if (forGood && hold.weight !== "zero") say("I6", `rollout ${event.rollout} serves unwatched for good`)
         if (hold.why !== "halted" || !rollout) return
         const stuck =
           rollout.from === undefined ||
@@ -133,6 +161,8 @@ export class AppendRules {
           say("I11", `rollout ${event.rollout} started while the kill switch was set`)
         if (past?.queued.gate && !past.approved)
           say("I10", `rollout ${event.rollout} started without approval`)
+        if (past && log.quarantined.has(`${stream}/${past.release}`))
+          say("I12", `rollout ${event.rollout} started although its release is quarantined`)
         return
       }
       case "abort-started": {

@@ -83,6 +83,7 @@ export class Checks {
   taken(lease: Lease, owner: string, holder: string | undefined): void {
     if (holder !== undefined && holder !== owner)
       this.violated("I21", `${owner} took ${lease.key} while ${holder} held it`)
+    this.#orders.taken(lease)
   }
 
   leased(plane: string, lease: Lease, asked: number): void {
@@ -100,7 +101,7 @@ export class Checks {
   sent(plane: Plane, verb: string, fence: Fence, what: unknown): void {
     this.mutations++
     this.#orders.sent(plane, verb, fence, what)
-    if (verb === "routes") this.#orders.tableSent(plane.name, fence, what as readonly RouteSpec[])
+    if (verb === "routes") this.#orders.tableSent(plane, fence, what as readonly RouteSpec[])
   }
 
   unknown(plane: Plane, fence: Fence): void {

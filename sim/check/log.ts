@@ -13,6 +13,8 @@ export type Past = {
   started: boolean
   approved: boolean
   ended: boolean
+  /** A newer one took its place before it began. */
+  superseded: boolean
   succeeded: boolean
   /** Also true after it was taken back. */
   everSucceeded: boolean
@@ -84,6 +86,7 @@ export class CommittedLog {
           started: false,
           approved: false,
           ended: false,
+          superseded: false,
           succeeded: false,
           everSucceeded: false,
           tests: new Map(),
@@ -148,8 +151,11 @@ export class CommittedLog {
       case "rollback-failed":
       case "gate-rejected":
       case "gate-expired":
+        past.ended = true
+        return
       case "rollout-superseded":
         past.ended = true
+        past.superseded = true
         return
       default:
     }

@@ -18,7 +18,12 @@ export class OrderRules {
   readonly #known = new Map<string, Knowledge>()
   readonly #held = new Map<string, { readonly epoch: number; readonly asked: number }>()
   readonly #unknown = new Map<string, { readonly plane: Plane; readonly fence: Fence; readonly at: number }>()
+  /** How much of a stream there was when its lease was taken. */
+  readonly #takenAt = new Map<string, number>()
+  /** As an order arrives. */
   #seenEpoch = 0
+  #seenGeneration = 0
+  #weight = 0
   #busy = false
 
   constructor(cluster: Cluster, checks: Checks) {
@@ -28,6 +33,12 @@ export class OrderRules {
 
   leased(plane: string, lease: Lease, asked: number): void {
     this.#held.set(`${plane} ${lease.key}`, { epoch: lease.epoch, asked })
+  }
+
+  /** From here on nobody else adds to it. */
+  taken(lease: Lease): void {
+    const app = lease.key.slice("app/".length)
+    this.#takenAt.set(`${app} ${lease.epoch}`, this.#cluster.store.streams.get(app)?.length ?? 0)
   }
 
   /** A lease lasts as long as its owner's presence. */
@@ -83,6 +94,9 @@ export class OrderRules {
     if (row && row.owner !== plane.name && row.owner !== undefined) say("I21", `while ${row.owner} holds it`)
     if ((this.#cluster.server.epochs.get(fence.app) ?? 0) < fence.epoch)
       say("I19", "before the barrier: the server has not seen its epoch")
+    const heard = plane.engine?.version(fence.app) ?? 0
+    const stored = this.#takenAt.get(`${fence.app} ${fence.epoch}`) ?? 0
+    if (heard < stored) say("I19", `having read ${heard} of the ${stored} events that others stored`)
     if (this.#cluster.killSwitch && this.#cluster.timeline.now - this.#checks.killedAt > tolerance)
       say("I6", `${this.#cluster.timeline.now - this.#checks.killedAt} ms after the kill switch was set`)
     this.#intended(verb, fence, what, say)
@@ -123,8 +137,10 @@ export class OrderRules {
     }
   }
 
-  tableSent(plane: string, fence: Fence, routes: readonly RouteSpec[]): void {
+  tableSent(sender: Plane, fence: Fence, routes: readonly RouteSpec[]): void {
     const { log } = this.#checks
+    const plane = sender.name
+    const believed = sender.engine?.state(fence.app)
     const { now } = this.#cluster.timeline
     const say = (rule: string, text: string): void =>
       this.#checks.violated(rule, `a table for ${fence.app}: ${text}`)
@@ -140,11 +156,20 @@ export class OrderRules {
         continue
       }
       const [, region = ""] = route.route.split("/")
+      const itself = believed?.regions.find(({ name }) => name === region)
+      const left = Object.values(itself?.instances ?? {}).find(
+        ({ pool, state, address, retired }) =>
+          pool === itself?.stable && state !== "ended" && state !== "starting" && address && !retired,
+      )
+      if (route.pools.length === 0 && left)
+        say("I2", `${route.route} goes to nobody while ${left.id} still runs`)
       this.#serves(plane, fence.app, region, route, say)
       const stable = log.stable.get(`${fence.app}/${region}`)
       for (const pool of route.pools) {
         if (pool.weight <= 0) continue
         this.#named(plane, route, pool, say)
+        const over = pool.instances.find(({ id }) => itself?.instances[id]?.state === "ended")
+        if (over) say("I1", `${route.route} names ${over.id}, and its sender knows that it ended`)
         if (pool.instances.length === 0) say("I2", `${route.route} gives ${pool.weight} % to nobody`)
         const number = Number(pool.pool.slice(1))
         const past = log.past(fence.app, number)
@@ -207,9 +232,12 @@ export class OrderRules {
 
   arriving(verb: string, fence: Fence, what: unknown): void {
     const { server, timeline } = this.#cluster
-    this.#seenEpoch = Math.max(server.epochs.get(fence.app) ?? 0, server.tables[fence.app]?.epoch ?? 0)
-    if (verb !== "stop") return
+    const table = server.tables[fence.app]
+    this.#seenEpoch = Math.max(server.epochs.get(fence.app) ?? 0, table?.epoch ?? 0)
+    this.#seenGeneration = table?.epoch === fence.epoch ? table.generation : 0
+    if (verb !== "stop" && verb !== "release") return
     const id = what as string
+    this.#weight = server.weightOn(id)
     const instance = server.instances.get(id)
     const alive =
       instance !== undefined &&
@@ -226,7 +254,9 @@ export class OrderRules {
     if (fence.epoch < this.#seenEpoch)
       say("I19", `with epoch ${fence.epoch} after ${this.#seenEpoch} was seen`)
     if (verb === "stop" && this.#busy) say("I3", `${what as string} ended under its users`)
-    if (verb === "release" && server.weightOn(what as string) > 0)
+    if (verb === "routes" && fence.generation < this.#seenGeneration)
+      say("I19", `with generation ${fence.generation} after ${this.#seenGeneration}`)
+    if (verb === "release" && this.#weight > 0)
       say("I3", `${what as string} was released while it has weight`)
     if (verb === "start") this.#surge(fence.app, (what as InstanceSpec).region, say)
     if (verb !== "routes") return

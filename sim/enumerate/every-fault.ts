@@ -11,6 +11,8 @@ export type Enumerated = {
   /** Runs in which a person said halt nearby. */
   readonly withHalt: number
   readonly violations: readonly { readonly where: string; readonly rule: string; readonly what: string }[]
+  /** False when it was stopped before the last run. */
+  readonly complete: boolean
 }
 
 const settled = 12_000
@@ -60,8 +62,16 @@ class WithHalt implements Faults {
   }
 }
 
-/** The n-th part of all runs: every call of a rollout × every fault, alone and with a halt at calls nearby. */
-export async function everyFault(index: number, parts: number, halts: number): Promise<Enumerated> {
+/**
+ * The n-th part of all runs: every call of a rollout × every fault, alone and with a halt at calls nearby. Asks after
+ * each run whether it shall stop, and then says what it has seen until then.
+ */
+export async function everyFault(
+  index: number,
+  parts: number,
+  halts: number,
+  stopped: () => Promise<boolean>,
+): Promise<Enumerated> {
   let runs = 0
   let withHalt = 0
   let calls = 0
@@ -102,9 +112,10 @@ export async function everyFault(index: number, parts: number, halts: number): P
         for (let offset = 0; offset < halts; offset++) {
           const near = hit[i + offset * 2 - halts]
           if (near !== undefined) await one(nth, kind, near)
+          if (await stopped()) return { runs, calls, withHalt, violations, complete: false }
         }
       }
     }
   }
-  return { runs, calls, withHalt, violations }
+  return { runs, calls, withHalt, violations, complete: true }
 }

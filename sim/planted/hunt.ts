@@ -45,9 +45,15 @@ const ofSeed = (seed: number): World => [`${seed}`, () => run(generate(seed))]
 /** First the worlds that were made for it, then the seeds that caught it before, then those that it needs. */
 function* worldsFor(): Generator<World> {
   for (const made of mutant?.worlds ?? []) {
-    const world = madeWorlds[made]
-    if (!world) throw new Error(`mutant "${name}": there is no world "${made}"`)
-    yield [made, () => run(world.scenario, new ListedFaults(world.faults ?? []), { also: world.also })]
+    const { scenario, variations, faults, also } = madeWorlds[made]
+    for (const variation of variations ?? [0])
+      yield [
+        made,
+        () =>
+          run(scenario, faults?.(variation) ?? new ListedFaults([]), {
+            also: (cluster) => also?.(cluster, variation),
+          }),
+      ]
   }
   for (const seed of known.split(",").filter(Boolean)) yield ofSeed(Number(seed))
   for (let seed = 1, left = Number(most); left > 0 && seed < 100_000; seed++) {

@@ -1,4 +1,4 @@
-import { equivalent, type Mutant, one } from "./mutant.ts"
+import { equivalent, type Mutant, metIn, one } from "./mutant.ts"
 
 const advance = "src/core/rollout/advance.ts"
 const retreat = "src/core/rollout/retreat.ts"
@@ -55,19 +55,25 @@ export const inTheCore: readonly Mutant[] = [
     "false && rollout.hadTraffic",
     '"nature":"errors","irreversible":true',
   ),
-  one(
-    "a halt keeps the traffic",
-    hold,
-    'weight: canReturn ? "zero" : "frozen",',
-    'weight: "frozen",',
-    '"halt"',
+  metIn(
+    one(
+      "a halt keeps the traffic",
+      hold,
+      'weight: canReturn ? "zero" : "frozen",',
+      'weight: "frozen",',
+      '"halt"',
+    ),
+    "a person halts a step",
   ),
-  one(
-    "a hold at zero keeps its share",
-    traffic,
-    'if (phase.name === "holding" && phase.hold.weight === "zero") return 0',
-    "",
-    '"halt"',
+  metIn(
+    one(
+      "a hold at zero keeps its share",
+      traffic,
+      'if (phase.name === "holding" && phase.hold.weight === "zero") return 0',
+      "",
+      '"halt"',
+    ),
+    "a person halts a step",
   ),
   one(
     "traffic goes to what is not healthy",
@@ -76,44 +82,59 @@ export const inTheCore: readonly Mutant[] = [
     "",
     "instance-flap",
   ),
-  one(
-    "the last of the old pool loses its users when its probe fails",
-    traffic,
-    'inRoute(app, region, region.stable, "unready")',
-    "[]",
-    "instance-flap",
+  metIn(
+    one(
+      "the last of the old pool loses its users when its probe fails",
+      traffic,
+      'inRoute(app, region, region.stable, "unready")',
+      "[]",
+      "instance-flap",
+    ),
+    "all that serve fail their probes",
   ),
-  one(
-    "what ended keeps its users",
-    traffic,
-    'inRoute(app, region, region.stable, "unready")',
-    'inRoute(app, region, region.stable, "ended")',
-    "instance-crash",
+  metIn(
+    one(
+      "what ended keeps its users",
+      traffic,
+      'inRoute(app, region, region.stable, "unready")',
+      'inRoute(app, region, region.stable, "ended")',
+      "instance-flap",
+    ),
+    "all that serve fail their probes",
   ),
-  one(
-    "users go back to a pool with nobody in it",
-    traffic,
-    "takers === 0 ? 100 : Math.min",
-    "Math.min",
-    "instance-crash",
-    '"errors"',
+  metIn(
+    one(
+      "users go back to a pool with nobody in it",
+      traffic,
+      "takers === 0 ? 100 : Math.min",
+      "Math.min",
+      "instance-crash",
+      '"errors"',
+    ),
+    "all of the old pool end while a release goes back",
   ),
-  one(
-    "a skipped mirroring is said again and again while locked",
-    advance,
-    '    if (blockerOf(draft.state, rollout, draft.at)) return\n    draft.conclude(\n      { type: "mirroring-skipped"',
-    '    draft.conclude(\n      { type: "mirroring-skipped"',
-    '"mirror":true',
-    '"order":"lock"',
+  metIn(
+    one(
+      "a skipped mirroring is said again and again while locked",
+      advance,
+      '    if (blockerOf(draft.state, rollout, draft.at)) return\n    draft.conclude(\n      { type: "mirroring-skipped"',
+      '    draft.conclude(\n      { type: "mirroring-skipped"',
+      '"mirror":true',
+      '"order":"lock"',
+    ),
+    "a lock comes while there is nothing to mirror",
   ),
   one("traffic goes to what is on its way out", traffic, "      !instance.retired &&\n", ""),
-  one(
-    "few instances carry the weight of all",
-    traffic,
-    "Math.min(askedShare(rollout), fresh / size)",
-    "askedShare(rollout)",
-    "instance-crash",
-    '"size":3',
+  metIn(
+    one(
+      "few instances carry the weight of all",
+      traffic,
+      "Math.min(askedShare(rollout), fresh / size)",
+      "askedShare(rollout)",
+      "instance-crash",
+      '"size":3',
+    ),
+    "one of three ends while it is tested",
   ),
   one(
     "weights do not add up",
@@ -121,45 +142,60 @@ export const inTheCore: readonly Mutant[] = [
     "return { [stable]: 100 - percent, [active]: percent }\n}\n\n/** Back",
     "return { [stable]: 100, [active]: percent }\n}\n\n/** Back",
   ),
-  one(
-    "gives everything to an old pool of one",
-    traffic,
-    "if (old * 2 >= size || fresh === 0 || had === 0)",
-    "if (old >= 0)",
-    "instance-crash",
-    '"size":3',
-    '"errors"',
+  metIn(
+    one(
+      "gives everything to an old pool of one",
+      traffic,
+      "if (old * 2 >= size || fresh === 0 || had === 0)",
+      "if (old >= 0)",
+      "instance-crash",
+      '"size":3',
+      '"errors"',
+    ),
+    "two of three old ones end while a release goes back",
   ),
-  one(
-    "who wrote it may approve it",
-    commands,
-    "if (phase.gate.notAuthor && release",
-    "if (phase.gate.notAuthor && !release && release",
-    '"approve-as-author"',
-    '"gate":true',
+  metIn(
+    one(
+      "who wrote it may approve it",
+      commands,
+      "if (phase.gate.notAuthor && release",
+      "if (phase.gate.notAuthor && !release && release",
+      '"approve-as-author"',
+      '"gate":true',
+    ),
+    "its author approves a release",
   ),
-  one(
-    "any artifact is approved",
-    commands,
-    "if (bound.digest && bound.digest !== release?.digest)",
-    'if (bound.digest === "")',
-    '"approve-stale"',
-    '"gate":true',
+  metIn(
+    one(
+      "any artifact is approved",
+      commands,
+      "if (bound.digest && bound.digest !== release?.digest)",
+      'if (bound.digest === "")',
+      '"approve-stale"',
+      '"gate":true',
+    ),
+    "another artifact is approved",
   ),
-  one(
-    "any evidence is approved at the gate",
-    commands,
-    "if (bound.evidence && bound.evidence !== phase.gate.evidence)",
-    'if (bound.evidence === "")',
-    '"approve-old-evidence"',
-    '"gate":true',
+  metIn(
+    one(
+      "any evidence is approved at the gate",
+      commands,
+      "if (bound.evidence && bound.evidence !== phase.gate.evidence)",
+      'if (bound.evidence === "")',
+      '"approve-old-evidence"',
+      '"gate":true',
+    ),
+    "older evidence is approved at a gate",
   ),
-  one(
-    "any evidence is approved in a hold",
-    commands,
-    "if (bound.evidence && bound.evidence !== rollout.lastLook?.evidence) {",
-    'if (bound.evidence === "") {',
-    '"approve-old-evidence"',
+  metIn(
+    one(
+      "any evidence is approved in a hold",
+      commands,
+      "if (bound.evidence && bound.evidence !== rollout.lastLook?.evidence) {",
+      'if (bound.evidence === "") {',
+      '"approve-old-evidence"',
+    ),
+    "older evidence is approved in a hold",
   ),
   one(
     "a gate opens by itself",
@@ -173,13 +209,16 @@ export const inTheCore: readonly Mutant[] = [
     "|| blockerOf(draft.state, rollout, draft.at)) return",
     ") return",
   ),
-  one(
-    "what was quarantined meanwhile starts all the same",
-    settle,
-    "if (draft.state.quarantine[rollout.release]) {",
-    'if (draft.state.quarantine[""]) {',
-    '"secondRegion":true',
-    '"errors"',
+  metIn(
+    one(
+      "what was quarantined meanwhile starts all the same",
+      settle,
+      "if (draft.state.quarantine[rollout.release]) {",
+      'if (draft.state.quarantine[""]) {',
+      '"secondRegion":true',
+      '"errors"',
+    ),
+    "a success is taken back while the next region waits",
   ),
   one(
     "a lock stops nothing",
@@ -216,11 +255,14 @@ export const inTheCore: readonly Mutant[] = [
     "test.passed === null",
     '"failing-test"',
   ),
-  one(
-    "the share is not waited for",
-    advance,
-    "if (enough && target > 0 && there) {",
-    "if (enough || there) {",
+  metIn(
+    one(
+      "the share is not waited for",
+      advance,
+      "if (enough && target > 0 && there) {",
+      "if (enough || there) {",
+    ),
+    "a person halts a step",
   ),
   one(
     "nothing is judged before the next step",
@@ -234,11 +276,14 @@ export const inTheCore: readonly Mutant[] = [
     "if (phase.window.needed === 0) succeed",
     "if (phase.window.needed >= 0) succeed",
   ),
-  one(
-    "a success is not observed",
-    advance,
-    "  if (Math.min(observed, asked) < 99.99 || !region || !agreed(region)) return\n",
-    "",
+  metIn(
+    one(
+      "a success is not observed",
+      advance,
+      "  if (Math.min(observed, asked) < 99.99 || !region || !agreed(region)) return\n",
+      "",
+    ),
+    "the probes fail when a bake ends",
   ),
   one(
     "a deadline never comes",
@@ -253,12 +298,15 @@ export const inTheCore: readonly Mutant[] = [
     "if ((region.weights[rollout.number] ?? 0) === 0) {",
     "if (draft.at >= 0) {",
   ),
-  one(
-    "a blind canary serves for ever",
-    advance,
-    'weight: rollout.from === undefined ? "frozen" : "zero",',
-    'weight: "frozen",',
-    '"lie":"blind"',
+  metIn(
+    one(
+      "a blind canary serves for ever",
+      advance,
+      'weight: rollout.from === undefined ? "frozen" : "zero",',
+      'weight: "frozen",',
+      '"lie":"blind"',
+    ),
+    "the router cannot be read for long",
   ),
   one(
     "the window is always full",
@@ -266,24 +314,33 @@ export const inTheCore: readonly Mutant[] = [
     "fact.observed >= window.needed * (1 + window.extensions)",
     "fact.observed >= 0",
   ),
-  one(
-    "missing data passes",
-    "src/core/decision/default-table.ts",
-    'then: "hold", because: "a metric has no data"',
-    'then: "advance", because: "a metric has no data"',
+  metIn(
+    one(
+      "missing data passes",
+      "src/core/decision/default-table.ts",
+      'then: "hold", because: "a metric has no data"',
+      'then: "advance", because: "a metric has no data"',
+    ),
+    "the router cannot be read when a step begins",
   ),
-  one(
-    "missing data fails",
-    "src/core/decision/default-table.ts",
-    'then: "hold", because: "a metric has no data"',
-    'then: "rollback", because: "a metric has no data"',
+  metIn(
+    one(
+      "missing data fails",
+      "src/core/decision/default-table.ts",
+      'then: "hold", because: "a metric has no data"',
+      'then: "rollback", because: "a metric has no data"',
+    ),
+    "the router cannot be read when a step begins",
   ),
-  one(
-    "a sick world is the release's fault",
-    "src/core/judge/guard.ts",
-    '  const worldKeepsIt =\n    control === "none" ||',
-    '  const worldKeepsIt =\n    true || control === "none" ||',
-    '"sick-world"',
+  metIn(
+    one(
+      "a sick world is the release's fault",
+      "src/core/judge/guard.ts",
+      '  const worldKeepsIt =\n    control === "none" ||',
+      '  const worldKeepsIt =\n    true || control === "none" ||',
+      '"sick-world"',
+    ),
+    "the world is sick while nobody old can be compared with",
   ),
   one(
     "worse is only unsure",
@@ -293,19 +350,25 @@ export const inTheCore: readonly Mutant[] = [
     '"errors"',
     '"bursts":[]',
   ),
-  one(
-    "the oldest commit wins",
-    climb,
-    "const newest = waiting.at(-1)",
-    "const newest = waiting[0]",
-    '"replicas":1',
+  metIn(
+    one(
+      "the oldest commit wins",
+      climb,
+      "const newest = waiting.at(-1)",
+      "const newest = waiting[0]",
+      '"replicas":1',
+    ),
+    "three commits come at once",
   ),
-  one(
-    "a region may have two rollouts",
-    climb,
-    'if (active.phase.name !== "queued" || active.release === release.id) continue',
-    "if (active.release === release.id) continue",
-    '"secondRegion":true',
+  metIn(
+    one(
+      "a region may have two rollouts",
+      climb,
+      'if (active.phase.name !== "queued" || active.release === release.id) continue',
+      "if (active.release === release.id) continue",
+      '"secondRegion":true',
+    ),
+    "a newer release comes while one is under way",
   ),
   one(
     "a region does not wait for the one below",
@@ -313,11 +376,14 @@ export const inTheCore: readonly Mutant[] = [
     "index === 0 ? newestRelease(app) : stableRelease(app, app.regions[index - 1])",
     "newestRelease(app)",
   ),
-  one(
-    "what failed is tried for ever",
-    climb,
-    "return tried(app, region, release) ? undefined : release",
-    "return release",
+  metIn(
+    one(
+      "what failed is tried for ever",
+      climb,
+      "return tried(app, region, release) ? undefined : release",
+      "return release",
+    ),
+    "a person says no at the gate",
   ),
   {
     name: "what failed is tried for ever, quarantine or not",
@@ -360,12 +426,15 @@ export const inTheCore: readonly Mutant[] = [
     'if (found.state === "unready" && instance.state === "ended") {',
     "instance-flap",
   ),
-  one(
-    "an instance that never came is waited for",
-    instances,
-    'if (instance.state !== "starting" ||',
-    'if (instance.state !== "ended" ||',
-    "instance-vanish",
+  metIn(
+    one(
+      "an instance that never came is waited for",
+      instances,
+      'if (instance.state !== "starting" ||',
+      'if (instance.state !== "ended" ||',
+      "instance-vanish",
+    ),
+    "what was started is lost before anybody saw it",
   ),
   one(
     "a touched instance leaves before its replacement can serve",
@@ -399,18 +468,24 @@ export const inTheCore: readonly Mutant[] = [
     "const counted = event.automatic && at < 0",
     '"suse"',
   ),
-  one(
-    "a pool that was left keeps its place",
-    evolve,
-    "          stable: event.to,\n",
-    "          stable: region.stable,\n",
-    '"order":"rollback"',
+  metIn(
+    one(
+      "a pool that was left keeps its place",
+      evolve,
+      "          stable: event.to,\n",
+      "          stable: region.stable,\n",
+      '"order":"rollback"',
+    ),
+    "a person takes a success back",
   ),
-  one(
-    "users meet what is only mirrored",
-    wanted,
-    "to: previewName(app.app, rollout.region),",
-    "to: routeName(app.app, rollout.region),",
+  metIn(
+    one(
+      "users meet what is only mirrored",
+      wanted,
+      "to: previewName(app.app, rollout.region),",
+      "to: routeName(app.app, rollout.region),",
+    ),
+    "a copy of the reads goes to the new release",
   ),
   one("the outside reaches what is only tested", wanted, 'listen: "127.0.0.1:0",', 'listen: "0.0.0.0:0",'),
   one(
@@ -431,5 +506,17 @@ export const inTheCore: readonly Mutant[] = [
     "if (rollout.approval) return refuse",
     "if (rollout.approval && !by) return refuse",
     '"gate":true',
+  ),
+  one(
+    "what happened to a rollout that is forgotten breaks the fold",
+    evolve,
+    "  if (!rollout) return app\n  const next = evolveRollout(",
+    "  if (!rollout && number < 0) return app\n  const next = evolveRollout(",
+  ),
+  one(
+    "what is ended is called by its pool",
+    wanted,
+    '[{ kind: "release-instance", server, instance: id,',
+    '[{ kind: "release-instance", server, instance: app.app + instance.pool,',
   ),
 ]

@@ -1,4 +1,4 @@
-import { equivalent, type Mutant, one } from "./mutant.ts"
+import { equivalent, type Mutant, metIn, one } from "./mutant.ts"
 
 const loop = "src/engine/application-loop.ts"
 const tenure = "src/engine/tenure.ts"
@@ -8,14 +8,17 @@ const engine = "src/engine/engine.ts"
 const watch = "src/engine/watch.ts"
 
 export const inTheEngine: readonly Mutant[] = [
-  one(
-    "what was taken with a lost answer is nobody's",
-    "src/engine/tenure.ts",
-    "      for (const app of apps) this.#fresh.add(app)\n",
-    "",
-    '"replicas":2',
-    '"lost-ack":0',
-    '"kind":"pause"',
+  metIn(
+    one(
+      "what was taken with a lost answer is nobody's",
+      "src/engine/tenure.ts",
+      "      for (const app of apps) this.#fresh.add(app)\n",
+      "",
+      '"replicas":2',
+      '"lost-ack":0',
+      '"kind":"pause"',
+    ),
+    "leases are taken with a lost answer",
   ),
   one(
     "orders of a term that has ended are still given",
@@ -26,12 +29,15 @@ export const inTheEngine: readonly Mutant[] = [
     '"pause"',
   ),
   one("the age of the lease is not looked at", loop, "if (age > actWithin) return", "if (age > 1e12) return"),
-  one(
-    "the lease counts from the answer",
-    tenure,
-    "      this.#askedAt = asked\n",
-    "      this.#askedAt = clock.mono()\n",
-    '"slow-ack":0.3',
+  metIn(
+    one(
+      "the lease counts from the answer",
+      tenure,
+      "      this.#askedAt = asked\n",
+      "      this.#askedAt = clock.mono()\n",
+      '"slow-ack":0.3',
+    ),
+    "the answer about a presence is late",
   ),
   one(
     "the kill switch is read once a turn",
@@ -57,14 +63,17 @@ export const inTheEngine: readonly Mutant[] = [
     '"replicas":2',
     '"pause"',
   ),
-  one(
-    "a new holder does not read what it missed",
-    tenure,
-    "    await this.#hear()\n",
-    "",
-    '"replicas":2',
-    '"drop":0.3',
-    '"kind":"crash"',
+  metIn(
+    one(
+      "a new holder does not read what it missed",
+      tenure,
+      "    await this.#hear()\n",
+      "",
+      '"replicas":2',
+      '"drop":0.3',
+      '"kind":"crash"',
+    ),
+    "who takes over was deaf",
   ),
   one(
     "a follower acts as well",
@@ -90,12 +99,15 @@ export const inTheEngine: readonly Mutant[] = [
     "const answer = await agent.fence(app, this.#epoch, this.#timed(signal))",
     'const answer = { kind: "done" as const, because: "" }',
   ),
-  one(
-    "an unknown outcome counts as done",
-    perform,
-    "this.#pushed.delete(agent.server)",
-    "this.#pushed.set(agent.server, { table, at: clock.mono() })",
-    '"lost-ack"',
+  metIn(
+    one(
+      "an unknown outcome counts as done",
+      perform,
+      "this.#pushed.delete(agent.server)",
+      "this.#pushed.set(agent.server, { table, at: clock.mono() })",
+      '"lost-ack"',
+    ),
+    "it is not known what became of a table",
   ),
   one("every table has the same generation", perform, "    this.#generation += 1\n", ""),
   one("the table is pushed every turn", perform, "if (!due && !forgotten) return false", ""),
@@ -117,6 +129,12 @@ export const inTheEngine: readonly Mutant[] = [
     perform,
     "const label = labelOf(effect)\n    try {",
     "const label = labelOf(effect)\n    if (this.problems.has(label)) return true\n    try {",
+  ),
+  one(
+    "a look is stored and not believed",
+    ledger,
+    "      this.state = evolve(this.state, event)\n",
+    '      if (event.event.type !== "looked") this.state = evolve(this.state, event)\n',
   ),
   one(
     "believes before storing",
@@ -186,12 +204,15 @@ export const inTheEngine: readonly Mutant[] = [
     "return undefined",
     '"suse"',
   ),
-  one(
-    "two regions back together count twice",
-    "src/engine/rollback-budget.ts",
-    "const used = new Set(",
-    "const used = recent.length + 0 * new Set(",
-    '"suse"',
+  metIn(
+    one(
+      "two regions back together count twice",
+      "src/engine/rollback-budget.ts",
+      "const used = new Set(",
+      "const used = recent.length + 0 * new Set(",
+      '"suse"',
+    ),
+    "one application goes back in two regions, two more in one",
   ),
   one(
     "a measurement is heard without being stored",
@@ -199,12 +220,15 @@ export const inTheEngine: readonly Mutant[] = [
     '      if ((await this.#parts.evidence.addInterval(this.#by, spec.rollout, next)) === "fenced") return "fenced"\n',
     "",
   ),
-  one(
-    "a lost answer parts judge and store",
-    watch,
-    "    this.#unstored = [...this.#unstored, interval]",
-    "    this.#unstored = [interval]",
-    '"lost-ack":0.3',
+  metIn(
+    one(
+      "a lost answer parts judge and store",
+      watch,
+      "    this.#unstored = [...this.#unstored, interval]",
+      "    this.#unstored = [interval]",
+      '"lost-ack":0.3',
+    ),
+    "the answer about a measurement is lost",
   ),
   one(
     "the old pool is measured as the new one",

@@ -1,4 +1,4 @@
-import { type Mutant, one } from "./mutant.ts"
+import { equivalent, type Mutant, metIn, one } from "./mutant.ts"
 
 const store = "sim/store.ts"
 const server = "sim/server.ts"
@@ -43,19 +43,31 @@ export const inTheParts: readonly Mutant[] = [
     "row.owner !== owner && row.expiresAt > this.#now()) return undefined",
     "row.owner !== owner && row.expiresAt < 0) return undefined",
   ),
+  equivalent(
+    one(
+      "the epoch of a presence does not rise",
+      store,
+      "const epoch = (row?.epoch ?? 0) + 1",
+      "const epoch = row?.epoch ?? 1",
+    ),
+    "nobody takes the presence of another, and the turn to tell notices is never renewed: its owner is compared",
+  ),
   one(
     "an epoch does not rise",
     store,
-    "const epoch = (row?.epoch ?? 0) + 1",
+    "const epoch = 1 + (row?.epoch ?? 0)",
     "const epoch = row?.epoch ?? 1",
   ),
-  one(
-    "the lease of another is renewed",
-    store,
-    "if (row?.epoch !== lease.epoch || row.owner !== owner) return false",
-    "if (!row) return false",
-    '"replicas":2',
-    '"pause"',
+  metIn(
+    one(
+      "the lease of another is renewed",
+      store,
+      "if (row?.epoch !== lease.epoch || row.owner !== owner) return false",
+      "if (!row) return false",
+      '"replicas":2',
+      '"pause"',
+    ),
+    "a presence is found gone by whoever paused",
   ),
   one(
     "the agent does not fence",
@@ -65,19 +77,25 @@ export const inTheParts: readonly Mutant[] = [
     '"replicas":2',
     '"pause"',
   ),
-  one(
-    "the router does not look at generations",
-    server,
-    "(epoch === known.epoch && generation < known.generation)",
-    "(epoch === known.epoch && generation < 0)",
-    '"delay"',
-    '"duplicate"',
+  metIn(
+    one(
+      "the router does not look at generations",
+      server,
+      "(epoch === known.epoch && generation < known.generation)",
+      "(epoch === known.epoch && generation < 0)",
+      '"delay"',
+      '"duplicate"',
+    ),
+    "a table comes again when a newer one is in force",
   ),
-  one(
-    "the router releases what has weight",
-    server,
-    'if (weight > 0) return { kind: "busy", weight, inFlight: 1 }',
-    "",
+  metIn(
+    one(
+      "the router releases what has weight",
+      server,
+      'if (weight > 0) return { kind: "busy", weight, inFlight: 1 }',
+      "",
+    ),
+    "an instance is replaced while no table reaches the router",
   ),
   one(
     "the router releases what has requests in flight",
@@ -85,16 +103,22 @@ export const inTheParts: readonly Mutant[] = [
     "if (instance && instance.busyUntil > this.#now()) {",
     "if (instance && instance.busyUntil < 0) {",
   ),
-  one(
-    "the router takes back what it released",
-    server,
-    "      .find(({ id }) => this.released.has(id))",
-    '      .find(({ id }) => id === "")',
+  metIn(
+    one(
+      "the router takes back what it released",
+      server,
+      "      .find(({ id }) => this.released.has(id))",
+      '      .find(({ id }) => id === "")',
+    ),
+    "a late copy of a table names what was released meanwhile",
   ),
-  one(
-    "the agent starts an id again",
-    server,
-    "if (this.released.has(spec.id)) return refused",
-    'if (spec.id === "") return refused',
+  metIn(
+    one(
+      "the agent starts an id again",
+      server,
+      "if (this.released.has(spec.id)) return refused",
+      'if (spec.id === "") return refused',
+    ),
+    "an instance is released before its start arrives",
   ),
 ]

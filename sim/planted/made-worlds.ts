@@ -1,12 +1,10 @@
-import type { Cluster } from "../cluster.ts"
-import type { Fired } from "../faults.ts"
-import type { Scenario } from "../scenario.ts"
+import type { MadeWorld } from "./made-world.ts"
+import { worldsOfCalls } from "./worlds/of-calls.ts"
+import { worldsOfInstances } from "./worlds/of-instances.ts"
+import { worldsOfPeople } from "./worlds/of-people.ts"
 
-/** A world in which one thing goes wrong that chance seldom meets. */
-export type MadeWorld = {
-  readonly scenario: Scenario
-  readonly faults?: readonly Fired[]
-  readonly also?: (cluster: Cluster) => void
-}
+const all = { ...worldsOfCalls, ...worldsOfInstances, ...worldsOfPeople }
 
-export const madeWorlds: Readonly<Record<string, MadeWorld>> = {}
+export type MadeWorldName = keyof typeof all
+
+export const madeWorlds: Readonly<Record<MadeWorldName, MadeWorld>> = all

@@ -1,0 +1,131 @@
+import lockedBefore from "../../corpus/locked-before-nothing-to-mirror.json" with { type: "json" }
+import takenWithALostAnswer from "../../corpus/taken-with-a-lost-answer.json" with { type: "json" }
+import { at, world } from "../../edge-cases.ts"
+import { FaultsDuring, type Fired, ListedFaults } from "../../faults.ts"
+import type { Story } from "../../shrink.ts"
+import { between, type MadeWorld, planned, rollout, says, shareOf, unusual, when } from "../made-world.ts"
+
+const fault = (site: string, count: number, kind: Fired["kind"], forMs = 500): Fired => ({
+  site,
+  count,
+  kind,
+  forMs,
+})
+
+const story = ({ scenario, faults }: Story): MadeWorld => ({
+  scenario,
+  faults: () => new ListedFaults(faults),
+})
+
+/** A call is lost, late or comes twice, at the very moment at which it matters. */
+export const worldsOfCalls = {
+  "leases are taken with a lost answer": story(takenWithALostAnswer as unknown as Story),
+  "a lock comes while there is nothing to mirror": story(lockedBefore as unknown as Story),
+
+  "it is not known what became of a table": {
+    scenario: world("good"),
+    variations: between(2, 16),
+    faults: (nth) => new ListedFaults([fault("plane1>agent.routes", nth, "drop")]),
+  },
+
+  "a table comes again when a newer one is in force": {
+    scenario: world("good"),
+    variations: between(4, 15),
+    faults: (nth) => new ListedFaults([fault("plane1>agent.routes", nth, "duplicate", 2_500)]),
+  },
+
+  "a late copy of a table names what was released meanwhile": {
+    scenario: world("errors"),
+    variations: between(13, 17),
+    faults: (nth) =>
+      new ListedFaults([
+        fault("plane1>agent.routes", nth, "duplicate", 8_000),
+        fault("plane1>agent.routes", nth + 1, "drop"),
+        fault("plane1>agent.routes", nth + 2, "drop"),
+      ]),
+  },
+
+  "an instance is replaced while no table reaches the router": {
+    scenario: world("good"),
+    faults: () => new FaultsDuring("plane1>agent.routes", "drop", 55_000, 68_000),
+    also: (cluster) =>
+      at(cluster, 55_000, () => {
+        const { number } = rollout(cluster, 2) ?? {}
+        const instance = Object.keys(
+          cluster.check.log.state("papi")?.regions.find(({ name }) => name === "prod")?.instances ?? {},
+        ).find((id) => id.includes(`-r${number}-`))
+        if (instance) says(cluster, { type: "replace-instance", instance, reason: "it looks odd" })
+      }),
+  },
+
+  "an instance is released before its start arrives": {
+    scenario: world("good", [unusual]),
+    variations: between(1, 4),
+    faults: () => new FaultsDuring("plane1>agent.start", "delay", 23_000, 40_000, 14_000),
+    also: (cluster, seconds) =>
+      when(
+        cluster,
+        () => rollout(cluster, 2)?.phase.name === "provisioning",
+        () =>
+          says(cluster, {
+            type: "rollback",
+            rollout: rollout(cluster, 2)?.number ?? 0,
+            reason: "not this one",
+          }),
+        seconds * 1_000,
+      ),
+  },
+
+  "the answer about a presence is late": {
+    scenario: world("good"),
+    variations: between(8, 20),
+    faults: (nth) =>
+      new ListedFaults(
+        between(nth, nth + 2).map((count) => fault("plane1>store.renew", count, "slow-ack", 4_500)),
+      ),
+  },
+
+  "a presence is found gone by whoever paused": {
+    scenario: world("good", [{ at: 29_000, kind: "pause", replica: 0, forMs: 14_000 }], 2),
+  },
+
+  "who takes over was deaf": {
+    scenario: world("good", [unusual], 2),
+    variations: [1_000, 1_500, 2_000, 2_500, 2_900],
+    // It has heard of everything but the halt.
+    faults: (later) => new FaultsDuring("plane2>store.feed", "drop", 28_790 + later, 52_000),
+    also: (cluster, later) => {
+      const [holder] = cluster.planes
+      when(
+        cluster,
+        () => shareOf(cluster, rollout(cluster, 2)) > 0,
+        () =>
+          says(cluster, {
+            type: "halt",
+            rollout: rollout(cluster, 2)?.number ?? 0,
+            reason: "I do not like it",
+          }),
+        later,
+      )
+      // It has stored the halt and does no more; then it comes back.
+      when(
+        cluster,
+        () => rollout(cluster, 2)?.phase.name === "holding",
+        () => holder?.crash("kill -9"),
+        0,
+        1,
+      )
+      at(cluster, 70_000, () => holder?.start())
+    },
+  },
+
+  "the answer about a measurement is lost": {
+    scenario: world("good"),
+    variations: between(2, 12),
+    faults: (nth) => new ListedFaults([fault("plane1>store.add-interval", nth, "lost-ack")]),
+  },
+
+  "a copy of the reads goes to the new release": {
+    scenario: planned(world("good"), { mirror: true }),
+  },
+} satisfies Readonly<Record<string, MadeWorld>>

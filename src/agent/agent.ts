@@ -4,9 +4,10 @@ import { join } from "node:path"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import type { Agent, AgentInstance, Observed, Ordered } from "../ports/agent.ts"
 import type { TravellingArtifacts } from "../ports/artifacts.ts"
-import type { Compute, RunningInstance } from "../ports/compute.ts"
+import { type Compute, NoRoom, type RunningInstance } from "../ports/compute.ts"
 import { about, countersAbout } from "../ports/observed.ts"
 import type { Fence, Router, RouterState } from "../ports/router.ts"
+import { limitedTo, machineCapacity } from "./capacity.ts"
 import { Changes } from "./changes.ts"
 import { Configurations } from "./configurations.ts"
 import { type JobParts, Jobs, logPath } from "./jobs.ts"
@@ -20,6 +21,8 @@ export type AgentParts = JobParts & {
   readonly router: Router
   /** What other servers may be given, and what they bring; absent: nothing travels. */
   readonly travelling?: TravellingArtifacts | undefined
+  /** The most instances that may run here, of all applications; absent: as many as fit. */
+  readonly mostInstances?: number | undefined
   /** Of this program. */
   readonly version?: string | undefined
 }
@@ -46,6 +49,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const overMemory = new Map<string, string>()
   const changes = new Changes()
   const underWay = new Map<string, Promise<unknown>>()
+  const starting = new Set<string>()
 
   const guarded = async (fence: Fence, act: () => Promise<Ordered>): Promise<Ordered> => {
     const refusal = forbidden(dir) ?? memory.stale(fence.app, fence.epoch)
@@ -65,6 +69,17 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     } finally {
       if (underWay.get(id) === done) underWay.delete(id)
     }
+  }
+
+  /** Why not one more may be started here; those whose start is under way count. */
+  const fullBecause = async (id: string, signal: AbortSignal): Promise<string | undefined> => {
+    const most = parts.mostInstances
+    if (most === undefined) return undefined
+    const running = (await compute.list(signal)).filter(({ state }) => state === "running")
+    const others = new Set([...running.map((one) => one.id), ...starting])
+    others.delete(id)
+    if (others.size < most) return undefined
+    return `${others.size} instances run on ${parts.server}, and at most ${most} may (--most-instances)`
   }
 
   const describe = (running: RunningInstance): AgentInstance => {
@@ -119,8 +134,10 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     memory.wasReleased(id) || (await router.state(signal)).released.includes(id)
 
   const observe = async (signal: AbortSignal): Promise<Observed> => {
-    const [running, seen] = await Promise.all([
+    const [running, told, seen] = await Promise.all([
       compute.list(signal),
+      // What is not known is not told; nothing waits for it.
+      compute.capacity?.(signal).catch(() => ({})),
       router.state(signal).then(
         (state): { state: RouterState | undefined; problem: string | undefined } => ({
           state,
@@ -141,6 +158,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       router: seen.state,
       routerProblem: seen.problem,
       diskFree: disk.bavail * disk.bsize,
+      capacity: limitedTo(parts.mostInstances, running, told ?? machineCapacity()),
       version: parts.version,
     }
   }
@@ -200,6 +218,8 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
               ? { kind: "done" }
               : refused(`${spec.id} ran before and ended; its id is never used again`)
           }
+          const full = await fullBecause(spec.id, signal)
+          if (full !== undefined) return noRoom(full)
           const { configuration: _, ...lasting } = spec
           await memory.starts(fence.app, lasting)
           const env = {
@@ -207,7 +227,15 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
             ...namespaceOf(spec),
             ...(await configurations.grant(fence.app, spec)),
           }
-          await compute.start({ ...lasting, run: { ...spec.run, env } }, fence, signal)
+          starting.add(spec.id)
+          try {
+            await compute.start({ ...lasting, run: { ...spec.run, env } }, fence, signal)
+          } catch (error) {
+            if (error instanceof NoRoom) return noRoom(error.message)
+            throw error
+          } finally {
+            starting.delete(spec.id)
+          }
           await memory.started(spec.id)
           return { kind: "done" }
         }),
@@ -265,6 +293,8 @@ const refused = (because: string): { readonly kind: "refused"; readonly because:
   kind: "refused",
   because,
 })
+
+const noRoom = (because: string): Ordered => ({ kind: "refused", because, code: "no-room" })
 
 const forbidden = (dir: string): string | undefined =>
   existsSync(join(dir, killSwitchFile))

@@ -71,9 +71,11 @@ async function list(options: Common): Promise<void> {
 function inWords(one: ServerView): string {
   const state = one.answers ? (one.drained ? "drained" : "answers") : "silent"
   const runs = one.instances.map(({ app, commit, count, ready }) => `${app} ${commit} ${ready}/${count}`)
-  const notes = [one.drained && `drained by ${one.drained.by}: ${one.drained.because}`, one.problem].filter(
-    Boolean,
-  )
+  const notes = [
+    one.room && `free: ${one.room}`,
+    one.drained && `drained by ${one.drained.by}: ${one.drained.because}`,
+    one.problem,
+  ].filter(Boolean)
   return [
     one.server.padEnd(16),
     state.padEnd(8),

@@ -1,5 +1,5 @@
 import { fractionOf } from "../core/model/chance.ts"
-import type { AppName } from "../core/model/ids.ts"
+import type { AppName, InstanceId } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { MeasureSpec } from "../core/pipeline/effects.ts"
 import type { Fact } from "../core/pipeline/input.ts"
@@ -11,7 +11,7 @@ import type { Eyes } from "./eyes.ts"
 import type { Gate } from "./gate.ts"
 import type { SnapshotKeeper } from "./keep-snapshots.ts"
 import { killSwitchSet, Ledger } from "./ledger.ts"
-import { factsFor, type World } from "./observe.ts"
+import { factsFor, roomIn, type World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 import { Performer } from "./perform.ts"
 import { newCommits, pollPause } from "./poll.ts"
@@ -57,6 +57,7 @@ export class ApplicationLoop implements Holding {
   #follows = false
   #measures: readonly MeasureSpec[] = []
   #watching = false
+  #refusedForRoom: ReadonlyMap<InstanceId, string> = new Map()
   /** When the rules next have something to do by themselves, as of the last turn. */
   #wakeAt: Instant | undefined
   /** Turns in a row that could not do what they wanted. */
@@ -74,6 +75,7 @@ export class ApplicationLoop implements Holding {
         this.poke()
       },
       fenced: () => shared.tenure.lost(app),
+      room: () => roomIn(this.world, this.#refusedForRoom),
     })
   }
 
@@ -157,6 +159,7 @@ export class ApplicationLoop implements Holding {
   async #turns(epoch: number, until: AbortSignal): Promise<void> {
     const performer = new Performer(this.#parts, epoch, () => this.#forbidden(until))
     const { app } = this.ledger
+    this.#refusedForRoom = performer.refusedForRoom
     for (let first = true; !until.aborted; first = false) {
       this.#poke = new AbortController()
       let ordered = false

@@ -4,6 +4,7 @@ import { decide } from "../core/pipeline/decide.ts"
 import type { Refusal } from "../core/pipeline/draft.ts"
 import { evolve, nothing } from "../core/pipeline/evolve.ts"
 import type { Input } from "../core/pipeline/input.ts"
+import type { RoomSeen } from "../core/pipeline/room.ts"
 import type { StoredEvent } from "../ports/journal.ts"
 import type { Snapshot } from "../ports/snapshots.ts"
 import { localTime } from "./local-time.ts"
@@ -23,6 +24,8 @@ type Told = {
   readonly heard: (events: readonly StoredEvent[]) => void
   /** The store says that another control plane may hold it by now. */
   readonly fenced: () => void
+  /** What the servers said last of their room. */
+  readonly room?: () => RoomSeen
 }
 
 /** One application's state and the only way to change it: decide, store, then believe. */
@@ -94,6 +97,7 @@ export class Ledger {
         killed: this.#parts.killed() ? killSwitchSet : undefined,
         noAutomaticRollback: this.#budget.spent(input.at),
         local: localTime,
+        room: this.#tell.room?.(),
       })
       if ("refused" in decided) {
         // Repeated because its answer was lost: what it asked for is so, which is why it cannot be so again.

@@ -43,6 +43,7 @@ function topicOf(event: Event): Topic | undefined {
       return "rollback"
     case "contract-held":
     case "strength-missing":
+    case "room-lacking":
       return "hold"
     case "rollback-failed":
       return "rollback"

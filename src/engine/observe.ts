@@ -1,7 +1,8 @@
-import type { ServerName } from "../core/model/ids.ts"
+import type { InstanceId, ServerName } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import { awaitedJobs } from "../core/pipeline/facts.ts"
 import type { Fact, ServerFacts, ServerStanding } from "../core/pipeline/input.ts"
+import type { RoomSeen } from "../core/pipeline/room.ts"
 import type { Agent, Observed } from "../ports/agent.ts"
 
 /** What every server says of one application now; one that did not answer is absent and its problem is told. */
@@ -48,6 +49,22 @@ export function factsFor(
     ),
   )
   return [...jobs, { type: "observed", servers, standings, letGo }]
+}
+
+/** What the servers say of their room, and what was refused for lack of it. */
+export function roomIn(world: World, refused: ReadonlyMap<InstanceId, string>): RoomSeen {
+  const seen = [...world.servers.values()]
+  return {
+    servers: Object.fromEntries(
+      seen.flatMap(({ server, capacity }) => (capacity ? [[server, capacity] as const] : [])),
+    ),
+    memoryOf: Object.fromEntries(
+      seen.flatMap(({ instances }) =>
+        instances.flatMap(({ id, memory }) => (memory === undefined ? [] : [[id, memory] as const])),
+      ),
+    ),
+    refused: Object.fromEntries(refused),
+  }
 }
 
 /** What no router sends anybody to any more; nothing while one of them does not answer. */

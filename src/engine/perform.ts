@@ -1,4 +1,4 @@
-import type { ServerName } from "../core/model/ids.ts"
+import type { InstanceId, ServerName } from "../core/model/ids.ts"
 import type { Duration } from "../core/model/time.ts"
 import { unreachable } from "../core/model/unreachable.ts"
 import type { Application } from "../core/pipeline/application.ts"
@@ -21,6 +21,8 @@ export class Performer {
   #generation = 0
   /** What could not be done in the last turn, by order, in plain words. */
   readonly problems = new Map<string, string>()
+  /** Instances that were refused for lack of room and are wanted still, and what was said. */
+  readonly refusedForRoom = new Map<InstanceId, string>()
 
   /** `forbidden` says why no order may be given at this moment. */
   constructor(parts: Parts, epoch: number, forbidden: () => string | undefined) {
@@ -77,6 +79,8 @@ export class Performer {
     const wanted = new Set(effects.map(labelOf))
     for (const label of this.problems.keys())
       if (/^(job|start|release|stop) /.test(label) && !wanted.has(label)) this.problems.delete(label)
+    for (const id of this.refusedForRoom.keys())
+      if (!wanted.has(`start ${id}`)) this.refusedForRoom.delete(id)
   }
 
   /** Its artifact may have to travel first. */
@@ -120,11 +124,18 @@ export class Performer {
         return this.#runJob(state, effect.job, world, signal)
       case "start-instance": {
         const { agent, seen } = this.#at(effect.instance.server, world)
-        if (!agent || !seen || seen.instances.some((instance) => instance.id === effect.instance.id))
+        if (!agent || !seen) return undefined
+        if (seen.instances.some((instance) => instance.id === effect.instance.id)) {
+          this.refusedForRoom.delete(effect.instance.id)
           return undefined
+        }
         await bring(this.#parts, this.#next(state.app), effect.instance.digest, agent, signal)
         const instance = opened(this.#parts.sealer, state.app, effect.instance)
-        return because(await agent.startInstance(this.#next(state.app), instance, this.#timed(signal)))
+        const answer = await agent.startInstance(this.#next(state.app), instance, this.#timed(signal))
+        if (answer.kind === "refused" && answer.code === "no-room")
+          this.refusedForRoom.set(instance.id, answer.because)
+        else this.refusedForRoom.delete(instance.id)
+        return because(answer)
       }
       case "release-instance":
         return this.#release(state.app, effect, world, signal)

@@ -18,6 +18,8 @@ import { version } from "./version.ts"
 export type AgentOptions = {
   readonly dir: string
   readonly compute: ComputeChoice
+  /** The most instances that may run on this server. */
+  readonly mostInstances?: number | undefined
   readonly routerDir?: string | undefined
   readonly server?: string | undefined
 }
@@ -29,6 +31,7 @@ export async function joinAndStart(options: {
   readonly token: string
   readonly address: string
   readonly compute: ComputeChoice
+  readonly mostInstances?: number | undefined
 }): Promise<void> {
   mkdirSync(options.dir, { recursive: true, mode: passable() })
   const identity = await joinFleet(options.dir, {
@@ -41,7 +44,8 @@ export async function joinAndStart(options: {
   process.stdout.write(
     `${identity.server} has joined ${identity.control} and answers at ${identity.address}; start it again with: immunity agent --dir ${options.dir}\n`,
   )
-  await startAgent({ dir: options.dir, compute: options.compute })
+  const { dir, compute, mostInstances } = options
+  await startAgent({ dir, compute, mostInstances })
 }
 
 /** Puts an agent together from its providers and runs it until it is told to end. */
@@ -66,6 +70,7 @@ export async function startAgent(options: AgentOptions): Promise<void> {
     server: identity?.server ?? options.server ?? "local",
     identity,
     version: version(),
+    mostInstances: options.mostInstances,
     dir: options.dir,
     clock: systemClock,
     sandbox: processSandbox,

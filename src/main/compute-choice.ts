@@ -9,7 +9,21 @@ export type ComputeChoice =
   /** `driver`: an executable, by its absolute path, that runs them wherever it can. */
   | { readonly kind: "script"; readonly driver: string }
 
-export type ComputeFlags = { readonly compute: string; readonly engine: string; readonly driver?: string }
+export type ComputeFlags = {
+  readonly compute: string
+  readonly engine: string
+  readonly driver?: string
+  readonly mostInstances?: string
+}
+
+/** What `--most-instances` says. */
+export function mostOf({ mostInstances: text }: ComputeFlags): number | undefined {
+  if (text === undefined) return undefined
+  const most = Number(text)
+  if (!Number.isInteger(most) || most < 1)
+    throw new Stop(exit.usage, `--most-instances ${text} is not a whole number above 0`)
+  return most
+}
 
 /** What the flags of `serve` and `agent` say. */
 export function computeOf({ compute: kind, engine: socket, driver }: ComputeFlags): ComputeChoice {

@@ -43,6 +43,8 @@ export type ServeOptions = {
   readonly port: number
   /** How instances run on this machine; by default as plain processes. */
   readonly compute?: ComputeChoice
+  /** The most instances that may run on this machine. */
+  readonly mostInstances?: number | undefined
   /** `host:port` where other servers join. */
   readonly agents?: string | undefined
   readonly pace?: Partial<Pace>
@@ -92,6 +94,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const agentArgv = ownArgv(
     ...["agent", "--dir", folders.agent, "--router-dir", folders.router],
     ...computeFlags(options.compute),
+    ...(options.mostInstances === undefined ? [] : ["--most-instances", String(options.mostInstances)]),
   )
   const agent = connectAgent({ server: "local", socketPath: agentSocket })
   const agents = new Map<string, Agent>([["local", points?.around(agent) ?? agent]])

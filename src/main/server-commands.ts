@@ -1,15 +1,16 @@
 import type { Command } from "commander"
 import { dataDir, exit, Stop } from "../cli/client.ts"
 import type { AgentOptions } from "./agent.ts"
-import { type ComputeFlags, computeOf } from "./compute-choice.ts"
+import { type ComputeFlags, computeOf, mostOf } from "./compute-choice.ts"
 import type { DemoOptions } from "./demo/demo.ts"
 import { addRouterCommand } from "./router-command.ts"
 import type { ServeOptions } from "./serve.ts"
 
 const defaultEngine = "/var/run/docker.sock"
 
-type ServeFlags = Omit<ServeOptions, "port" | "compute"> & ComputeFlags & { readonly port: string }
-type AgentFlags = ComputeFlags & Partial<Omit<AgentOptions, "compute">>
+type ServeFlags = Omit<ServeOptions, "port" | "compute" | "mostInstances"> &
+  ComputeFlags & { readonly port: string }
+type AgentFlags = ComputeFlags & Partial<Omit<AgentOptions, "compute" | "mostInstances">>
 type JoinFlags = ComputeFlags & {
   readonly to: string
   readonly address: string
@@ -69,11 +70,13 @@ export function addServerCommands(program: Command): void {
       defaultEngine,
     )
     .option("--driver <file>", "the executable that runs instances, for --compute script")
+    .option("--most-instances <count>", "that may run on this server, of all applications")
     .action(async (options: ServeFlags) => {
       const { serve } = await import("./serve.ts")
       const db = options.db ?? process.env.IMMUNITY_DB
       const compute = computeOf(options)
-      const served = await serve({ ...options, db, port: Number(options.port), compute })
+      const mostInstances = mostOf(options)
+      const served = await serve({ ...options, db, port: Number(options.port), compute, mostInstances })
       process.stdout.write(`immunity serves ${served.url}   data in ${options.dir}\n`)
       const stop = () => {
         void served.stop().then(() => process.exit(0))
@@ -90,10 +93,16 @@ export function addServerCommands(program: Command): void {
     .option("--compute <kind>", "process, docker or script", "process")
     .option("--engine <socket>", "where Docker or Podman answers", defaultEngine)
     .option("--driver <file>", "the executable that runs instances, for --compute script")
+    .option("--most-instances <count>", "that may run on this server, of all applications")
     .action(async (options: AgentFlags) => {
       const { startAgent } = await import("./agent.ts")
       const compute = computeOf(options)
-      await startAgent({ ...options, compute, dir: needed(options.dir, "--dir <folder>") })
+      await startAgent({
+        ...options,
+        compute,
+        mostInstances: mostOf(options),
+        dir: needed(options.dir, "--dir <folder>"),
+      })
     })
   agent
     .command("join")
@@ -105,10 +114,11 @@ export function addServerCommands(program: Command): void {
     .option("--compute <kind>", "process, docker or script", "process")
     .option("--engine <socket>", "where Docker or Podman answers", defaultEngine)
     .option("--driver <file>", "the executable that runs instances, for --compute script")
+    .option("--most-instances <count>", "that may run on this server, of all applications")
     .action(async (options: JoinFlags) => {
       const { joinAndStart } = await import("./agent.ts")
       const token = needed(options.token ?? process.env.IMMUNITY_JOIN_TOKEN, "--token <token>")
-      await joinAndStart({ ...options, token, compute: computeOf(options) })
+      await joinAndStart({ ...options, token, compute: computeOf(options), mostInstances: mostOf(options) })
     })
   addRouterCommand(program)
 }

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream"
+import type { Capacity } from "../core/model/capacity.ts"
 import type { AppName, CommitId, Digest, InstanceId, JobId, ServerName } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { InstanceSpec, JobSpec, RouteSpec } from "../core/pipeline/effects.ts"
@@ -40,6 +41,8 @@ export type Observed = {
   readonly routerProblem: string | undefined
   /** Bytes left on the disk that holds artifacts and logs. */
   readonly diskFree: number
+  /** Absent where it does not say. */
+  readonly capacity?: Capacity | undefined
   /** Of the agent's program; absent where it does not say. */
   readonly version?: string | undefined
 }
@@ -53,7 +56,10 @@ export type News = {
 }
 
 /** `refused`: an older fence than the agent has seen, or an order outside the whitelist. */
-export type Ordered = { readonly kind: "done" } | { readonly kind: "refused"; readonly because: string }
+export type Ordered =
+  | { readonly kind: "done" }
+  /** `no-room`: nothing is wrong with the order, and it may be given again. */
+  | { readonly kind: "refused"; readonly because: string; readonly code?: "no-room" | undefined }
 
 /**
  * One server. Few typed verbs, each safe to repeat; the agent refuses a writer with an older epoch, and an

@@ -1,3 +1,4 @@
+import type { Capacity } from "../core/model/capacity.ts"
 import type { InstanceId } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
@@ -16,15 +17,21 @@ export type RunningInstance = {
   readonly differences: readonly Difference[]
 }
 
+/** There is no room for an instance now: nothing is wrong with it, and it may be tried again. */
+export class NoRoom extends Error {}
+
 /**
  * Runs instances on this server. Instances outlive the process that started them and are found again.
  * Starting an id that exists is a no-op; an id that ended is never started again.
  */
 export interface Compute {
+  /** Throws `NoRoom` when it could be started where there is more room. */
   start(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<void>
   /** Asks it to end, forces it after `grace`; resolves when it is gone. Unknown ids are gone already. */
   stop(id: InstanceId, grace: Duration, signal: AbortSignal): Promise<void>
   list(signal: AbortSignal): Promise<readonly RunningInstance[]>
+  /** What it has room for; absent, it is what the machine has. */
+  capacity?(signal: AbortSignal): Promise<Capacity>
   /** Removes what an ended instance left on disk, except its log. */
   forget(id: InstanceId): Promise<void>
 }

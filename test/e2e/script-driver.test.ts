@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs"
+import { readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Cluster } from "../support/cluster.ts"
@@ -52,6 +52,34 @@ describe("instances of a driver that is a script", () => {
       expect(instances.filter(({ state }) => state === "ready").length).toBeGreaterThanOrEqual(2)
       const homes = readdirSync(join(cluster.dir, "server", "agent", "driver", "instances"))
       expect(homes.sort()).toEqual(instances.map(({ id }) => id).sort())
+    },
+    4 * minutes,
+  )
+
+  it(
+    "that has no room for a second pool holds the rollout, blames nobody, and goes on when there is room",
+    async () => {
+      const folder = join(cluster.dir, "server", "agent", "driver")
+      const { instances } = await cluster.agent.observe(["papi"], AbortSignal.timeout(20_000))
+      writeFileSync(join(folder, "most-instances"), String(instances.length + 1))
+      await cluster.until(
+        "the room to be known",
+        async () => {
+          const { capacity } = await cluster.agent.observe(["papi"], AbortSignal.timeout(20_000))
+          return capacity?.instances?.free === 1 || undefined
+        },
+        minutes,
+      )
+      const third = cluster.commit("third version", "none")
+      const waiting = await cluster.until(
+        "it to wait for room",
+        async () => (await cluster.app()).regions[0]?.active?.wait,
+        2 * minutes,
+      )
+      expect(waiting.for).toMatch(/^room: there is room for 1 more of at most \d+ instances, and 2 fresh/)
+      rmSync(join(folder, "most-instances"))
+      await cluster.climb(third, "succeeded")
+      expect((await cluster.app()).locks).toEqual([])
     },
     4 * minutes,
   )

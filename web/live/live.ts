@@ -63,6 +63,7 @@ for (const type of [
   "rollout-failed",
   "rollout-cancelled",
   "contract-held",
+  "room-lacking",
   "pools-released",
   "failure-planned",
   "failure-passed",

@@ -78,6 +78,7 @@ function Server(props: ServerView & { readonly now: number }) {
       <p class="quiet">
         {props.address ?? "the control plane's own machine"}
         {props.version !== undefined && ` · agent ${props.version}`}
+        {props.room !== undefined && ` · free: ${props.room}`}
         {!props.routes && " · no router"}
       </p>
       {props.drained && (

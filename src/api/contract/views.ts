@@ -332,6 +332,8 @@ export const ServerView = Type.Object({
   problem: maybe(Type.String()),
   /** Of its agent. */
   version: maybe(Type.String()),
+  /** What it has room for, in words; absent while nobody knows. */
+  room: maybe(Type.String()),
   /** Whether users come in through it. */
   routes: Type.Boolean(),
   drained: maybe(Type.Object({ at: Type.Number(), by: Type.String(), because: Type.String() })),

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify"
+import type { Capacity } from "../../core/model/capacity.ts"
 import { shortCommit } from "../../core/model/ids.ts"
 import { actorOf } from "../access.ts"
 import { Invite, Reason } from "../contract/commands.ts"
@@ -43,6 +44,16 @@ export function serverRoutes(api: FastifyInstance, parts: ApiParts): void {
   })
 }
 
+function roomInWords({ instances, memory, cpus }: Capacity): string | undefined {
+  const gb = (bytes: number) => `${Math.round(bytes / 1024 ** 2).toLocaleString("en")} MB`
+  const said = [
+    instances && `${instances.free} of ${instances.total} instances`,
+    memory && `${gb(memory.free)} of ${gb(memory.total)}`,
+    cpus && `${Math.round(cpus.free * 10) / 10} of ${cpus.total} processors`,
+  ].filter((part) => part !== undefined)
+  return said.length > 0 ? said.join(", ") : undefined
+}
+
 function knownServer({ agents }: ApiParts, server: string): string {
   if (agents.has(server)) return server
   throw new ApiError(
@@ -69,6 +80,7 @@ export async function readFleet(parts: ApiParts): Promise<readonly ServerView[]>
         answers,
         problem: answers ? seen.routerProblem : seen.problem,
         version: answers ? seen.version : undefined,
+        room: answers && seen.capacity ? roomInWords(seen.capacity) : undefined,
         routes: agent.instancesOnly !== true,
         drained: parts.fleet.drained(server),
         certificateUntil: known?.expiresAt,

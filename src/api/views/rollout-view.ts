@@ -194,6 +194,14 @@ function waitOf(rollout: Rollout): RolloutSummary["wait"] {
       then: "it expires and nothing is deployed",
     }
   }
+  if (phase.name === "queued" && phase.lacks) {
+    const { because, since } = phase.lacks
+    return {
+      for: `room: ${because}`,
+      since,
+      then: "it begins by itself when there is room; nothing of it was started",
+    }
+  }
   if (phase.name === "holding") {
     return { for: phase.hold.because, since: phase.since, until: phase.hold.until, then: phase.hold.then }
   }
@@ -217,7 +225,9 @@ function sentenceOf(rollout: Rollout): string {
     case "queued":
       return phase.gate && !rollout.approval
         ? `${what} waits for a person before ${region}.`
-        : `${what} waits its turn at ${region}.`
+        : phase.lacks
+          ? `${what} waits for room at ${region}: ${phase.lacks.because}.`
+          : `${what} waits its turn at ${region}.`
     case "provisioning":
       return `${what} gets fresh instances at ${region} (step ${phase.step + 1} of ${rollout.schedule.length}).`
     case "verifying":

@@ -26,7 +26,7 @@ export function toneOf(phase: Phase): Tone {
     case "rolling-back":
       return "bad"
     case "queued":
-      return phase.gate ? "wait" : "busy"
+      return phase.gate || phase.lacks ? "wait" : "busy"
     case "holding":
       return phase.hold.why === "halted" ? "bad" : "wait"
     case "superseded":
@@ -78,6 +78,8 @@ export function titleOf(event: Event): string {
       return "Nobody approved it in time"
     case "rollout-superseded":
       return `Superseded by ${shortCommit(event.supersededBy)}`
+    case "room-lacking":
+      return "Waits for room"
     case "rollout-started":
       return "Rollout started"
     case "provisioning-started":

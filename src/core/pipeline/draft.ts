@@ -4,6 +4,7 @@ import type { Rollout } from "../rollout/rollout.ts"
 import type { Application, Region } from "./application.ts"
 import type { Event, Recorded } from "./events.ts"
 import { evolve } from "./evolve.ts"
+import type { RoomSeen } from "./room.ts"
 
 /** What the whole system allows at this moment, in sentences; what is absent is not limited. */
 export type Limits = {
@@ -15,6 +16,8 @@ export type Limits = {
   readonly noAutomaticRollback?: string | undefined
   /** What the clocks on the wall show in a time zone: the core knows no calendars. */
   readonly local?: ((at: Instant, zone: string) => LocalTime) | undefined
+  /** What there is room for, as the servers said last. */
+  readonly room?: RoomSeen | undefined
 }
 
 /** `day`: 0 for Sunday. `minute`: since midnight. */

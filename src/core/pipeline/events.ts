@@ -115,6 +115,13 @@ export type Event =
   | { readonly type: "gate-rejected"; readonly rollout: RolloutNumber; readonly reason: string }
   | { readonly type: "gate-expired"; readonly rollout: RolloutNumber }
   | { readonly type: "rollout-superseded"; readonly rollout: RolloutNumber; readonly supersededBy: ReleaseId }
+  /** It waits before anything of it is started. */
+  | {
+      readonly type: "room-lacking"
+      readonly rollout: RolloutNumber
+      readonly of: "instances" | "memory" | "cpus"
+      readonly because: string
+    }
   | { readonly type: "rollout-started"; readonly rollout: RolloutNumber }
   | {
       readonly type: "provisioning-started"

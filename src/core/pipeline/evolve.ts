@@ -127,6 +127,7 @@ export function evolve(app: Application, recorded: Recorded): Application {
     case "pools-released":
       return inRegion(app, event.region, (region) => ({ ...region, kept: [] }))
     case "contract-held":
+    case "room-lacking":
     case "gate-approved":
     case "gate-rejected":
     case "gate-expired":

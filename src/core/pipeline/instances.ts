@@ -27,8 +27,15 @@ export function keepInstances(draft: Draft, found: Region): void {
 function giveUpStarting(draft: Draft, region: Region): void {
   const { deadline } = region.policy
   for (const instance of Object.values(region.instances)) {
-    if (instance.state !== "starting" || instance.retired || draft.at < instance.requestedAt + deadline)
+    if (instance.state !== "starting" || instance.retired || draft.at < beginOf(draft, instance) + deadline)
       continue
+    const noRoom = draft.limits.room?.refused[instance.id]
+    // A rollout that holds for room starts its time anew when there is some.
+    if (noRoom !== undefined && draft.rollout(instance.pool)?.phase.name === "holding") continue
+    if (noRoom !== undefined) {
+      retire(draft, region, instance, `there was no room for it: ${noRoom}`)
+      continue
+    }
     if (isLost(draft.state, instance.server)) {
       retire(draft, region, instance, `its server ${instance.server} does not answer`)
       continue
@@ -37,6 +44,12 @@ function giveUpStarting(draft: Draft, region: Region): void {
     const exit = { code: undefined, signal: undefined, because }
     draft.conclude({ type: "instance-crashed", region: region.name, instance: instance.id, exit }, because)
   }
+}
+
+/** Provisioning that begins again, because there was no room or no server, gives everybody their time again. */
+function beginOf(draft: Draft, { pool, requestedAt }: Instance): number {
+  const phase = draft.rollout(pool)?.phase
+  return phase?.name === "provisioning" ? Math.max(requestedAt, phase.since) : requestedAt
 }
 
 function keepPool(draft: Draft, region: Region, pool: RolloutNumber): void {

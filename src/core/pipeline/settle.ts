@@ -7,6 +7,7 @@ import { blockerOf } from "./guards.ts"
 import { keepInstances } from "./instances.ts"
 import { mayContract, tellOfContract } from "./migrations.ts"
 import { planFailures } from "./planned-failures.ts"
+import { hasRoom } from "./room.ts"
 
 /** More rounds than any real state needs; a loop here would be a mistake of ours and must be loud. */
 const enoughRounds = 200
@@ -58,6 +59,8 @@ function gates(draft: Draft, name: Region["name"]): void {
     return
   }
   if (!mayContract(draft, contract)) return
+  const region = draft.region(name)
+  if (!region || !hasRoom(draft, rollout, region)) return
   draft.conclude(
     { type: "rollout-started", rollout: rollout.number },
     rollout.approval

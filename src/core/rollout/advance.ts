@@ -2,7 +2,9 @@ import { unreachable } from "../model/unreachable.ts"
 import type { Region } from "../pipeline/application.ts"
 import type { Draft } from "../pipeline/draft.ts"
 import { blockerOf } from "../pipeline/guards.ts"
+import { holdForRoom, refusedIn } from "../pipeline/room.ts"
 import { isLeft, isLost, waitsForItsServer } from "../pipeline/servers.ts"
+import { stand } from "./hold.ts"
 import { retreat } from "./retreat.ts"
 import { type Rollout, regionPolicy, type TestRun, type Underway } from "./rollout.ts"
 import { instancesFor } from "./schedule.ts"
@@ -25,6 +27,7 @@ export function progress(draft: Draft, rollout: Rollout, region: Region): void {
       if (phase.window.needed === 0) succeed(draft, rollout, "all traffic, nothing to wait for")
       return
     case "holding":
+      if (phase.hold.why === "no-room") return roomAgain(draft, rollout, region, phase.during)
       return standing(draft, rollout, phase.hold.until)
     case "aborting":
       return comeBack(draft, rollout, region)
@@ -95,6 +98,8 @@ function provision(
     const fresh = ready.some((instance) => instance.step === phase.step)
     return fresh ? startVerifying(draft, rollout, phase.step) : startStep(draft, rollout, phase.step)
   }
+  const noRoom = holdForRoom(draft, region, rollout.number)
+  if (noRoom) return stand(draft, rollout, noRoom)
   if (!rollout.hadTraffic && rollout.crashes >= crashesBeforeHealthy) {
     const because = `its instances crashed ${rollout.crashes} times before they were healthy`
     return retreat(draft, rollout, { because, automatic: true, judged: false })
@@ -108,6 +113,14 @@ function provision(
     const because = `${ready.length} of ${needed} instances were healthy before the deadline`
     retreat(draft, rollout, { because, automatic: true, judged: rollout.hadTraffic })
   }
+}
+
+/** What could not be started is started now, and given all of its time. */
+function roomAgain(draft: Draft, rollout: Rollout, region: Region, during: Underway): void {
+  if (!draft.limits.room || refusedIn(draft, region, rollout.number) !== undefined) return
+  const because = "there is room again"
+  draft.conclude({ type: "hold-ended", rollout: rollout.number, because }, because)
+  if (during.name === "provisioning") startProvisioning(draft, rollout, during.step)
 }
 
 function startVerifying(draft: Draft, rollout: Rollout, step: number): void {

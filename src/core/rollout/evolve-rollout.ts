@@ -17,6 +17,10 @@ export function evolveRollout(rollout: Rollout, recorded: Recorded): Rollout {
       return ended({ name: "superseded", at, by: event.supersededBy })
     case "contract-held":
       return { ...rollout, contractTold: event.because }
+    case "room-lacking":
+      return rollout.phase.name === "queued"
+        ? phase({ ...rollout.phase, lacks: { of: event.of, because: event.because, since: at } })
+        : rollout
     case "rollout-started":
       return { ...rollout, startedAt: at }
     case "provisioning-started":

@@ -50,7 +50,8 @@ export function stand(draft: Draft, rollout: Rollout, hold: Hold): void {
 export function endPassingHold(draft: Draft, rollout: Rollout): void {
   if (rollout.phase.name !== "holding") return
   const { why, weight } = rollout.phase.hold
-  if (why === "halted" || why === "proposal" || why === "unsure" || weight === "zero") return
+  if (why === "halted" || why === "proposal" || why === "unsure" || why === "no-room") return
+  if (weight === "zero") return
   if ((why === "locked" || why === "paused" || why === "frozen") && blockerOf(draft.state, rollout, draft.at))
     return
   draft.conclude(

@@ -43,7 +43,13 @@ export type Step = {
 
 /** Where a rollout is; a phase carries exactly what is true in it. */
 export type Phase =
-  | { readonly name: "queued"; readonly since: Instant; readonly gate: Gate | undefined }
+  | {
+      readonly name: "queued"
+      readonly since: Instant
+      readonly gate: Gate | undefined
+      /** There is no room for its pool beside what runs. */
+      readonly lacks?: { readonly of: string; readonly because: string; readonly since: Instant } | undefined
+    }
   | Underway
   | { readonly name: "holding"; readonly since: Instant; readonly during: Underway; readonly hold: Hold }
   /** The weight is on its way back to the old pool. */
@@ -113,6 +119,8 @@ export type Hold = {
     | "locked"
     | "frozen"
     | "proposal"
+    /** Its instances could not be started: there is no room for them. */
+    | "no-room"
     | "capacity"
   readonly because: string
   /** When `then` happens; absent: it waits for a person or for the cause to go away. */

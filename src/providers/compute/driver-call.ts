@@ -40,7 +40,7 @@ export type DriverRun = {
 }
 
 /** A driver answered that it will not; `code` is its own word for why, such as `no-capacity`. */
-class DriverRefusal extends Error {
+export class DriverRefusal extends Error {
   readonly code: string | undefined
 
   constructor(message: string, code: string | undefined) {

@@ -1,17 +1,19 @@
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
+import type { Capacity } from "../../core/model/capacity.ts"
 import type { Digest } from "../../core/model/ids.ts"
 import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Exit } from "../../core/pipeline/events.ts"
 import type { Clock } from "../../ports/clock.ts"
-import type { Compute, RunningInstance } from "../../ports/compute.ts"
+import { type Compute, NoRoom, type RunningInstance } from "../../ports/compute.ts"
 import type { Fence } from "../../ports/router.ts"
-import { callDriver, type Driver } from "./driver-call.ts"
+import { callDriver, type Driver, DriverRefusal } from "./driver-call.ts"
 import { DriverLogs } from "./driver-logs.ts"
 import type { Answer } from "./driver-wire.ts"
 
 const defaultLookEvery = 1_000
 const logsEvery = 2_000
+const roomEvery = 5_000
 const mostAtOnce = 4
 
 export type ScriptComputeParts = {
@@ -40,6 +42,9 @@ class ScriptCompute implements Compute {
   #last: Answer<"list"> | undefined
   #logsAt = Number.NEGATIVE_INFINITY
   #reading: Promise<void> | undefined
+  #verbs: readonly string[] | undefined
+  #room: Capacity = {}
+  #roomAt = Number.NEGATIVE_INFINITY
   #running = 0
   readonly #queue: (() => void)[] = []
 
@@ -73,7 +78,13 @@ class ScriptCompute implements Compute {
       health: health.path,
       by: { app, epoch, generation },
     }
-    await this.#change(() => callDriver(this.#parts.driver, "start", order, signal))
+    await this.#change(() => callDriver(this.#parts.driver, "start", order, signal)).catch(
+      (error: unknown) => {
+        throw error instanceof DriverRefusal && error.code === "no-capacity"
+          ? new NoRoom(error.message)
+          : error
+      },
+    )
   }
 
   async stop(id: string, grace: number, signal: AbortSignal): Promise<void> {
@@ -90,6 +101,24 @@ class ScriptCompute implements Compute {
       void this.#readLogs(instances.map(({ id }) => id)).catch(() => undefined)
     }
     return instances.map(described)
+  }
+
+  /** What it said last: nobody who looks at the instances waits for this. Nothing, until it has answered. */
+  async capacity(): Promise<Capacity> {
+    const now = this.#parts.clock.mono()
+    if (now - this.#roomAt >= roomEvery) {
+      this.#roomAt = now
+      void this.#askForRoom().catch(() => undefined)
+    }
+    return this.#room
+  }
+
+  async #askForRoom(): Promise<void> {
+    const signal = AbortSignal.timeout(60_000)
+    this.#verbs ??= (await callDriver(this.#parts.driver, "capabilities", {}, signal)).verbs
+    if (!this.#verbs.includes("capacity")) return
+    const { instances, memory, cpus } = await callDriver(this.#parts.driver, "capacity", {}, signal)
+    this.#room = { instances, memory, cpus }
   }
 
   async forget(id: string): Promise<void> {

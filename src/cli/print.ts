@@ -28,6 +28,7 @@ export function printApp(app: AppView): void {
   for (const { name, strength } of app.regions)
     if (strength)
       line(`  ${strength.attention ? "!" : "-"} ${strength.attention ?? `${name}: ${strength.sentence}`}`)
+  if (app.cost) line(`  cost: ${app.cost}`)
   for (const lock of app.locks) line(`  lock ${lock.id} (${lock.scope}) by ${lock.by}: ${lock.because}`)
   for (const problem of app.problems) line(`  ! ${problem.part}: ${problem.problem}`)
 }
@@ -54,6 +55,10 @@ export function printRollout(view: RolloutView): void {
   if (view.bound) line(`  ramp     ${view.bound}`)
   for (const sentence of view.foresight) line(`  sees     ${sentence}`)
   for (const sentence of view.rehearsals) line(`  proved   ${sentence}`)
+  const { minutes, extra, says } = view.cost
+  if (minutes > 0 || extra > 0)
+    line(`  cost     ${minutes} instance minutes beside what serves; ${extra} such instances now`)
+  for (const sentence of says) line(`  size     ${sentence}`)
   if (view.harm.bad > 0)
     line(
       `  hurt     ${view.harm.bad} of ${view.harm.requests} requests, ${Math.round(view.harm.milliseconds / 1000)} s`,

@@ -77,6 +77,24 @@ describe("migrations", () => {
   })
 })
 
+describe("what a release may cost beside what serves", () => {
+  const two = `${short}surge: { budget: 90m }\n`
+
+  it("is an instance time, and what follows from its end", () => {
+    expect(policyOf(read(two)).surge).toEqual({ budget: 5_400_000, then: "release" })
+    expect(policyOf(read(short)).surge).toBeUndefined()
+    expect(codesOf(read(`${short}surge: { budget: 90 }\n`))).toContain("C102")
+    expect(codesOf(read(`${short}surge: { budget: 90m, then: panic }\n`))).toContain("C105")
+  })
+
+  it("is warned of when nothing follows, or when it is spent before a release serves everywhere", () => {
+    const warned = (text: string) => codesOf(read(text)).filter((code) => code === "C312")
+    expect(warned(two)).toEqual([])
+    expect(warned(`${two}run: { keep: 0 }\n`)).toEqual(["C312"])
+    expect(warned(`${short}surge: { budget: 1s }\n`)).toEqual(["C312"])
+  })
+})
+
 describe("planned failures", () => {
   const two = short.replace("listen: 8102,", "listen: 8102, size: 2,")
   const failures = (text: string) => policyOf(read(`${two}${text}\n`)).failures

@@ -11,6 +11,7 @@ import { didYouMean, type Problem } from "./problem.ts"
 import { resolvePolicy } from "./resolve.ts"
 import { routerWarnings } from "./router.ts"
 import { type File, FileSchema, type Pins, PinsSchema } from "./schema.ts"
+import { surgeWarnings } from "./surge.ts"
 import { durationOf } from "./units.ts"
 
 export type Read =
@@ -42,6 +43,7 @@ export function readPolicy(
     yaml.problem("C202", ["answers", ...path], message, "error", true)
   ramps(yaml, file, policy)
   rehearsals(yaml, file, policy)
+  for (const message of surgeWarnings(policy)) yaml.problem("C312", ["surge"], message, "warning", true)
   for (const { path, message } of migrationWarnings(policy))
     yaml.problem("C309", path, message, "warning", true)
   const names = policy.metrics.map(({ name }) => name)

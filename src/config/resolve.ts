@@ -17,6 +17,7 @@ import { freezeSpans } from "./freeze.ts"
 import { judgePolicy } from "./judge.ts"
 import { kindOf, sourcePolicy, sourcesOf } from "./metric-sources.ts"
 import type { File, MetricFile, Pins, RegionFile, SourceFile } from "./schema.ts"
+import { surgePolicy } from "./surge.ts"
 import { amountOf, bytesOf, durationOf, perMinuteOf, shareOf } from "./units.ts"
 
 /** Fills in every default; what the server pins wins over what the commit says. */
@@ -69,6 +70,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
       preventiveAction: pins.lock?.preventiveAction ?? file.lock?.preventiveAction ?? false,
     },
     ...driftOf(pins.drift ?? file.drift),
+    ...surgePolicy(pins.surge ?? file.surge),
     ...failuresOf(file),
     freeze: [...(file.freeze ?? []), ...(pins.freeze ?? [])].map((window) => ({
       ...window,

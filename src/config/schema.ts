@@ -21,6 +21,10 @@ const perMinute = Type.String({
   pattern: "^(?=.*[1-9])[0-9]+(\\.[0-9]+)? ?/ ?min$",
   description: "a number a minute, above 0, such as 5/min",
 })
+const surge = Type.Object(
+  { budget: duration, then: maybe(Type.Union([Type.Literal("release"), Type.Literal("ask")])) },
+  strict,
+)
 const drift = Type.Union([Type.Literal("replace"), Type.Literal("report")])
 const memory = Type.String({
   pattern: "^[1-9][0-9]* ?(MB|GB)$",
@@ -388,6 +392,7 @@ export const FileSchema = Type.Object(
     migrations: maybe(MigrationsSchema),
     lock: maybe(LockSchema),
     drift: maybe(drift),
+    surge: maybe(surge),
     failures: maybe(FailuresSchema),
     maxAge: maybe(duration),
     freeze: maybe(FreezeSchema),
@@ -424,6 +429,7 @@ export const PinsSchema = Type.Object(
     migrations: maybe(MigrationsSchema),
     lock: maybe(LockSchema),
     drift: maybe(drift),
+    surge: maybe(surge),
     freeze: maybe(FreezeSchema),
   },
   strict,

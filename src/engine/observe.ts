@@ -1,8 +1,8 @@
+import type { RoomSeen } from "../core/model/capacity.ts"
 import type { InstanceId, ServerName } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import { awaitedJobs } from "../core/pipeline/facts.ts"
 import type { Fact, ServerFacts, ServerStanding } from "../core/pipeline/input.ts"
-import type { RoomSeen } from "../core/pipeline/room.ts"
 import type { Agent, Observed } from "../ports/agent.ts"
 
 /** What every server says of one application now; one that did not answer is absent and its problem is told. */

@@ -79,6 +79,7 @@ export function App(props: Common & { readonly app: AppView }) {
           ))}
         </tbody>
       </table>
+      {app.cost && <p class="quiet">{app.cost}</p>}
       {app.paused ? (
         <Order
           app={app.app}

@@ -152,6 +152,15 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
           ))}
         </ol>
       </section>
+      <section>
+        <h2>Cost</h2>
+        <p>
+          {rollout.cost.minutes} instance minutes beside what serves; {rollout.cost.extra} such instances now.
+        </p>
+        {rollout.cost.says.map((sentence) => (
+          <p>{sentence}.</p>
+        ))}
+      </section>
       {rollout.configuration.version > 0 && (
         <section>
           <h2>Configuration {rollout.configuration.version}</h2>

@@ -144,6 +144,19 @@ export const Series = Type.Object({
 })
 export type Series = Static<typeof Series>
 
+const CostView = Type.Object({
+  /** Instance minutes of this rollout beside what serves. */
+  minutes: Type.Number(),
+  /** Instances beside what serves now. */
+  extra: Type.Number(),
+  /** Of its release over all regions, and what that may be; absent without a budget. */
+  ofRelease: maybe(Type.Number()),
+  budget: maybe(Type.Number()),
+  /** What it takes next to what serves, and what happens when the budget is spent. */
+  says: Type.Array(Type.String()),
+})
+export type CostView = Static<typeof CostView>
+
 export const RolloutView = Type.Object({
   app: Type.String(),
   summary: RolloutSummary,
@@ -162,6 +175,7 @@ export const RolloutView = Type.Object({
   /** What its ramp promises, in one sentence. */
   bound: maybe(Type.String()),
   foresight: Type.Array(Type.String()),
+  cost: CostView,
   /** What rehearsals showed of its region, one sentence each. */
   rehearsals: Type.Array(Type.String()),
   /** Absent where its answers are not compared. */
@@ -289,6 +303,8 @@ export const AppView = Type.Object({
   /** The one thing to do, or that there is nothing to do. */
   todo: Type.String(),
   paused: maybe(Type.String()),
+  /** What runs beside what serves now, in one sentence; absent when nothing does. */
+  cost: maybe(Type.String()),
   locks: Type.Array(LockView),
   regions: Type.Array(RegionView),
   commits: Type.Array(CommitView),

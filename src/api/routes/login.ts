@@ -5,16 +5,14 @@ import { ApiError, type ApiParts } from "../parts.ts"
 /** Signing in trades the server's token for a cookie that only this site sends. */
 export function loginRoute(api: FastifyInstance, parts: ApiParts): void {
   api.get<{ Querystring: { to?: string } }>("/login", async (request, reply) =>
-    reply
-      .type("text/html; charset=utf-8")
-      .send(
-        parts.pages.render("login", {
-          to: local(request.query.to),
-          now: parts.clock.now(),
-          killed: [],
-          signedIn: false,
-        }),
-      ),
+    reply.type("text/html; charset=utf-8").send(
+      parts.pages.render("login", {
+        to: local(request.query.to),
+        now: parts.clock.now(),
+        killed: [],
+        signedIn: false,
+      }),
+    ),
   )
   api.post<{ Body: { token?: string; to?: string } }>("/login", async (request, reply) => {
     const { token = "", to } = request.body ?? {}

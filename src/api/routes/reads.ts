@@ -127,7 +127,7 @@ export async function readRollout(parts: ApiParts, app: string, n: string): Prom
     parts.evidence.intervals(app, rollout.number),
     rollout.from === undefined ? [] : parts.evidence.intervals(app, rollout.from),
   ])
-  return rolloutView(state, rollout, events, intervals, before)
+  return rolloutView(state, rollout, events, intervals, before, parts.clock.now())
 }
 
 export async function readTimeline(

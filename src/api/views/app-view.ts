@@ -2,6 +2,7 @@ import { shortCommit } from "../../core/model/ids.ts"
 import type { Application, Commit, Region } from "../../core/pipeline/application.ts"
 import { terminal } from "../../core/rollout/rollout.ts"
 import type { AppSummary, AppView, CommitView, LockView, RegionView, Tone } from "../contract/views.ts"
+import { costNow } from "./cost.ts"
 import { summaryOf } from "./rollout-view.ts"
 import { attentionOf, strengthView } from "./strength.ts"
 
@@ -14,6 +15,7 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
     source: app.source.url,
     branch: app.source.branch,
     paused: app.paused && `paused by ${app.paused.by}: ${app.paused.reason}`,
+    cost: costNow(app),
     locks: app.locks.map(lockView),
     regions: app.regions.map((region) => regionView(app, region)),
     commits: app.commits.slice(-20).reverse().map(commitView),

@@ -1,19 +1,21 @@
 import { shortCommit } from "../../core/model/ids.ts"
+import type { Instant } from "../../core/model/time.ts"
 import type { Application } from "../../core/pipeline/application.ts"
 import { placeToGo } from "../../core/rollout/retreat.ts"
 import { type Rollout, regionPolicy } from "../../core/rollout/rollout.ts"
 import { instancesFor } from "../../core/rollout/schedule.ts"
+import { costView } from "./cost.ts"
 import { percent } from "./words.ts"
 
 /** What an order on a rollout will do, one sentence each, with names and numbers; shown before anybody gives it. */
-export function consequencesOf(app: Application, rollout: Rollout, action: string): string[] {
+export function consequencesOf(app: Application, rollout: Rollout, action: string, at: Instant): string[] {
   const commit = shortCommit(rollout.release)
   const { region, phase } = rollout
   switch (action) {
     case "approve":
       return phase.name === "holding"
         ? [`what waits is applied at ${region}: ${phase.hold.proposal ?? "it goes on"}`, ...voidWhen]
-        : [...goesOn(rollout, commit), ...voidWhen]
+        : [...goesOn(rollout, commit), ...costView(app, rollout, at).says, ...voidWhen]
     case "reject":
       return [`${commit} is not deployed at ${region}; nothing changes for users`]
     case "halt":

@@ -45,7 +45,7 @@ const second = (from: number, bad: number): Interval => ({
 describe("a rollout that changes what releases share", () => {
   const migrations = { paths: ["db/**"], contract: ["db/*_contract_*"], shared: ["postgres: orders"] }
   const viewOf = (world: CoreWorld, region: string) =>
-    rolloutView(world.state, newest(world, region), stored(world), [], [])
+    rolloutView(world.state, newest(world, region), stored(world), [], [], world.now)
 
   it("says what both share while both run, what it waits for, and why nobody goes back over a contract step", () => {
     const policy = papiPolicy({ migrations })
@@ -90,6 +90,7 @@ describe("a rollout as people see it", () => {
       stored(world),
       [second(began, 5), second(began + 1_000, 3)],
       [],
+      world.now,
     )
     const returned = world.events.findLast(({ event }) => event.type === "weight-returned")?.at ?? 0
     expect(view.harm).toEqual({ requests: 100, bad: 8, milliseconds: returned - began })
@@ -108,6 +109,7 @@ describe("a rollout as people see it", () => {
       stored(world),
       [second(0, 5), second(1_000, 0), blind],
       [],
+      world.now,
     )
     expect(series.find(({ metric }) => metric === "error_rate")?.points).toEqual([
       { at: 1_000, canary: 0.1, control: 0 },
@@ -128,7 +130,7 @@ describe("a rollout as people see it", () => {
         }
       })
     const foresight = (own: readonly Interval[], before: readonly Interval[]) =>
-      rolloutView(world.state, rollout(), stored(world), own, before).foresight
+      rolloutView(world.state, rollout(), stored(world), own, before, world.now).foresight
     expect(foresight([], [])).toEqual([])
     expect(foresight(seconds(1, 1), seconds(10, 1)).join()).toMatch(
       /error_rate: finds .* at 100 requests a second/,
@@ -138,7 +140,7 @@ describe("a rollout as people see it", () => {
 
   it("says what each order will do, with names", () => {
     const { world, rollout } = atProd3()
-    const { actions, consequences } = rolloutView(world.state, rollout(), stored(world), [], [])
+    const { actions, consequences } = rolloutView(world.state, rollout(), stored(world), [], [], world.now)
     expect(actions).toEqual(["halt", "rollback"])
     expect(consequences.rollback?.join("\n")).toMatch(/prod3: all traffic goes back to a100000 at once/)
     expect(consequences.rollback?.join("\n")).toMatch(/papi is locked: nothing new starts/)

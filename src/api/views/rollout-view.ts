@@ -1,5 +1,6 @@
 import { changesBetween, noConfiguration } from "../../core/model/configuration.ts"
 import { shortCommit } from "../../core/model/ids.ts"
+import type { Instant } from "../../core/model/time.ts"
 import { unreachable } from "../../core/model/unreachable.ts"
 import type { Application } from "../../core/pipeline/application.ts"
 import { underway } from "../../core/rollout/evolve-rollout.ts"
@@ -10,6 +11,7 @@ import type { StoredEvent } from "../../ports/journal.ts"
 import type { RolloutSummary, RolloutView, TimelineEntry } from "../contract/views.ts"
 import { answersOf } from "./answers.ts"
 import { consequencesOf } from "./consequences.ts"
+import { costView } from "./cost.ts"
 import { foresightOf } from "./foresight.ts"
 import { contractWaitOf, kindOf, migrationOf } from "./migration.ts"
 import { seriesOf } from "./series.ts"
@@ -50,6 +52,7 @@ export function rolloutView(
   events: readonly StoredEvent[],
   intervals: readonly Interval[],
   before: readonly Interval[],
+  at: Instant,
 ): RolloutView {
   const current = underway(rollout.phase)
   const actions = actionsFor(app, rollout)
@@ -78,10 +81,13 @@ export function rolloutView(
     ...boundOf(rollout),
     foresight: foresightOf(rollout, intervals, before).map(({ because }) => because),
     rehearsals: rehearsalsOf(app, rollout),
+    cost: costView(app, rollout, at),
     answers: answersOf(app, rollout),
     series: seriesOf(rollout.policy.metrics, intervals),
     actions,
-    consequences: Object.fromEntries(actions.map((action) => [action, consequencesOf(app, rollout, action)])),
+    consequences: Object.fromEntries(
+      actions.map((action) => [action, consequencesOf(app, rollout, action, at)]),
+    ),
     harm: harmOf(mine, intervals),
     timeline: mine.map(entryOf),
   }
@@ -188,7 +194,10 @@ function waitOf(rollout: Rollout): RolloutSummary["wait"] {
   const { phase } = rollout
   if (phase.name === "queued" && phase.gate && !rollout.approval) {
     return {
-      for: "a person's approval",
+      for:
+        phase.gate.because === undefined
+          ? "a person's approval"
+          : `a person's approval (${phase.gate.because})`,
       since: phase.gate.openedAt,
       until: phase.gate.expiresAt,
       then: "it expires and nothing is deployed",

@@ -19,6 +19,8 @@ export type Policy = {
   /** How releases that run at the same time share what outlives them. */
   readonly migrations?: MigrationPolicy | undefined
   readonly lock: LockPolicy
+  /** What one release may cost beside what serves; absent: as much as it takes. */
+  readonly surge?: SurgePolicy | undefined
   /** What becomes of an instance that was modified; absent: it is replaced. `report` leaves it where it is. */
   readonly drift?: "replace" | "report" | undefined
   /** Instances are ended on purpose: rehearsals of real failures. Absent: none are. */
@@ -26,6 +28,9 @@ export type Policy = {
   readonly freeze: readonly FreezeWindow[]
   readonly notify: readonly NotifyPolicy[]
 }
+
+/** `budget`: instance time over all regions. Then kept pools are released, or a person is asked before the next region. */
+export type SurgePolicy = { readonly budget: Duration; readonly then: "release" | "ask" }
 
 export type BuildPolicy = {
   /** Run through `sh -c` in a one-use workspace; absent: the checkout itself is the artifact. */

@@ -5,6 +5,7 @@ import { scheduleFor } from "../rollout/schedule.ts"
 import type { Application, Region, Release } from "./application.ts"
 import type { Draft } from "./draft.ts"
 import { migrationsBetween } from "./migrations.ts"
+import { tooCostly } from "./surge.ts"
 
 /** The newest waiting commit wins; the others step aside. One build at a time, one build a commit. */
 export function chooseCommit(draft: Draft): void {
@@ -54,7 +55,11 @@ export function queue(draft: Draft, region: Region, release: Release, index: num
   if (!policy) return
   const below = index > 0 ? draft.state.regions[index - 1]?.stable : undefined
   const evidence = (below === undefined ? undefined : draft.rollout(below)?.lastLook?.evidence) ?? "tests"
-  const asks = policy.gate !== undefined || autonomyFor(release.policy, region.name, "advance") !== "auto"
+  const costly = tooCostly(draft.state, release.id, draft.at)
+  const asks =
+    policy.gate !== undefined ||
+    costly !== undefined ||
+    autonomyFor(release.policy, region.name, "advance") !== "auto"
   const attempts = Object.values(draft.state.rollouts).filter(
     (known) => known.release === release.id && known.region === region.name,
   )
@@ -75,11 +80,12 @@ export function queue(draft: Draft, region: Region, release: Release, index: num
             expiresAt: draft.at + (policy.gate?.expires ?? 24 * 3_600_000),
             evidence,
             notAuthor: policy.gate?.notAuthor ?? false,
+            ...(costly === undefined ? {} : { because: costly }),
           }
         : undefined,
       ...(migrations ? { migrations } : {}),
     },
-    index === 0 ? "built and new" : `succeeded in ${draft.state.regions[index - 1]?.name}`,
+    costly ?? (index === 0 ? "built and new" : `succeeded in ${draft.state.regions[index - 1]?.name}`),
   )
 }
 

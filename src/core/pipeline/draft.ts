@@ -1,10 +1,10 @@
+import type { RoomSeen } from "../model/capacity.ts"
 import type { RegionName, RolloutNumber } from "../model/ids.ts"
 import type { Instant } from "../model/time.ts"
 import type { Rollout } from "../rollout/rollout.ts"
 import type { Application, Region } from "./application.ts"
 import type { Event, Recorded } from "./events.ts"
 import { evolve } from "./evolve.ts"
-import type { RoomSeen } from "./room.ts"
 
 /** What the whole system allows at this moment, in sentences; what is absent is not limited. */
 export type Limits = {

@@ -10,6 +10,7 @@ import { unreachable } from "../model/unreachable.ts"
 import { evolveRollout } from "../rollout/evolve-rollout.ts"
 import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
 import type { Application, Commit, CommitState, Instance, Region } from "./application.ts"
+import { metered } from "./cost.ts"
 import type { Recorded } from "./events.ts"
 import { failuresAfter } from "./rehearsed.ts"
 
@@ -33,7 +34,10 @@ export const nothing = (app: string): Application => ({
 })
 
 /** What is true after an event. Total: it never refuses and decides nothing. */
-export function evolve(app: Application, recorded: Recorded): Application {
+export const evolve = (app: Application, recorded: Recorded): Application =>
+  metered(app, happened(app, recorded), recorded.at)
+
+function happened(app: Application, recorded: Recorded): Application {
   const { event, at, by } = recorded
   switch (event.type) {
     case "app-added":

@@ -1,24 +1,15 @@
-import type { Capacity } from "../model/capacity.ts"
-import type { InstanceId, ServerName } from "../model/ids.ts"
+import type { RoomSeen } from "../model/capacity.ts"
+import type { ServerName } from "../model/ids.ts"
 import { type Hold, type Rollout, regionPolicy } from "../rollout/rollout.ts"
 import type { Application, Region } from "./application.ts"
 import type { Draft } from "./draft.ts"
 import { isLeft, placeFor } from "./servers.ts"
 
-/** What the servers said last of their room; a server that is absent says nothing, which is not nothing free. */
-export type RoomSeen = {
-  readonly servers: Readonly<Record<ServerName, Capacity>>
-  /** Resident bytes of every instance whose memory is known. */
-  readonly memoryOf: Readonly<Record<InstanceId, number>>
-  /** Instances that were refused for lack of room and are still wanted, and what was said. */
-  readonly refused: Readonly<Record<InstanceId, string>>
-}
-
 /** Too little of one thing, in words. */
 export type Lack = { readonly of: "instances" | "memory" | "cpus"; readonly because: string }
 
 /** What one fresh instance takes: as much as what serves takes now, or else what the policy allows it. */
-export function sizeOfOne(
+function sizeOfOne(
   { memoryOf }: RoomSeen,
   region: Region,
   { policy }: Rollout,
@@ -36,7 +27,7 @@ export function sizeOfOne(
  * Why the whole new pool does not fit beside what runs; undefined when it does, or when nobody knows. Asked before
  * the first of its instances is started: one that stands half way up helps nobody.
  */
-export function lackFor(
+function lackFor(
   app: Application,
   seen: RoomSeen,
   region: Region,
@@ -110,11 +101,19 @@ function withOneMore(region: Region, rollout: Rollout, server: ServerName, numbe
 
 const mb = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MB`
 
-/** Tells once for each reason that a rollout waits for room before it begins; whether it may begin. */
+/**
+ * Whether it may begin. What is kept for a swap back makes room first: there is a way back without it, to what serves.
+ * After that it waits, and says so once for each reason.
+ */
 export function hasRoom(draft: Draft, rollout: Rollout, region: Region): boolean {
   const { room } = draft.limits
   const lack = room && lackFor(draft.state, room, region, rollout)
   if (!lack) return true
+  if (region.kept.length > 0) {
+    const because = `a new pool needs their room: ${lack.because}`
+    draft.conclude({ type: "pools-released", region: region.name }, because)
+    return false
+  }
   if (rollout.phase.name === "queued" && rollout.phase.lacks?.of !== lack.of)
     draft.conclude(
       { type: "room-lacking", rollout: rollout.number, ...lack },

@@ -8,6 +8,7 @@ import { keepInstances } from "./instances.ts"
 import { mayContract, tellOfContract } from "./migrations.ts"
 import { planFailures } from "./planned-failures.ts"
 import { hasRoom } from "./room.ts"
+import { endCostlyPools } from "./surge.ts"
 
 /** More rounds than any real state needs; a loop here would be a mistake of ours and must be loud. */
 const enoughRounds = 200
@@ -26,7 +27,9 @@ export function settle(draft: Draft): void {
         if (rollout) progress(draft, rollout, region)
       }
       const after = draft.region(name)
-      if (after) keepInstances(draft, after)
+      if (after) endCostlyPools(draft, after)
+      const kept = draft.region(name)
+      if (kept) keepInstances(draft, kept)
     }
     if (draft.events.length === before) planFailures(draft)
     if (draft.events.length === before) return

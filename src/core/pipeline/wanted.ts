@@ -12,6 +12,7 @@ import { poolName, previewName, routeName } from "./input.ts"
 import { replacementPause } from "./instances.ts"
 import { contractWait } from "./migrations.ts"
 import { isLeft } from "./servers.ts"
+import { spentAt } from "./surge.ts"
 
 /** What the world should look like, from the state alone. Forgetting an effect is impossible: it is wanted again. */
 export function wanted(app: Application, now: Instant): Wanted {
@@ -23,7 +24,7 @@ export function wanted(app: Application, now: Instant): Wanted {
     { kind: "set-routes", routes: routes(app) },
     ...active(app).flatMap((rollout) => [...tests(app, rollout), ...measurements(app, rollout)]),
   ]
-  const soon = wakeTimes(app).filter((at) => at > now)
+  const soon = wakeTimes(app, now).filter((at) => at > now)
   return { effects, wakeAt: soon.length > 0 ? Math.min(...soon) : undefined }
 }
 
@@ -299,7 +300,7 @@ function cohorts(
   }
 }
 
-function wakeTimes(app: Application): readonly Instant[] {
+function wakeTimes(app: Application, now: Instant): readonly Instant[] {
   const times: Instant[] = []
   for (const rollout of active(app)) {
     const { phase } = rollout
@@ -316,6 +317,8 @@ function wakeTimes(app: Application): readonly Instant[] {
       for (const span of window.spans) times.push(span.from, span.until)
   }
   for (const region of app.regions) {
+    const spent = spentAt(app, region, now)
+    if (spent !== undefined) times.push(spent)
     for (const instance of Object.values(region.instances)) {
       if (instance.retired || instance.condemned) times.push(instance.requestedAt + replacementPause)
       else if (instance.state === "starting") times.push(instance.requestedAt + region.policy.deadline)

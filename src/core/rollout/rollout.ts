@@ -1,3 +1,4 @@
+import type { Cost } from "../model/cost.ts"
 import type { JobId, RegionName, ReleaseId, RolloutNumber } from "../model/ids.ts"
 import type { Migrations } from "../model/migrations.ts"
 import type { Action, Policy, RegionPolicy, Strategy } from "../model/policy.ts"
@@ -29,6 +30,8 @@ export type Rollout = {
   readonly contractTold?: string | undefined
   readonly approval: Approval | undefined
   readonly crashes: number
+  /** Of instances beside what serves; absent before the first one. */
+  readonly cost?: Cost | undefined
   readonly looks: number
   readonly lastLook: Look | undefined
 }
@@ -139,6 +142,8 @@ export type Gate = {
   /** Of the release's success in the region before, or of nothing in the first region. */
   readonly evidence: string
   readonly notAuthor: boolean
+  /** Why a person is asked where the policy asks none. */
+  readonly because?: string | undefined
 }
 
 export type Approval = { readonly by: string; readonly reason: string; readonly at: Instant }

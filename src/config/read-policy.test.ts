@@ -84,7 +84,7 @@ describe("what a release may cost beside what serves", () => {
     expect(policyOf(read(two)).surge).toEqual({ budget: 5_400_000, then: "release" })
     expect(policyOf(read(short)).surge).toBeUndefined()
     expect(codesOf(read(`${short}surge: { budget: 90 }\n`))).toContain("C102")
-    expect(codesOf(read(`${short}surge: { budget: 90m, then: panic }\n`))).toContain("C105")
+    expect(codesOf(read(`${short}surge: { budget: 90m, then: panic }\n`))).toContain("C102")
   })
 
   it("is warned of when nothing follows, or when it is spent before a release serves everywhere", () => {

@@ -4,7 +4,7 @@ import { chownSync, createWriteStream } from "node:fs"
 import { lchown, mkdir, readdir, rename, rm, stat } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { type Readable, Transform } from "node:stream"
+import type { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import type { Instant } from "../core/model/time.ts"
 import type { JobSpec } from "../core/pipeline/effects.ts"
@@ -18,6 +18,7 @@ import { discard, walk } from "./artifacts.ts"
 import { confinedUser } from "./confine.ts"
 import { readJson, writeAtomically } from "./files.ts"
 import { LogFile, lastLine } from "./log-file.ts"
+import { atMost } from "./tar.ts"
 
 export type JobParts = {
   readonly dir: string
@@ -81,7 +82,7 @@ export class Jobs {
     const file = this.#source(commit)
     const incoming = `${file}.new-${this.#arrivals++}`
     try {
-      await pipeline(tar, atMost(mostSource), createWriteStream(incoming, { mode: 0o600 }))
+      await pipeline(tar, atMost(mostSource, "the source"), createWriteStream(incoming, { mode: 0o600 }))
       await rename(incoming, file)
     } catch (error) {
       await rm(incoming, { force: true })
@@ -253,17 +254,6 @@ const offline = (spec: Extract<JobSpec, { kind: "build" }>, because: string): st
   /ENOTFOUND|EAI_AGAIN|ENETUNREACH|resolve host|unreachable|name resolution/i.test(because)
     ? " (builds have no network; build.network: allowed gives them one)"
     : ""
-
-function atMost(bytes: number): Transform {
-  let seen = 0
-  return new Transform({
-    transform(chunk: Uint8Array, _encoding, done) {
-      seen += chunk.length
-      if (seen > bytes) done(new Error(`the source is larger than ${bytes / 1024 ** 2} MiB`))
-      else done(null, chunk)
-    },
-  })
-}
 
 /** A source that was brought and never built is not kept for ever; one that just came is about to be built. */
 async function forgetOldSources(folder: string, now: Instant): Promise<void> {

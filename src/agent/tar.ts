@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { PassThrough, type Readable } from "node:stream"
+import { PassThrough, type Readable, Transform } from "node:stream"
 import { pipeline } from "node:stream/promises"
 
 /** The files of a folder as a tar; an error of the program destroys the stream. */
@@ -16,9 +16,25 @@ export function packed(folder: string): Readable {
   return out
 }
 
+/** Of an image with its tree, or of a folder; more would only fill a disk. */
+const mostBytes = 16 * 1024 ** 3
+
+/** Lets so many bytes through and throws, with what it is called, when more come. */
+export function atMost(bytes: number, what: string): Transform {
+  let seen = 0
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      seen += chunk.length
+      if (seen > bytes) done(new Error(`${what} is larger than ${bytes / 1024 ** 2} MiB`))
+      else done(null, chunk)
+    },
+  })
+}
+
 /** Unpacks a tar into an empty folder; throws, with what tar said, when it is broken. */
 export async function unpackInto(folder: string, from: Readable): Promise<void> {
-  const tar = spawn("tar", ["-x", "--no-same-owner", "-f", "-", "-C", folder], {
+  // Read to its very end: a reader that went at the end mark would break the connection that it comes by.
+  const tar = spawn("tar", ["-x", "--ignore-zeros", "--no-same-owner", "-f", "-", "-C", folder], {
     stdio: ["pipe", "ignore", "pipe"],
   })
   let said = ""
@@ -32,7 +48,7 @@ export async function unpackInto(folder: string, from: Readable): Promise<void> 
     )
   })
   // Tar's own word says more than the broken pipe that follows from it.
-  const fed = pipeline(from, tar.stdin).catch((error: unknown) => {
+  const fed = pipeline(from, atMost(mostBytes, "what came"), tar.stdin).catch((error: unknown) => {
     tar.kill()
     return error
   })

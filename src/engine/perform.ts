@@ -6,7 +6,7 @@ import type { Effect, InstanceSpec, JobSpec, RouteSpec } from "../core/pipeline/
 import type { Agent, Observed } from "../ports/agent.ts"
 import type { Fence } from "../ports/router.ts"
 import { configPurpose, type Sealer } from "../ports/sealer.ts"
-import { bring } from "./bring.ts"
+import { Bringing } from "./bring.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 
@@ -18,6 +18,7 @@ export class Performer {
   readonly #pushed = new Map<ServerName, { readonly table: string; readonly at: Duration }>()
   readonly #fenced = new Set<ServerName>()
   readonly #running = new Set<string>()
+  readonly #bringing: Bringing
   #generation = 0
   /** What could not be done in the last turn, by order, in plain words. */
   readonly problems = new Map<string, string>()
@@ -29,6 +30,7 @@ export class Performer {
     this.#parts = parts
     this.#epoch = epoch
     this.#forbidden = forbidden
+    this.#bringing = new Bringing(parts)
   }
 
   /** The barrier: every server knows our epoch before the first of our orders reaches any. */
@@ -129,7 +131,7 @@ export class Performer {
           this.refusedForRoom.delete(effect.instance.id)
           return undefined
         }
-        await bring(this.#parts, this.#next(state.app), effect.instance.digest, agent, signal)
+        await this.#bringing.bring(() => this.#next(state.app), effect.instance.digest, agent, signal)
         const instance = opened(this.#parts.sealer, state.app, effect.instance)
         const answer = await agent.startInstance(this.#next(state.app), instance, this.#timed(signal))
         if (answer.kind === "refused" && answer.code === "no-room")
@@ -196,7 +198,7 @@ export class Performer {
         (route) => route.route === job.route && route.pools.length > 0,
       )
       if (!listener || !serves) return undefined
-      await bring(this.#parts, this.#next(state.app), job.digest, agent, signal)
+      await this.#bringing.bring(() => this.#next(state.app), job.digest, agent, signal)
       return because(
         await agent.runJob(this.#next(state.app), job, `http://${listener}`, this.#timed(signal)),
       )

@@ -1,12 +1,19 @@
 import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { artifactFolder } from "../agent/artifacts.ts"
+import { artifactFolder, discard } from "../agent/artifacts.ts"
 import { processSandbox } from "../agent/confine.ts"
+import { travellingImages } from "../agent/images.ts"
 import { runAgent } from "../agent/run-agent.ts"
 import { severalRouters } from "../agent/several-routers.ts"
 import { joinFleet, readIdentity } from "../agent/trust/identity.ts"
 import { exit, Stop } from "../cli/client.ts"
-import { dockerBuilder, objectionTo, processBuilder, treesOfImages } from "../providers/builder/index.ts"
+import {
+  dockerBuilder,
+  objectionTo,
+  processBuilder,
+  provenancesIn,
+  treesOfImages,
+} from "../providers/builder/index.ts"
 import { systemClock } from "../providers/clock/system.ts"
 import { dockerCompute, processCompute, scriptCompute } from "../providers/compute/index.ts"
 import { dockerEngine } from "../providers/engine/index.ts"
@@ -57,11 +64,6 @@ export async function startAgent(options: AgentOptions): Promise<void> {
       exit.usage,
       `${options.dir} holds no identity: let this server join first (immunity agent join), or name --router-dir for one that serves users itself`,
     )
-  if (identity && options.compute.kind === "docker")
-    throw new Stop(
-      exit.usage,
-      "containers listen on loopback alone, where no other server reaches them: a server that has joined runs plain processes (--compute process)",
-    )
   mkdirSync(options.dir, { recursive: true, mode: passable() })
   for (const own of ["artifacts", "jobs", "logs", "sources"])
     mkdirSync(join(options.dir, own), { recursive: true, mode: 0o700 })
@@ -74,7 +76,7 @@ export async function startAgent(options: AgentOptions): Promise<void> {
     dir: options.dir,
     clock: systemClock,
     sandbox: processSandbox,
-    ...providersFor(options.compute, options.dir, path, identity && hostOf(identity.address)),
+    ...(await providersFor(options.compute, options.dir, path, identity && hostOf(identity.address))),
     routing: routerDir === undefined ? undefined : routingIn(routerDir),
     path,
   })
@@ -82,7 +84,7 @@ export async function startAgent(options: AgentOptions): Promise<void> {
   process.exit(0)
 }
 
-function providersFor(choice: ComputeChoice, dir: string, path: string, host: string | undefined) {
+async function providersFor(choice: ComputeChoice, dir: string, path: string, host: string | undefined) {
   const [clock, sandbox] = [systemClock, processSandbox]
   const artifacts = artifactFolder(join(dir, "artifacts"))
   if (choice.kind !== "docker") {
@@ -102,12 +104,16 @@ function providersFor(choice: ComputeChoice, dir: string, path: string, host: st
     }
   }
   const key = keyIn(dir)
-  const images = join(dir, "images")
-  const containers = dockerEngine({ socket: choice.socket, owner: key })
-  const objection = objectionTo(images, containers)
+  const provenances = provenancesIn(join(dir, "images"))
+  const containers = dockerEngine({ socket: choice.socket, owner: key, host })
+  const objection = objectionTo(provenances, containers)
+  const passing = join(dir, "images-passing")
+  // What an agent that died had half brought.
+  await discard(passing)
   return {
-    artifacts: treesOfImages(images, artifacts),
-    builder: dockerBuilder({ sandbox, artifacts, path, containers, clock, dir: images }),
+    artifacts: treesOfImages(provenances, artifacts),
+    travelling: travellingImages({ dir: passing, containers, provenances, artifacts }),
+    builder: dockerBuilder({ sandbox, artifacts, path, containers, clock, provenances }),
     compute: dockerCompute({ dir, containers, clock, key, objection }),
   }
 }

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream"
 import type { CommitId, Digest } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { Difference } from "../core/pipeline/events.ts"
@@ -9,7 +10,7 @@ export type ContainerOrder = {
   readonly image: Digest
   readonly command: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** The port it listens on inside; it is published on loopback alone, on a port that the engine chooses. */
+  /** The port it listens on inside; it is published at one address of the machine, on a port that the engine chooses. */
   readonly port: number
   /** Bytes; there is always a limit. */
   readonly memory: number
@@ -85,5 +86,12 @@ export interface Containers {
   build(order: ImageOrder, log: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<Digest>
   /** What a name in a Dockerfile means on this server now; undefined when nothing. */
   meaning(reference: string, signal: AbortSignal): Promise<Digest | undefined>
+  /** An image with all its layers as a tar, as it comes from the engine. Throws when it is not there. */
+  save(digest: Digest, signal: AbortSignal): Promise<Readable>
+  /**
+   * Takes in the tar of an image. Throws when the engine knows no image of this digest afterwards. It does not look
+   * into the tar: whoever brings one must know that nothing else is in it.
+   */
+  load(digest: Digest, tar: Readable, signal: AbortSignal): Promise<void>
   removeImage(digest: Digest, signal: AbortSignal): Promise<void>
 }

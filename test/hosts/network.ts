@@ -75,6 +75,21 @@ export class Hosts {
     ip("link", "set", this.#cable(host), "up")
   }
 
+  /** What reaches it is heard, and what it says is lost: for others as dead as one that is cut off. */
+  mute(host: number): void {
+    this.#filter(host, "-A")
+  }
+
+  unmute(host: number): void {
+    this.#filter(host, "-D")
+  }
+
+  #filter(host: number, what: "-A" | "-D"): void {
+    const [file = "", ...before] = this.on(host)
+    const args = [...before, "iptables", "-w", what, "OUTPUT", "-o", "eth0", "-j", "DROP"]
+    execFileSync(file, args, { stdio: "pipe" })
+  }
+
   down(): void {
     for (let i = 0; i < this.count; i++) {
       quietly(() => ip("link", "del", this.#cable(i)))

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connectAgent, shutdownAgent } from "../../src/agent/client.ts"
 import type { AppView, InstanceView, InvitationView, ServerView } from "../../src/api/contract/views.ts"
+import { buildBaseImage } from "../../src/main/containers/base-image.ts"
+import { type OwnEngine, startEngine } from "../../src/main/containers/own-engine.ts"
 import { freePorts } from "../../src/main/demo/free-ports.ts"
 import { openFolders } from "../../src/main/demo/leftovers.ts"
 import { passable } from "../../src/main/folders.ts"
@@ -28,12 +30,16 @@ export class Site {
   readonly dir = mkdtempSync(join(tmpdir(), "immunity-hosts-"))
   readonly size: number
   readonly #hosts: Hosts
+  readonly #isContained: boolean
+  readonly #engines: OwnEngine[] = []
   readonly #children: ChildProcess[] = []
   #api = 0
   listen = 0
 
-  constructor(hosts: Hosts, size: number) {
+  /** `isContained`: instances are containers, of an engine on each host. */
+  constructor(hosts: Hosts, size: number, isContained: boolean) {
     this.#hosts = hosts
+    this.#isContained = isContained
     this.size = size
     chmodSync(this.dir, passable())
   }
@@ -51,22 +57,34 @@ export class Site {
       ...["--agents", `${this.#hosts.gateway}:${door}`],
     ])
     await this.until("the control plane to answer", () => this.ask("GET", "/v1/servers"))
-    await Promise.all(this.servers.map((server, host) => this.#join(server, host)))
+    const engines = this.#isContained ? await this.#startEngines() : []
+    await Promise.all(this.servers.map((server, host) => this.#join(server, host, engines[host])))
     await this.until("all servers to answer", async () => {
       const known = await this.ask<readonly ServerView[]>("GET", "/v1/servers")
       return (
         this.servers.every((server) => known.some((one) => one.server === server && one.answers)) || undefined
       )
     })
-    this.#repository()
+    // The first server of a region builds; the others are sent what it built.
+    this.#repository(engines[0] && (await buildBaseImage(engines[0].socket)))
   }
 
-  async #join(server: string, host: number): Promise<void> {
+  async #startEngines(): Promise<readonly OwnEngine[]> {
+    for (const [host, server] of this.servers.entries()) {
+      const engine = await startEngine(this.#at(`pod-${server}`), this.#hosts.on(host))
+      if ("impossible" in engine) throw new Error(engine.impossible)
+      this.#engines.push(engine)
+    }
+    return this.#engines
+  }
+
+  async #join(server: string, host: number, engine: OwnEngine | undefined): Promise<void> {
     const { token, to } = await this.ask<InvitationView>("POST", "/v1/servers/invitations", { server })
     const [before = "", ...others] = this.#hosts.on(host)
     const address = `${this.#hosts.address(host)}:7301`
     this.#start(server, [before, ...others], { IMMUNITY_JOIN_TOKEN: token }, [
       ...["agent", "join", "--to", to, "--address", address, "--dir", this.#at(server)],
+      ...(engine ? ["--compute", "docker", "--engine", engine.socket] : []),
     ])
   }
 
@@ -83,10 +101,12 @@ export class Site {
     )
   }
 
-  #repository(): void {
+  #repository(base: string | undefined): void {
     mkdirSync(this.#at("repository"))
     this.#write("server.js", program)
     this.#write("package.json", '{ "type": "module" }\n')
+    if (base !== undefined)
+      this.#write("Dockerfile", `FROM ${base}\nWORKDIR /app\nCOPY package.json server.js shop.json ./\n`)
     this.#write(
       "immunity.yaml",
       `version: 1
@@ -170,6 +190,7 @@ regions:
       ),
     )
     for (const child of this.#children) child.kill("SIGKILL")
+    for (const engine of this.#engines) await engine.close()
     await new Promise((resolve) => setTimeout(resolve, 500))
     if (keep) return
     openFolders(this.dir)

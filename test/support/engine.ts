@@ -7,7 +7,7 @@ import { processSandbox } from "../../src/agent/confine.ts"
 import type { Digest } from "../../src/core/model/ids.ts"
 import { buildBaseImage } from "../../src/main/containers/base-image.ts"
 import { startEngine } from "../../src/main/containers/own-engine.ts"
-import { dockerBuilder } from "../../src/providers/builder/index.ts"
+import { dockerBuilder, provenancesIn } from "../../src/providers/builder/index.ts"
 import { systemClock } from "../../src/providers/clock/system.ts"
 import { dockerEngine } from "../../src/providers/engine/index.ts"
 import { ask } from "../../src/providers/engine/wire.ts"
@@ -32,7 +32,7 @@ export async function realEngine() {
   const images = join(dir, "images")
   const artifacts = artifactFolder(join(dir, "artifacts"))
   const parts = { sandbox: processSandbox, path: process.env.PATH ?? "", containers, artifacts }
-  const builder = dockerBuilder({ ...parts, clock: systemClock, dir: images })
+  const builder = dockerBuilder({ ...parts, clock: systemClock, provenances: provenancesIn(images) })
 
   /** Builds the contract's server, or what is given instead; the digest, or why there is none. */
   const build = async (files: Readonly<Record<string, string>> = {}, commit = "a".repeat(40)) => {
@@ -76,6 +76,18 @@ export async function realEngine() {
       await discard(dir)
     },
   }
+}
+
+/** A second engine with storage of its own and nothing in it: the one of another server. */
+export async function anotherEngine() {
+  const dir = mkdtempSync(join(tmpdir(), "immunity-engine-"))
+  const engine = await startEngine(join(dir, "podman"))
+  if ("impossible" in engine) throw new Error(engine.impossible)
+  const close = async () => {
+    await engine.close()
+    await discard(dir)
+  }
+  return { socket: engine.socket, close }
 }
 
 export type RealEngine = NonNullable<Awaited<ReturnType<typeof realEngine>>>

@@ -16,14 +16,18 @@ const run = promisify(execFile)
 
 /**
  * Starts a Podman of our own in `dir`, which must be absolute and not exist yet: own storage, own network, own
- * socket, nothing of it shared with the machine's. Answers why where none can run.
+ * socket, nothing of it shared with the machine's. `before`: words before the command, as to enter the network of
+ * another host. Answers why where none can run.
  */
-export async function startEngine(dir: string): Promise<OwnEngine | { readonly impossible: string }> {
+export async function startEngine(
+  dir: string,
+  before: readonly string[] = [],
+): Promise<OwnEngine | { readonly impossible: string }> {
   if (process.getuid?.() !== 0) return { impossible: "a Podman of our own needs root; this user is not" }
   const podman = await found("podman")
   if (podman === undefined)
     return { impossible: "there is no podman on this machine (scripts/setup.sh containers installs it)" }
-  const engine = new Podman(dir, await found("runc"))
+  const engine = new Podman(dir, await found("runc"), before)
   try {
     await engine.start()
     return engine
@@ -38,11 +42,14 @@ export async function startEngine(dir: string): Promise<OwnEngine | { readonly i
 class Podman implements OwnEngine {
   readonly #dir: string
   readonly #runc: string | undefined
+  readonly #command: readonly [string, ...string[]]
   #service: ChildProcess | undefined
 
-  constructor(dir: string, runc: string | undefined) {
+  constructor(dir: string, runc: string | undefined, before: readonly string[]) {
     this.#dir = dir
     this.#runc = runc
+    const [first, ...others] = before
+    this.#command = first === undefined ? ["podman"] : [first, ...others, "podman"]
     this.close = this.close.bind(this)
   }
 
@@ -55,8 +62,9 @@ class Podman implements OwnEngine {
     writeFileSync(join(this.#dir, "containers.conf"), configuration(this.#dir, this.#runc))
     writeFileSync(join(this.#dir, "net", "podman.json"), JSON.stringify(network()))
     const log = openSync(join(this.#dir, "service.log"), "a", 0o600)
-    const args = [...this.#global(), "system", "service", "--time", "0", `unix://${this.socket}`]
-    this.#service = spawn("podman", args, { env: this.#env(), stdio: ["ignore", log, log] })
+    const [file, ...before] = this.#command
+    const args = [...before, ...this.#global(), "system", "service", "--time", "0", `unix://${this.socket}`]
+    this.#service = spawn(file, args, { env: this.#env(), stdio: ["ignore", log, log] })
     this.#service.on("error", () => undefined)
     closeSync(log)
     const engine = dockerEngine({ socket: this.socket, owner: "nobody" })
@@ -72,7 +80,8 @@ class Podman implements OwnEngine {
   }
 
   async close(): Promise<void> {
-    const removed = run("podman", [...this.#global(), "rm", "--force", "--all", "--time", "0"], {
+    const [file, ...before] = this.#command
+    const removed = run(file, [...before, ...this.#global(), "rm", "--force", "--all", "--time", "0"], {
       env: this.#env(),
     })
     await removed.catch(() => undefined)

@@ -1,33 +1,19 @@
-import { lstat, mkdir, readFile, rename, writeFile } from "node:fs/promises"
+import { lstat, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Digest } from "../../core/model/ids.ts"
 import type { Artifacts } from "../../ports/artifacts.ts"
 import type { Builder, BuildOrder, Built } from "../../ports/builder.ts"
 import type { Clock } from "../../ports/clock.ts"
 import type { Containers } from "../../ports/containers.ts"
+import type { Provenance, Provenances } from "../../ports/provenance.ts"
 import { type CommandParts, runCommand } from "./command.ts"
 
 export type DockerBuilderParts = CommandParts & {
   readonly containers: Containers
   readonly artifacts: Artifacts
   readonly clock: Clock
-  /** Holds what is known of every image that was built here: `<digest>.json`. */
-  readonly dir: string
-}
-
-/** Where an image came from: enough to ask whether it is what it says, and to build it again. */
-type Provenance = {
-  readonly image: Digest
-  readonly commit: string
-  readonly job: string
-  /** The tree that was handed to the engine, by content. */
-  readonly tree: Digest
-  readonly command: string | undefined
-  readonly network: "none" | "allowed"
-  /** What the names after FROM meant when it was built. */
-  readonly bases: readonly { readonly name: string; readonly digest: Digest | undefined }[]
-  readonly engine: string
-  readonly builtAt: number
+  /** Told of every image that is built here. */
+  readonly provenances: Provenances
 }
 
 /** Builds an image from the Dockerfile in the output folder, after the command, where there is one. */
@@ -73,7 +59,7 @@ async function image(
         "write to /tmp, or keep data outside of the instance",
     )
   }
-  const provenance: Provenance = {
+  await parts.provenances.remember({
     image: digest,
     commit,
     job: order.job,
@@ -83,11 +69,7 @@ async function image(
     bases: await basesOf(containers, await readFile(join(output, "Dockerfile"), "utf8"), signal),
     engine: await containers.version(signal),
     builtAt: parts.clock.now(),
-  }
-  await mkdir(parts.dir, { recursive: true, mode: 0o700 })
-  const file = provenanceFile(parts.dir, digest)
-  await writeFile(`${file}.new`, JSON.stringify(provenance), { mode: 0o600 })
-  await rename(`${file}.new`, file)
+  })
   return { kind: "built", digest, bytes: built.bytes }
 }
 
@@ -106,15 +88,14 @@ function basesOf(
   )
 }
 
-/** Why an image may not run on this server: only what was built here from a commit, and is still there, may. */
+/** Why an image may not run on this server: only what was built from a commit, here or where it came from, may. */
 export function objectionTo(
-  dir: string,
+  provenances: Provenances,
   containers: Containers,
 ): (image: Digest, signal: AbortSignal) => Promise<string | undefined> {
   return async (image, signal) => {
-    const known = await readFile(provenanceFile(dir, image), "utf8").catch(() => undefined)
-    if (known === undefined)
-      return `the image ${image} was not built on this server from a commit; it is not run`
+    if (!(await provenances.of(image)))
+      return `the image ${image} was not built on this server from a commit, nor brought here with its origin; it is not run`
     if (!(await containers.image(image, signal)))
       return `there is no image ${image} on this server any more; build its commit again`
     return undefined
@@ -122,20 +103,15 @@ export function objectionTo(
 }
 
 /** For tests, which run beside the containers: the tree that an image was built from, by the image's digest. */
-export function treesOfImages(dir: string, artifacts: Artifacts): Pick<Artifacts, "copy"> {
+export function treesOfImages(provenances: Provenances, artifacts: Artifacts): Pick<Artifacts, "copy"> {
   return {
-    async copy(digest, folder) {
-      const text = await readFile(provenanceFile(dir, digest), "utf8").catch(() => undefined)
-      if (text === undefined)
-        throw new Error(`the image ${digest} was not built on this server; its tests cannot run here`)
-      await artifacts.copy((JSON.parse(text) as Provenance).tree, folder)
+    async copy(image, folder) {
+      const known = await provenances.of(image)
+      if (!known)
+        throw new Error(`the image ${image} was not built on this server; its tests cannot run here`)
+      await artifacts.copy(known.tree, folder)
     },
   }
-}
-
-const provenanceFile = (dir: string, digest: Digest): string => {
-  if (!/^sha256:[0-9a-f]{64}$/.test(digest)) throw new Error(`${digest} is not a digest`)
-  return join(dir, `${digest.slice("sha256:".length)}.json`)
 }
 
 const failed = (because: string): Built => ({ kind: "failed", because })

@@ -9,7 +9,7 @@ import type { Compute } from "../../ports/compute.ts"
 import type { Containers } from "../../ports/containers.ts"
 import { computeContract } from "../../testing/compute-contract.ts"
 import { until } from "../../testing/router-world.ts"
-import { objectionTo } from "../builder/index.ts"
+import { objectionTo, provenancesIn } from "../builder/index.ts"
 import { systemClock } from "../clock/system.ts"
 import { dockerCompute } from "./docker.ts"
 
@@ -179,7 +179,7 @@ describe.skipIf(!engine)("on a real engine", () => {
 
   it("an image that nobody built here from a commit is not run, though the engine has it", async () => {
     await expect(start("papi-prod-1", engine.base)).rejects.toThrow(
-      `the image ${engine.base} was not built on this server from a commit; it is not run`,
+      `the image ${engine.base} was not built on this server from a commit, nor brought here with its origin; it is not run`,
     )
   })
 
@@ -293,7 +293,14 @@ const withList = (containers: Containers, list: Containers["list"]): Containers 
 const computeOn = (
   { containers, key, images }: Pick<RealEngine, "containers" | "key" | "images">,
   dir: string,
-) => dockerCompute({ dir, containers, key, clock: systemClock, objection: objectionTo(images, containers) })
+) =>
+  dockerCompute({
+    dir,
+    containers,
+    key,
+    clock: systemClock,
+    objection: objectionTo(provenancesIn(images), containers),
+  })
 
 const inspect = async (real: RealEngine, id: string) =>
   (await real.ask("GET", `/containers/immunity-${real.key}-${id}/json`)) as {

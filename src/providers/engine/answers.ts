@@ -78,7 +78,8 @@ export function read<S extends TSchema>(schema: S, answer: unknown): Static<S> {
 /** Some engines leave the algorithm out. */
 export const digestOf = (id: string): Digest => (id.startsWith("sha256:") ? id : `sha256:${id}`) as Digest
 
-export function containerOf(found: Inspected): Container {
+/** `host`: where its port is published. */
+export function containerOf(found: Inspected, host: string): Container {
   const [binding] = Object.values(found.NetworkSettings.Ports ?? {}).flatMap((ports) => ports ?? [])
   const { State: state } = found
   const running = ["running", "paused", "stopping", "restarting"].includes(state.Status)
@@ -90,7 +91,7 @@ export function containerOf(found: Inspected): Container {
     state: running ? "running" : created ? "created" : "ended",
     startedAt: Math.max(0, Date.parse(state.StartedAt) || 0),
     pid: running && state.Pid > 0 ? state.Pid : undefined,
-    address: binding ? `127.0.0.1:${binding.HostPort}` : undefined,
+    address: binding ? `${host.includes(":") ? `[${host}]` : host}:${binding.HostPort}` : undefined,
     exitCode: running || created ? undefined : state.ExitCode,
     outOfMemory: state.OOMKilled === true,
     memoryLimit: found.HostConfig.Memory || undefined,

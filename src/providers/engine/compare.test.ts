@@ -48,7 +48,7 @@ const found = (its: object = {}, hosts: object = {}, more: object = {}) =>
     ...more,
   })
 const told = (inspected: Inspected) =>
-  changedSettings(inspected, order).map(({ path, what }) => `${path} ${what}`)
+  changedSettings(inspected, order, "127.0.0.1").map(({ path, what }) => `${path} ${what}`)
 
 it("a container that is what was ordered has no differences, also by an engine that counts time in periods", () => {
   expect(told(found())).toEqual([])

@@ -28,8 +28,8 @@ const ancestors = (path: string): readonly string[] =>
     .slice(1, -1)
     .map((_, i, parts) => `/${parts.slice(0, i + 1).join("/")}`)
 
-/** Where a container is not what was ordered, whoever changed it and however. */
-export function changedSettings(found: Inspected, order: ContainerOrder): readonly Difference[] {
+/** Where a container is not what was ordered, whoever changed it and however; `at` is where it is published. */
+export function changedSettings(found: Inspected, order: ContainerOrder, at: string): readonly Difference[] {
   const { Config: config, HostConfig: host } = found
   const wrong: Difference[] = []
   const expect = (path: string, right: boolean, what: Difference["what"] = "changed") => {
@@ -49,7 +49,7 @@ export function changedSettings(found: Inspected, order: ContainerOrder): readon
   expect("devices", (host.Devices ?? []).length === 0, "added")
   expect("its namespaces", ![host.NetworkMode, host.PidMode, host.IpcMode].some((mode) => mode === "host"))
   for (const mount of mountsOf(found)) wrong.push({ path: `mount ${mount}`, what: "added" })
-  for (const port of portsOf(found)) expect(`port ${port}`, port === `127.0.0.1 ${order.port}/tcp`, "added")
+  for (const port of portsOf(found)) expect(`port ${port}`, port === `${at} ${order.port}/tcp`, "added")
   return wrong
 }
 

@@ -1,8 +1,11 @@
+import { createInterface } from "node:readline"
+import type { Readable } from "node:stream"
 import type { Static, TSchema } from "typebox"
 import type { Digest } from "../../core/model/ids.ts"
 import type { Difference } from "../../core/pipeline/events.ts"
 import type { Container, ContainerOrder, Containers, ImageOrder } from "../../ports/containers.ts"
 import {
+  BuildLine,
   Changes,
   Created,
   containerOf,
@@ -22,22 +25,32 @@ const mark = "immunity.agent"
 /** Looks at a list for which one answer about a running container is good. */
 const asked = 4
 
-/** Docker or Podman through the Engine API on a unix socket. `owner` is this agent's mark, known to nobody else. */
-export function dockerEngine(parts: { readonly socket: string; readonly owner: string }): Containers {
-  return new DockerEngine(parts.socket, parts.owner)
+export type DockerEngineParts = {
+  readonly socket: string
+  /** This agent's mark, known to nobody else. */
+  readonly owner: string
+  /** The address of this machine at which containers are reached; absent: loopback alone. */
+  readonly host?: string | undefined
+}
+
+/** Docker or Podman through the Engine API on a unix socket. */
+export function dockerEngine(parts: DockerEngineParts): Containers {
+  return new DockerEngine(parts)
 }
 
 class DockerEngine implements Containers {
   readonly #socket: string
   readonly #owner: string
+  readonly #host: string
   readonly #looked = new Map<
     string,
     { readonly state: string; readonly container: Container; looks: number }
   >()
 
-  constructor(socket: string, owner: string) {
+  constructor({ socket, owner, host = "127.0.0.1" }: DockerEngineParts) {
     this.#socket = socket
     this.#owner = owner
+    this.#host = host
   }
 
   async version(signal: AbortSignal): Promise<string> {
@@ -54,7 +67,7 @@ class DockerEngine implements Containers {
       method: "POST",
       path: "/containers/create",
       query: { name: order.name },
-      body: bodyOf(order, { [mark]: this.#owner }),
+      body: bodyOf(order, this.#host, { [mark]: this.#owner }),
       signal,
     })
     // The engine looked the image up once more; what it found then is what would run.
@@ -83,7 +96,7 @@ class DockerEngine implements Containers {
 
   async find(name: string, signal: AbortSignal): Promise<Container | undefined> {
     const found = await this.#ours(name, signal)
-    return found && containerOf(found)
+    return found && containerOf(found, this.#host)
   }
 
   async list(signal: AbortSignal): Promise<readonly Container[]> {
@@ -102,7 +115,7 @@ class DockerEngine implements Containers {
     if (known && known.state === state && state === "running" && known.looks++ < asked) return known.container
     const found = await this.#ours(id, signal)
     if (!found) return undefined
-    const container = containerOf(found)
+    const container = containerOf(found, this.#host)
     this.#looked.set(id, { state, container, looks: 0 })
     return container
   }
@@ -112,7 +125,7 @@ class DockerEngine implements Containers {
     if (!inspected) return []
     const path = `/containers/${id}/changes`
     const files = await this.#ask(Changes, { method: "GET", path, signal })
-    return [...changedFiles(files ?? []), ...changedSettings(inspected, order)]
+    return [...changedFiles(files ?? []), ...changedSettings(inspected, order, this.#host)]
   }
 
   async output(id: string, write: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
@@ -138,10 +151,32 @@ class DockerEngine implements Containers {
 
   async build(order: ImageOrder, log: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<Digest> {
     const digest = await buildImage(this.#socket, order, log, signal)
-    // Nothing is run by this name. Images without any are what people prune, also those of a kept release.
+    await this.#name(digest, signal)
+    return digest
+  }
+
+  async save(digest: Digest, signal: AbortSignal): Promise<Readable> {
+    if (!(await this.image(digest, signal)))
+      throw new Error(`there is no image ${digest} on this server any more; build its commit again`)
+    return open(this.#socket, { method: "GET", path: `/images/${digest}/get`, signal })
+  }
+
+  async load(digest: Digest, tar: Readable, signal: AbortSignal): Promise<void> {
+    const query = { quiet: "true" }
+    const answer = await open(this.#socket, { method: "POST", path: "/images/load", query, tar, signal })
+    for await (const line of createInterface({ input: answer })) {
+      const said = line.trim() === "" ? undefined : read(BuildLine, JSON.parse(line))
+      if (said?.error) throw new Error(said.error.trim())
+    }
+    if (!(await this.image(digest, signal)))
+      throw new Error(`the engine took the tar in and has no image ${digest} from it`)
+    await this.#name(digest, signal)
+  }
+
+  /** Nothing is run by this name. Images without any are what people prune, also those of a kept release. */
+  async #name(digest: Digest, signal: AbortSignal): Promise<void> {
     const query = { repo: `localhost/immunity-${this.#owner}`, tag: digest.slice("sha256:".length, 19) }
     await this.#tell({ method: "POST", path: `/images/${digest}/tag`, query, signal })
-    return digest
   }
 
   async meaning(reference: string, signal: AbortSignal): Promise<Digest | undefined> {

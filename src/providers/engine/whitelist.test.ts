@@ -62,7 +62,7 @@ it.each(hostile)("%s is outside of the list", (_, order) => {
 })
 
 it("what the engine is told is decided here: nothing writable but a scratch in memory, no way up, limits on all", () => {
-  expect(bodyOf(good, { "immunity.agent": "abcdefabcdef" })).toMatchObject({
+  expect(bodyOf(good, "127.0.0.1", { "immunity.agent": "abcdefabcdef" })).toMatchObject({
     Image: good.image,
     User: "60600:60600",
     Labels: { "immunity.agent": "abcdefabcdef", "immunity.app": "papi", "immunity.digest": good.image },

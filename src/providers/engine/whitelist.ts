@@ -23,7 +23,8 @@ const Order = Type.Object(
       {
         app: name(40),
         region: name(60),
-        release: Type.String({ pattern: "^[0-9a-f]{7,64}$" }),
+        // A commit, and the version of its configuration where it has one.
+        release: Type.String({ pattern: "^[0-9a-f]{7,64}(\\.c[1-9][0-9]{0,8})?$" }),
         instance: name(151),
         epoch: Type.Integer({ minimum: 0 }),
       },
@@ -49,7 +50,11 @@ export const user = "60600:60600"
 export const pidsLimit = 256
 
 /** The engine's own words for an order that was checked. Everything in it is decided here. */
-export const bodyOf = (order: ContainerOrder, mark: Readonly<Record<string, string>>): unknown => ({
+export const bodyOf = (
+  order: ContainerOrder,
+  host: string,
+  mark: Readonly<Record<string, string>>,
+): unknown => ({
   Image: order.image,
   Entrypoint: [],
   Cmd: order.command,
@@ -74,7 +79,7 @@ export const bodyOf = (order: ContainerOrder, mark: Readonly<Record<string, stri
     Memory: order.memory,
     MemorySwap: order.memory,
     NanoCpus: Math.round(order.cpus * 1e9),
-    PortBindings: { [`${order.port}/tcp`]: [{ HostIp: "127.0.0.1", HostPort: "" }] },
+    PortBindings: { [`${order.port}/tcp`]: [{ HostIp: host, HostPort: "" }] },
     RestartPolicy: { Name: "no" },
     LogConfig: { Type: "json-file", Config: { "max-size": "10m" } },
   },

@@ -1,0 +1,193 @@
+import { execFileSync } from "node:child_process"
+import { appendFileSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type { Readable } from "node:stream"
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { anotherEngine, realEngine } from "../../test/support/engine.ts"
+import type { TravellingArtifacts } from "../ports/artifacts.ts"
+import type { Containers } from "../ports/containers.ts"
+import { objectionTo, provenancesIn, treesOfImages } from "../providers/builder/index.ts"
+import { systemClock } from "../providers/clock/system.ts"
+import { dockerCompute } from "../providers/compute/index.ts"
+import { dockerEngine } from "../providers/engine/index.ts"
+import { until } from "../testing/router-world.ts"
+import { artifactFolder, discard } from "./artifacts.ts"
+import { travellingImages } from "./images.ts"
+import { packed, unpackInto } from "./tar.ts"
+
+const engine = await realEngine()
+afterAll(() => engine?.close())
+
+describe.skipIf(!engine)("between two servers with an engine each, and no registry", async () => {
+  if (!engine) return
+  const signal = AbortSignal.timeout(600_000)
+  // Small: what is refused needs no Node in it.
+  const built = await engine.build({ Dockerfile: "FROM scratch\nCOPY papi.json /\n" })
+  if (built.kind === "failed") throw new Error(built.because)
+  const { digest } = built
+  const key = "fedcbafedcba"
+  let dir: string
+  let other: Awaited<ReturnType<typeof anotherEngine>>
+  let containers: Containers
+  let here: TravellingArtifacts
+  let there: TravellingArtifacts
+
+  beforeAll(async () => {
+    other = await anotherEngine()
+  })
+  afterAll(() => other?.close())
+
+  beforeEach(async () => {
+    dir = engine.folder()
+    containers = dockerEngine({ socket: other.socket, owner: key })
+    await containers.removeImage(digest, signal)
+    here = travellingImages({
+      dir: join(dir, "leaving"),
+      containers: engine.containers,
+      provenances: provenancesIn(engine.images),
+      artifacts: engine.artifacts,
+    })
+    there = travellingImages({ dir: join(dir, "coming"), containers, ...kept() })
+  })
+
+  /** What the other server keeps of images. */
+  const kept = () => ({
+    provenances: provenancesIn(join(dir, "images")),
+    artifacts: artifactFolder(join(dir, "artifacts")),
+  })
+
+  /** What travels, after somebody has changed it on the way. */
+  async function changed(how: (folder: string) => void): Promise<Readable> {
+    const folder = join(dir, "changed")
+    mkdirSync(folder)
+    await unpackInto(folder, await here.pack(digest))
+    how(folder)
+    return packed(folder)
+  }
+
+  it("an image comes with its tree and its origin, under its own digest, and runs", async () => {
+    expect(await there.has(engine.digest)).toBe(false)
+    await there.unpack(engine.digest, await here.pack(engine.digest))
+    expect(await there.has(engine.digest)).toBe(true)
+    await treesOfImages(kept().provenances, kept().artifacts).copy(engine.digest, join(dir, "tree"))
+    expect(readdirSync(join(dir, "tree"))).toContain("server.js")
+    await discard(join(dir, "tree"))
+    const objection = objectionTo(kept().provenances, containers)
+    const compute = dockerCompute({ dir, containers, key, clock: systemClock, objection })
+    const health = { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 }
+    const run = { start: "node server.js", health, drain: 1_000, env: {}, keep: 1 }
+    const spec = {
+      id: "papi-prod-1",
+      server: "b",
+      region: "prod",
+      release: "c".repeat(40),
+      digest: engine.digest,
+      run,
+    }
+    await compute.start(spec, { app: "papi", epoch: 1, generation: 1 }, signal)
+    await until("it to answer on the other server", async () => {
+      const [one] = await compute.list(signal)
+      return (
+        one?.address &&
+        (await fetch(`http://${one.address}/`).then(
+          (answer) => answer.ok,
+          () => false,
+        ))
+      )
+    })
+    await compute.stop(spec.id, 1_000, signal)
+    await compute.forget(spec.id)
+    expect([join(dir, "leaving"), join(dir, "coming")].flatMap((folder) => readdirSync(folder))).toEqual([])
+  })
+
+  it("an image that somebody removed there is missing, and comes again", async () => {
+    await there.unpack(digest, await here.pack(digest))
+    await containers.removeImage(digest, signal)
+    expect(await there.has(digest)).toBe(false)
+    expect(await objectionTo(kept().provenances, containers)(digest, signal)).toContain(
+      "any more; build its commit again",
+    )
+    await there.unpack(digest, await here.pack(digest))
+    expect(await there.has(digest)).toBe(true)
+  })
+
+  const aLayer = (folder: string): string => {
+    const inside = join(folder, "inside")
+    mkdirSync(inside)
+    execFileSync("tar", ["-x", "-f", join(folder, "image.tar"), "-C", inside])
+    const [name = ""] = readdirSync(inside).filter((file) => file.endsWith(".tar"))
+    return join(inside, name)
+  }
+  const closeAgain = (folder: string): void => {
+    const inside = join(folder, "inside")
+    execFileSync("tar", ["-c", "-f", join(folder, "image.tar"), "-C", inside, ...readdirSync(inside)])
+    rmSync(inside, { recursive: true })
+  }
+
+  it.each<readonly [string, (folder: string) => void, string]>([
+    [
+      "a layer with one byte more",
+      (folder) => {
+        appendFileSync(aLayer(folder), "x")
+        closeAgain(folder)
+      },
+      "what came is sha256:",
+    ],
+    [
+      "another configuration",
+      (folder) => {
+        const manifest = join(aLayer(folder), "..", "manifest.json")
+        const [image] = JSON.parse(execFileSync("cat", [manifest], { encoding: "utf8" }))
+        appendFileSync(join(folder, "inside", image.Config), " ")
+        closeAgain(folder)
+      },
+      `and not ${digest}`,
+    ],
+    ["no origin", (folder) => rmSync(join(folder, "origin.json")), "nothing came that says where"],
+    [
+      "the origin of another commit",
+      (folder) => {
+        const file = join(folder, "origin.json")
+        const origin = JSON.parse(execFileSync("cat", [file], { encoding: "utf8" }))
+        writeFileSync(file, JSON.stringify({ ...origin, commit: "b".repeat(40) }))
+      },
+      `its origin says ${"b".repeat(40)}`,
+    ],
+    [
+      "an origin that says more than it may",
+      (folder) => {
+        const file = join(folder, "origin.json")
+        const origin = JSON.parse(execFileSync("cat", [file], { encoding: "utf8" }))
+        writeFileSync(file, JSON.stringify({ ...origin, trusted: true }))
+      },
+      "not told as it should be",
+    ],
+    [
+      "another tree",
+      (folder) => {
+        execFileSync("chmod", ["-R", "u+w", join(folder, "tree")])
+        cpSync(join(folder, "tree", "server.js"), join(folder, "tree", "more.js"))
+      },
+      "the tree of",
+    ],
+  ])("%s is refused, and nothing of it is kept", async (_, how, because) => {
+    await expect(there.unpack(digest, await changed(how))).rejects.toThrow(because)
+    expect(await there.has(digest)).toBe(false)
+    expect(await containers.image(digest, signal)).toBeUndefined()
+    expect(readdirSync(join(dir, "coming"))).toEqual([])
+  })
+
+  it("what breaks off on the way is not taken, and comes whole the next time", async () => {
+    const tar = await here.pack(digest)
+    tar.once("data", () => setTimeout(() => tar.destroy(new Error("the line is dead")), 5))
+    await expect(there.unpack(digest, tar)).rejects.toThrow()
+    expect(await there.has(digest)).toBe(false)
+    await there.unpack(digest, await here.pack(digest))
+    expect(await there.has(digest)).toBe(true)
+  })
+
+  it("an image that is not there cannot be sent, and says so", async () => {
+    await expect(here.pack(`sha256:${"1".repeat(64)}`)).rejects.toThrow("there is no image")
+    await expect(there.pack(digest)).rejects.toThrow("there is no image")
+  })
+})

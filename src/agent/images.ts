@@ -1,0 +1,90 @@
+import { createReadStream, createWriteStream } from "node:fs"
+import { mkdir, readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { pipeline } from "node:stream/promises"
+import type { Digest } from "../core/model/ids.ts"
+import type { Artifacts, TravellingArtifacts } from "../ports/artifacts.ts"
+import type { Containers } from "../ports/containers.ts"
+import type { Provenance, Provenances } from "../ports/provenance.ts"
+import { discard } from "./artifacts.ts"
+import { verifyImageArchive } from "./image-archive.ts"
+import { packed, unpackInto } from "./tar.ts"
+
+const patience = 900_000
+
+export type TravellingImagesParts = {
+  /** Where what comes and goes lies meanwhile; emptied when it is over. */
+  readonly dir: string
+  readonly containers: Containers
+  readonly provenances: Provenances
+  readonly artifacts: Artifacts
+}
+
+/**
+ * Images that come to servers which share no registry: the engine's own tar, the tree that the image was built from
+ * (tests run in it) and its origin. Nothing of it is taken in before all of it is what its digest says.
+ */
+export function travellingImages(parts: TravellingImagesParts): TravellingArtifacts {
+  const { containers, provenances, artifacts } = parts
+  let passing = 0
+  const folder = async (): Promise<string> => {
+    const path = join(parts.dir, `${process.pid}-${passing++}`)
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    return path
+  }
+  const has = async (digest: Digest): Promise<boolean> =>
+    (await provenances.of(digest)) !== undefined &&
+    (await containers.image(digest, AbortSignal.timeout(30_000))) !== undefined
+  return {
+    has,
+    async pack(digest) {
+      const origin = await provenances.of(digest)
+      if (!origin)
+        throw new Error(`there is no image ${digest} on this server; build it again or bring it here`)
+      const signal = AbortSignal.timeout(patience)
+      const leaving = await folder()
+      try {
+        await pipeline(await containers.save(digest, signal), createWriteStream(join(leaving, "image.tar")))
+        await artifacts.copy(origin.tree, join(leaving, "tree"))
+        await writeFile(join(leaving, "origin.json"), JSON.stringify(origin))
+      } catch (error) {
+        await discard(leaving)
+        throw error
+      }
+      const tar = packed(leaving)
+      tar.on("close", () => void discard(leaving))
+      return tar
+    },
+    async unpack(digest, tar) {
+      const coming = await folder()
+      try {
+        await unpackInto(coming, tar)
+        const origin = await readOrigin(provenances, coming, digest)
+        const file = join(coming, "image.tar")
+        const labels = await verifyImageArchive(file, digest)
+        const commit = labels["org.opencontainers.image.revision"]
+        if (commit !== origin.commit)
+          throw new Error(
+            `${digest} says it is of commit ${commit ?? "none"}, and its origin says ${origin.commit}`,
+          )
+        const { digest: tree } = await artifacts.add(join(coming, "tree"))
+        if (tree !== origin.tree)
+          throw new Error(`the tree of ${digest} should be ${origin.tree}; what came is ${tree}`)
+        await containers.load(digest, createReadStream(file), AbortSignal.timeout(patience))
+        // Last: from now on it may run here.
+        await provenances.remember(origin)
+      } finally {
+        await discard(coming)
+      }
+    },
+  }
+}
+
+async function readOrigin(provenances: Provenances, coming: string, digest: Digest): Promise<Provenance> {
+  const told = await readFile(join(coming, "origin.json"), "utf8").catch(() => undefined)
+  if (told === undefined) throw new Error(`nothing came that says where ${digest} is from; it is not taken`)
+  const origin = provenances.read(told)
+  if (origin.image !== digest)
+    throw new Error(`the origin of ${origin.image} came with ${digest}; it is not taken`)
+  return origin
+}

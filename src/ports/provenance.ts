@@ -1,0 +1,25 @@
+import type { CommitId, Digest, JobId } from "../core/model/ids.ts"
+import type { Instant } from "../core/model/time.ts"
+
+/** Where an image came from: enough to ask whether it is what it says, and to build it again. */
+export type Provenance = {
+  readonly image: Digest
+  readonly commit: CommitId
+  readonly job: JobId
+  /** The tree that was handed to the engine, by content. */
+  readonly tree: Digest
+  readonly command?: string | undefined
+  readonly network: "none" | "allowed"
+  /** What the names after FROM meant when it was built. */
+  readonly bases: readonly { readonly name: string; readonly digest?: Digest | undefined }[]
+  readonly engine: string
+  readonly builtAt: Instant
+}
+
+/** What a server knows of where its images came from. An image of which it knows nothing does not run there. */
+export interface Provenances {
+  of(image: Digest): Promise<Provenance | undefined>
+  remember(provenance: Provenance): Promise<void>
+  /** Takes what another server tells; throws, with what is wrong, when it is not told as it should be. */
+  read(told: string): Provenance
+}

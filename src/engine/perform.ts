@@ -9,6 +9,7 @@ import { configPurpose, type Sealer } from "../ports/sealer.ts"
 import { Bringing } from "./bring.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
+import { straysIn } from "./strays.ts"
 
 /** Brings the world to what is wanted, one application through one lease. Every order is safe to repeat. */
 export class Performer {
@@ -19,6 +20,8 @@ export class Performer {
   readonly #fenced = new Set<ServerName>()
   readonly #running = new Set<string>()
   readonly #bringing: Bringing
+  /** By their labels, as of the last turn. */
+  #wanted: ReadonlySet<string> = new Set()
   #generation = 0
   /** What could not be done in the last turn, by order, in plain words. */
   readonly problems = new Map<string, string>()
@@ -60,7 +63,8 @@ export class Performer {
     world: World,
     signal: AbortSignal,
   ): Promise<boolean> {
-    this.#forgetUnwanted(effects)
+    this.#wanted = new Set(effects.map(labelOf))
+    this.#forgetUnwanted()
     let ordered = false
     // Traffic first, and at every server at once: nothing may come between deciding on a weight and sending it,
     // because a person may say halt meanwhile. Then whatever is started, ended or tested.
@@ -68,7 +72,9 @@ export class Performer {
       if (effect.kind === "set-routes")
         ordered = (await this.#setRoutes(state.app, effect.routes, world, signal)) || ordered
     }
-    const others = effects.filter((effect) => effect.kind !== "set-routes" && effect.kind !== "measure")
+    const others = [...effects, ...straysIn(state, world)].filter(
+      (effect) => effect.kind !== "set-routes" && effect.kind !== "measure",
+    )
     const slow = new Set(others.filter((effect) => isSlow(effect) || this.#isFarAway(effect)))
     const quick = others.filter((effect) => !slow.has(effect))
     for (const effect of slow) this.#inBackground(state, effect, world, signal)
@@ -77,12 +83,11 @@ export class Performer {
   }
 
   /** What could not be done and is no longer wanted is no problem any more. */
-  #forgetUnwanted(effects: readonly Effect[]): void {
-    const wanted = new Set(effects.map(labelOf))
+  #forgetUnwanted(): void {
     for (const label of this.problems.keys())
-      if (/^(job|start|release|stop) /.test(label) && !wanted.has(label)) this.problems.delete(label)
+      if (/^(job|start|release|stop) /.test(label) && !this.#wanted.has(label)) this.problems.delete(label)
     for (const id of this.refusedForRoom.keys())
-      if (!wanted.has(`start ${id}`)) this.refusedForRoom.delete(id)
+      if (!this.#wanted.has(`start ${id}`)) this.refusedForRoom.delete(id)
   }
 
   /** Its artifact may have to travel first. */
@@ -132,6 +137,8 @@ export class Performer {
           return undefined
         }
         await this.#bringing.bring(() => this.#next(state.app), effect.instance.digest, agent, signal)
+        // The journey may have taken long, and the instance been given up meanwhile.
+        if (!this.#wanted.has(labelOf(effect))) return undefined
         const instance = opened(this.#parts.sealer, state.app, effect.instance)
         const answer = await agent.startInstance(this.#next(state.app), instance, this.#timed(signal))
         if (answer.kind === "refused" && answer.code === "no-room")

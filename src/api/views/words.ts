@@ -148,7 +148,7 @@ export function titleOf(event: Event): string {
     case "instance-crashed":
       return `Instance ${event.instance} crashed`
     case "instance-modified":
-      return `Instance ${event.instance} was modified${event.stays ? " and stays" : ""}: ${event.differences.map((d) => `${d.path} ${d.what}`).join(", ")}`
+      return modifiedInWords(event)
     case "instance-condemned":
       return `Instance ${event.instance} will be replaced`
     case "instance-retired":
@@ -188,3 +188,10 @@ export function toldChange({ key, region, value }: ConfigChange): string {
 const longestShown = 60
 const shortened = (text: string): string =>
   text.length > longestShown ? `${text.slice(0, longestShown)}…` : text
+
+function modifiedInWords(event: Extract<Event, { type: "instance-modified" }>): string {
+  const found = event.differences.map(({ path, what }) => `${path} ${what}`).join(", ")
+  return event.differences.every(({ what }) => what === "written")
+    ? `Instance ${event.instance} keeps state outside of its own folder: ${found}`
+    : `Instance ${event.instance} was modified${event.stays ? " and stays" : ""}: ${found}`
+}

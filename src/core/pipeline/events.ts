@@ -16,7 +16,11 @@ import type { Gate, Hold, Look, Step, TestRun } from "../rollout/rollout.ts"
 import type { Lock, Source } from "./application.ts"
 
 /** Where an instance's files or environment differ from what its release says. */
-export type Difference = { readonly path: string; readonly what: "changed" | "added" | "removed" }
+export type Difference = {
+  readonly path: string
+  /** `written`: state that it keeps where nothing of it may be kept; told, and no reason to replace it. */
+  readonly what: "changed" | "added" | "removed" | "written"
+}
 
 /** How a process ended. */
 export type Exit = {

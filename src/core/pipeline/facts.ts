@@ -213,7 +213,14 @@ function modified(
     instance: instance.id,
     differences,
   } as const
-  if (draft.rollout(instance.pool)?.policy.drift !== "report")
+  const isOnlyState = differences.every(({ what }) => what === "written")
+  if (isOnlyState && !instance.reported)
+    draft.conclude(
+      { ...event, stays: true },
+      "it keeps state that goes with its server; a fresh one would do the same",
+    )
+  else if (isOnlyState) return
+  else if (draft.rollout(instance.pool)?.policy.drift !== "report")
     draft.conclude(event, "nothing may be changed on a running instance; a fresh one takes its place")
   else if (!instance.reported)
     draft.conclude({ ...event, stays: true }, "the policy says drift: report; it stays until it is replaced")

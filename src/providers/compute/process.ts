@@ -10,8 +10,10 @@ import type { Clock } from "../../ports/clock.ts"
 import type { Compute, RunningInstance } from "../../ports/compute.ts"
 import { type Accounts, instanceAccounts } from "./accounts.ts"
 import { Drift } from "./drift.ts"
+import { type FoundRunning, lookAround } from "./found-running.ts"
 import { launch } from "./launch.ts"
 import { processesAtHome, residentByGroup, startOf } from "./proc.ts"
+import { RunningDrift, type Settled, settledAs } from "./running-drift.ts"
 
 /** What is remembered of an instance on disk: enough to find it again after anything. */
 type Record = {
@@ -23,11 +25,14 @@ type Record = {
   readonly start: string | undefined
   readonly startedAt: number
   readonly exit: Exit | undefined
+  /** What it had become after its first minute. */
+  readonly settled?: Settled | undefined
 }
 
 const firstPort = 20_000
 const ports = 10_000
 const driftEvery = 1_000
+const aMinute = 60_000
 
 export type ProcessComputeParts = {
   /** Holds `run/<instance>/` and `logs/<instance>.log`. */
@@ -38,6 +43,8 @@ export type ProcessComputeParts = {
   readonly path: string
   /** Where instances answer, told to them as HOST; absent: on loopback, and they are not told. */
   readonly host?: string | undefined
+  /** For so long it may open ports and set itself up, in milliseconds; a minute by default. */
+  readonly settling?: number | undefined
 }
 
 /** Instances as plain processes, each in its own copy of the artifact; they outlive whoever started them. */
@@ -45,10 +52,18 @@ export function processCompute(parts: ProcessComputeParts): Compute {
   return new ProcessCompute(parts)
 }
 
+type Looked = {
+  readonly files: Drift
+  readonly running: RunningDrift
+  at: number
+  found: readonly Difference[]
+}
+
 class ProcessCompute implements Compute {
   readonly #parts: ProcessComputeParts
   readonly #known = new Map<string, Record>()
-  readonly #drift = new Map<string, { readonly drift: Drift; at: number; found: readonly Difference[] }>()
+  readonly #drift = new Map<string, Looked>()
+  #around: { readonly at: number; readonly found: FoundRunning } | undefined
   /** Of the instances that are children of ours. */
   readonly #exits = new Map<string, Promise<void>>()
   readonly #stopping = new Set<string>()
@@ -175,16 +190,36 @@ class ProcessCompute implements Compute {
   async #differences(record: Record): Promise<readonly Difference[]> {
     const { id, digest } = record.spec
     const known = this.#drift.get(id) ?? {
-      drift: new Drift(join(this.#home(id), "app"), await this.#parts.artifacts.manifest(digest)),
+      files: new Drift(join(this.#home(id), "app"), await this.#parts.artifacts.manifest(digest)),
+      running: new RunningDrift(),
       at: Number.NEGATIVE_INFINITY,
       found: [],
     }
     this.#drift.set(id, known)
     if (this.#parts.clock.mono() - known.at >= driftEvery) {
       known.at = this.#parts.clock.mono()
-      known.found = await known.drift.differences().catch(() => known.found)
+      const looks = [known.files.differences(), this.#sinceSettled(record, known.running)]
+      known.found = await Promise.all(looks).then(
+        (found) => found.flat(),
+        () => known.found,
+      )
     }
     return known.found
+  }
+
+  /** Only what has a user of its own can be told from everything else on the machine. */
+  async #sinceSettled(record: Record, drift: RunningDrift): Promise<readonly Difference[]> {
+    const { pid, uid, startedAt, spec } = record
+    if (uid === undefined) return []
+    const { clock, settling = aMinute } = this.#parts
+    if (!this.#around || clock.mono() - this.#around.at >= driftEvery)
+      this.#around = { at: clock.mono(), found: lookAround(this.#taken((known) => known.uid)) }
+    const { found } = this.#around
+    const running = { pid, uid, startedAt, home: join(this.#home(spec.id), "tmp") }
+    const hasSettled = clock.now() >= startedAt + settling
+    const settled = (hasSettled && record.settled) || settledAs(running, found)
+    if (hasSettled && !record.settled) await this.#remember({ ...record, settled })
+    return drift.differences(running, settled, found)
   }
 
   /** Whatever it forked and left behind goes with it. */

@@ -6,8 +6,16 @@ import type { Parts } from "./parts.ts"
 /** Commits that one look takes in; the newest win anyway. */
 const mostAtOnce = 20
 
-/** Over all applications, so many milliseconds lie between two questions to repositories at rest. */
+/**
+ * Over all applications, so many milliseconds lie between two questions to repositories at rest. Past a hundred
+ * applications more: a question is a process, and starting one costs the more the larger this one is.
+ */
 const apart: Duration = 500
+const few = 100
+const apartOfMany: Duration = 2_000
+
+const roundOf = (apps: number): Duration =>
+  Math.min(apps, few) * apart + Math.max(0, apps - few) * apartOfMany
 
 /**
  * How long to wait before the next look at a repository: the longer nothing came, the longer, and at rest so long that
@@ -19,7 +27,7 @@ export function pollPause(
   apps: number,
 ): Duration {
   const quietFor = clock.now() - (app.commits.at(-1)?.foundAt ?? 0)
-  return Math.max(pace.poll, Math.min(quietFor / 20, apps * apart))
+  return Math.max(pace.poll, Math.min(quietFor / 20, roundOf(apps)))
 }
 
 /** Looks at the repository; what is new there becomes inputs, oldest first. Throws when it cannot be read. */

@@ -51,7 +51,7 @@ export interface Journal {
   end(): Promise<number>
   /** The result of a command that took effect before. */
   commandResult(id: string): Promise<unknown>
-  /** Undelivered notices that are due, oldest first. */
+  /** Undelivered notices that are due, those first that have been due the longest. */
   outbox(now: Instant, limit: number): Promise<readonly OutboxRow[]>
   outboxDone(id: number): Promise<void>
   /** Tried and failed: try again at `retryAt`, or never (dead letter) when absent. */

@@ -76,6 +76,7 @@ export async function createTables(db: Kysely<Tables>, { types, rising }: Dialec
     .execute()
   await createOrders(db, types)
   await createSnapshots(db, types)
+  await createIndexes(db)
   await db
     .insertInto("meta")
     .values({ key: "schema", value: String(schemaVersion) })
@@ -88,7 +89,10 @@ export async function createTables(db: Kysely<Tables>, { types, rising }: Dialec
  */
 const steps: Readonly<Record<number, (db: Kysely<Tables>, dialect: Dialect) => Promise<void>>> = {
   1: (db, { types }) => createOrders(db, types),
-  2: (db, { types }) => createSnapshots(db, types),
+  2: async (db, { types }) => {
+    await createSnapshots(db, types)
+    await createIndexes(db)
+  },
 }
 
 /** Brings older tables up to date, one version after the other, in the transaction that is open. */
@@ -127,4 +131,10 @@ async function createSnapshots(db: Kysely<Tables>, { text, whole }: Dialect["typ
     .addColumn("body", text, (c) => c.notNull())
     .addColumn("sum", text, (c) => c.notNull())
     .execute()
+}
+
+/** For what is asked all the time of tables that grow for ever; src/store/query-plans.test.ts looks at every question. */
+async function createIndexes(db: Kysely<Tables>): Promise<void> {
+  await db.schema.createIndex("event_feed").on("event").columns(["stream", "sequence"]).execute()
+  await db.schema.createIndex("outbox_due").on("outbox").column("due_at").execute()
 }

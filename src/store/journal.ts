@@ -92,6 +92,7 @@ export function sqlJournal(dialect: Dialect, clock: Clock, onPersisted: OnPersis
         .selectFrom("outbox")
         .select(["id", "attempts", "notice"])
         .where("due_at", "<=", now)
+        .orderBy("due_at")
         .orderBy("id")
         .limit(limit)
         .execute()

@@ -127,7 +127,10 @@ describe("opening a store", () => {
   it("E68: brings the tables of an older version up to date and keeps what they hold", async () => {
     const old = await open()
     await write(old, { papi: 2 })
-    await tamper(old, "drop table \"order\"; drop table snapshot; update meta set value = '1'")
+    await tamper(
+      old,
+      "drop table \"order\"; drop table snapshot; drop index event_feed; drop index outbox_due; update meta set value = '1'",
+    )
     const store = await open()
     expect(await store.journal.read("papi", 0)).toHaveLength(2)
     expect(await store.health()).toMatchObject({ schema: 3 })

@@ -55,7 +55,7 @@ describe("the agent", () => {
   let agent: LocalAgent
   let router: ReturnType<typeof fakeRouter>
 
-  const open = async () => {
+  const open = async (mostInstances?: number) => {
     const artifacts = artifactFolder(join(dir, "artifacts"))
     agent = await createAgent({
       server: "local",
@@ -67,6 +67,7 @@ describe("the agent", () => {
       compute: processCompute({ dir, artifacts, clock: systemClock, path }),
       router,
       path,
+      mostInstances,
     })
   }
 
@@ -136,6 +137,25 @@ describe("the agent", () => {
     await release("prod-1")
     expect(await stop("prod-1")).toEqual({ kind: "done" })
     expect(await see("prod-1")).toBeUndefined()
+  })
+
+  it("never runs more than it was told to, also when all are ordered at one moment, and says why not", async () => {
+    await agent.close()
+    await open(2)
+    const answers = await Promise.all(["prod-1", "prod-2", "prod-3", "prod-4"].map((id) => start(id)))
+    const refused = answers.filter(({ kind }) => kind === "refused")
+    expect([answers.length - refused.length, (await agent.instanceIds()).length]).toEqual([2, 2])
+    expect(refused[0]).toEqual({
+      kind: "refused",
+      code: "no-room",
+      because: "2 instances run on local, and at most 2 may (--most-instances)",
+    })
+    expect((await agent.observe([], signal)).capacity?.instances).toEqual({ total: 2, free: 0 })
+    const [running = ""] = await agent.instanceIds()
+    expect(await start(running)).toEqual({ kind: "done" })
+    await release(running)
+    await stop(running)
+    expect(await start("prod-5")).toEqual({ kind: "done" })
   })
 
   it("a repeated order, also at the same moment, starts one instance", async () => {

@@ -50,6 +50,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const changes = new Changes()
   const underWay = new Map<string, Promise<unknown>>()
   const starting = new Set<string>()
+  let places: Promise<unknown> = Promise.resolve()
 
   const guarded = async (fence: Fence, act: () => Promise<Ordered>): Promise<Ordered> => {
     const refusal = forbidden(dir) ?? memory.stale(fence.app, fence.epoch)
@@ -71,15 +72,39 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     }
   }
 
-  /** Why not one more may be started here; those whose start is under way count. */
-  const fullBecause = async (id: string, signal: AbortSignal): Promise<string | undefined> => {
+  /**
+   * Takes a place, which is given back when its start is over; or why there is none. One at a time: nobody counts
+   * what another is about to take.
+   */
+  const placeFor = async (id: string, signal: AbortSignal): Promise<string | undefined> => {
     const most = parts.mostInstances
     if (most === undefined) return undefined
-    const running = (await compute.list(signal)).filter(({ state }) => state === "running")
-    const others = new Set([...running.map((one) => one.id), ...starting])
-    others.delete(id)
-    if (others.size < most) return undefined
-    return `${others.size} instances run on ${parts.server}, and at most ${most} may (--most-instances)`
+    const before = places
+    const mine = (async () => {
+      await before.catch(() => undefined)
+      const others = new Set(starting)
+      for (const one of await compute.list(signal)) if (one.state === "running") others.add(one.id)
+      others.delete(id)
+      if (others.size >= most)
+        return `${others.size} instances run on ${parts.server}, and at most ${most} may (--most-instances)`
+      starting.add(id)
+      return undefined
+    })()
+    places = mine
+    return mine
+  }
+
+  /** Remembered before it runs, so that whatever runs is known to belong to somebody. */
+  const startOne = async (fence: Fence, spec: InstanceSpec, signal: AbortSignal): Promise<void> => {
+    const { configuration: _, ...lasting } = spec
+    await memory.starts(fence.app, lasting)
+    const env = {
+      ...spec.run.env,
+      ...namespaceOf(spec),
+      ...(await configurations.grant(fence.app, spec)),
+    }
+    await compute.start({ ...lasting, run: { ...spec.run, env } }, fence, signal)
+    await memory.started(spec.id)
   }
 
   const describe = (running: RunningInstance): AgentInstance => {
@@ -218,26 +243,17 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
               ? { kind: "done" }
               : refused(`${spec.id} ran before and ended; its id is never used again`)
           }
-          const full = await fullBecause(spec.id, signal)
+          const full = await placeFor(spec.id, signal)
           if (full !== undefined) return noRoom(full)
-          const { configuration: _, ...lasting } = spec
-          await memory.starts(fence.app, lasting)
-          const env = {
-            ...spec.run.env,
-            ...namespaceOf(spec),
-            ...(await configurations.grant(fence.app, spec)),
-          }
-          starting.add(spec.id)
           try {
-            await compute.start({ ...lasting, run: { ...spec.run, env } }, fence, signal)
+            await startOne(fence, spec, signal)
+            return { kind: "done" }
           } catch (error) {
             if (error instanceof NoRoom) return noRoom(error.message)
             throw error
           } finally {
             starting.delete(spec.id)
           }
-          await memory.started(spec.id)
-          return { kind: "done" }
         }),
       ),
     stopInstance: (fence, id, grace, signal) =>

@@ -1,12 +1,15 @@
-import { totalmem } from "node:os"
+import { freemem, totalmem } from "node:os"
 import type { Capacity } from "../core/model/capacity.ts"
 import type { RunningInstance } from "../ports/compute.ts"
 
-/** Of this machine, or of the part of it that this process may use. Processor time can be shared, so it is not counted. */
+/**
+ * Of this machine. Processor time can be shared, so it is not counted. Where this process may use a part of the memory
+ * alone nothing is said: what the kernel counts as used there includes files that it would drop at once.
+ */
 export function machineCapacity(): Capacity {
   const part = process.constrainedMemory()
-  const total = part > 0 && part < totalmem() ? part : totalmem()
-  return { memory: { total, free: Math.min(total, process.availableMemory()) } }
+  if (part > 0 && part < totalmem()) return {}
+  return { memory: { total: totalmem(), free: freemem() } }
 }
 
 /** The narrower of what was declared and what was told. */

@@ -63,6 +63,8 @@ export function printRollout(view: RolloutView): void {
     line(
       `  hurt     ${view.harm.bad} of ${view.harm.requests} requests, ${Math.round(view.harm.milliseconds / 1000)} s`,
     )
+  if (view.back)
+    line(`  back     all users were on ${view.back.to} ${view.back.milliseconds / 1000} s after the decision`)
   if (summary.wait) line(`  waits    for ${summary.wait.for}; then ${summary.wait.then}`)
   if (view.actions.length > 0)
     line(

@@ -76,6 +76,11 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
             {harm.milliseconds > 0 && ` in ${Math.round(harm.milliseconds / 100) / 10} s`}.
           </p>
         )}
+        {rollout.back && (
+          <p>
+            All users were on {rollout.back.to} {rollout.back.milliseconds / 1000} s after the decision.
+          </p>
+        )}
         <p>
           {props.app.locks.length > 0
             ? props.app.todo

@@ -186,6 +186,8 @@ export const RolloutView = Type.Object({
   consequences: Type.Record(Type.String(), Type.Array(Type.String())),
   /** Who was hurt: requests that the release answered badly while it had users, and for how long. */
   harm: Type.Object({ requests: Type.Number(), bad: Type.Number(), milliseconds: Type.Number() }),
+  /** Of one that was taken back: who serves instead, and how long after the decision the last user was there. */
+  back: maybe(Type.Object({ to: Type.String(), milliseconds: Type.Number() })),
   timeline: Type.Array(TimelineEntry),
 })
 export type RolloutView = Static<typeof RolloutView>

@@ -93,6 +93,8 @@ describe("a rollout as people see it", () => {
       world.now,
     )
     const returned = world.events.findLast(({ event }) => event.type === "weight-returned")?.at ?? 0
+    const decided = world.events.findLast(({ event }) => event.type === "abort-started")?.at ?? 0
+    expect(view.back).toEqual({ to: "a100000", milliseconds: returned - decided })
     expect(view.harm).toEqual({ requests: 100, bad: 8, milliseconds: returned - began })
     expect(view.steps.map(({ state }) => state)).toEqual(["done", "not reached"])
   })

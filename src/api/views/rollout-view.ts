@@ -89,6 +89,7 @@ export function rolloutView(
       actions.map((action) => [action, consequencesOf(app, rollout, action, at)]),
     ),
     harm: harmOf(mine, intervals),
+    ...backOf(app, rollout, mine),
     timeline: mine.map(entryOf),
   }
 }
@@ -142,6 +143,20 @@ function actionsFor(app: Application, rollout: Rollout): string[] {
   const back = serving && rollout.from !== undefined && !migrationOf(app, rollout)?.noWayBack
   if (phase.name === "succeeded") return back ? ["rollback"] : []
   return ["rolled-back", "failed", "cancelled"].includes(phase.name) ? ["retry"] : []
+}
+
+/** How long it took from the decision until the routers sent nobody to it any more. */
+function backOf(
+  app: Application,
+  rollout: Rollout,
+  events: readonly StoredEvent[],
+): Pick<RolloutView, "back"> {
+  const decided = events.findLast(({ event }) => event.type === "abort-started")
+  const returned = events.findLast(({ event }) => event.type === "weight-returned")
+  if (!rollout.hadTraffic || decided?.event.type !== "abort-started" || !returned) return {}
+  const to = decided.event.to === undefined ? undefined : app.rollouts[decided.event.to]?.release
+  if (to === undefined || returned.at < decided.at) return {}
+  return { back: { to: shortCommit(to), milliseconds: returned.at - decided.at } }
 }
 
 /** Requests that the canary answered badly while users could meet it; mirrored ones hurt nobody. */

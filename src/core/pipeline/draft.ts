@@ -1,5 +1,5 @@
 import type { RoomSeen } from "../model/capacity.ts"
-import type { RegionName, RolloutNumber } from "../model/ids.ts"
+import type { RegionName, RolloutNumber, ServerName } from "../model/ids.ts"
 import type { Instant } from "../model/time.ts"
 import type { Rollout } from "../rollout/rollout.ts"
 import type { Application, Region } from "./application.ts"
@@ -28,6 +28,8 @@ export class Draft {
   readonly at: Instant
   readonly limits: Limits
   readonly events: Recorded[] = []
+  /** Servers that answered just now: of what runs on others nothing new is known. */
+  answering: ReadonlySet<ServerName> = new Set()
   state: Application
   readonly #by: string
 

@@ -40,6 +40,8 @@ function giveUpStarting(draft: Draft, region: Region): void {
       retire(draft, region, instance, `its server ${instance.server} does not answer`)
       continue
     }
+    // Silent for a moment it is not lost yet: whoever cannot see it says nothing about it.
+    if (!draft.answering.has(instance.server)) continue
     const because = `it was not healthy within ${Math.round(deadline / 1_000)} s`
     const exit = { code: undefined, signal: undefined, because }
     draft.conclude({ type: "instance-crashed", region: region.name, instance: instance.id, exit }, because)

@@ -157,6 +157,34 @@ describe("a region over several servers", () => {
     expect(known(world).every(({ pool }) => pool === 1)).toBe(true)
   })
 
+  it("an instance whose server falls silent before it ever was healthy is no crash of its release, and is replaced elsewhere when that is lost", () => {
+    const world = overThree({ deadline: 20_000 })
+    world.crash(world.runningOn("b")[0]?.instance ?? "")
+    const starting = () => known(world).find(({ state, retired }) => state === "starting" && !retired)
+    for (let i = 0; i < 20 && !starting(); i++) {
+      world.now += 500
+      world.observe()
+    }
+    expect(starting()?.server).toBe("b")
+    const crashes = () => types(world).filter((type) => type === "instance-crashed").length
+    const before = crashes()
+    // Asked for, and nobody hears whether it began; its time is over while the silence is still short.
+    world.silent.set("b", lostAfter - 1)
+    world.turn(25_000)
+    world.turns(3)
+    expect(starting()?.server).toBe("b")
+    lose(world, "b")
+    world.turns(20)
+    const retired = world.events.filter(({ event }) => event.type === "instance-retired")
+    expect(retired.map(({ because }) => because)).toContain("its server b does not answer")
+    expect(crashes()).toBe(before)
+    expect(counts(world)[0]).toBeGreaterThan(2)
+    comeBack(world, "b")
+    world.turns(20)
+    expect(known(world).filter(({ retired }) => !retired)).toHaveLength(size)
+    expect(crashes()).toBe(before)
+  })
+
   it("all servers lost: nothing is started, nothing is blamed, and it goes on when one returns", () => {
     const world = overThree({ deadline: 20_000 })
     world.push("b2", { ...papiPolicy(), tests: [], regions: [prod(world).policy] })

@@ -37,6 +37,8 @@ export class ClientConnection implements ClientSide, Arriving {
   #phase: "open" | "lingering" | "detached" = "open"
   #deadline: number
   #headBegan = false
+  /** It rested for too long when the tick before this one looked. */
+  #overdue = false
   #clientEnded = false
   #askAt = Number.POSITIVE_INFINITY
   #questions = 0
@@ -110,6 +112,9 @@ export class ClientConnection implements ClientSide, Arriving {
     if (now <= this.#deadline) return
     if (this.#phase === "open" && this.#headBegan)
       this.#refuse({ status: 408, reason: "slow-request", message: "the request did not arrive in time" })
+    // Where we were late ourselves its request may lie here already and only wait to be read: that comes before the
+    // next tick.
+    else if (this.#phase === "open" && !this.#overdue) this.#overdue = true
     else this.socket.destroy()
   }
 
@@ -180,6 +185,7 @@ export class ClientConnection implements ClientSide, Arriving {
   #next(buffer: Buffer): boolean {
     if (!this.#headBegan) {
       this.#headBegan = true
+      this.#overdue = false
       this.#deadline = this.#traffic.after(this.#traffic.limits.head)
     }
     try {

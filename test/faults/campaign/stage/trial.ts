@@ -174,8 +174,10 @@ export class Trial {
     const excusedCount = failed.length - guilty.length
     if (excusedCount > 0)
       this.findings.figures.lostInOutage = Number(this.findings.figures.lostInOutage ?? 0) + excusedCount
-    for (const { method, kind, why } of guilty.slice(0, 3))
-      this.findings.expect(false, `a ${kind} ${method} failed: ${why}`)
+    for (const { method, kind, why, at, until } of guilty.slice(0, 3)) {
+      const when = `at ${new Date(at).toISOString().slice(11, 19)} after ${until - at} ms`
+      this.findings.expect(false, `a ${kind} ${method} failed ${when}: ${why}`)
+    }
   }
 }
 

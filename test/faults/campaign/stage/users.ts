@@ -65,7 +65,8 @@ export class Users {
 
 function beUsers(address: string, perSecond: number): void {
   const [host, port] = address.split(":")
-  const agent = new Agent({ keepAlive: true, maxSockets: 512 })
+  // A connection at rest is given up by its client first, as clients do who do not want to lose a request to a close.
+  const agent = new Agent({ keepAlive: true, maxSockets: 512, timeout: 20_000 })
   const failed: Failure[] = []
   const byRelease: Record<string, number> = {}
   let lately: [at: number, release: string][] = []

@@ -26,7 +26,8 @@ export function supervise(what: Supervised, clock: Clock, signal: AbortSignal): 
           await clock.sleep(30, signal)
         pause = Math.min(pause * 2, 5_000)
       }
-      await clock.sleep(Math.max(pause, 200), signal)
+      // Not to the beat of all others that died of the same: between a half and all of it.
+      await clock.sleep(Math.max(pause * (0.5 + Math.random() / 2), 200), signal)
     }
   }
   return watch()

@@ -7,6 +7,7 @@ import { wanted } from "../core/pipeline/wanted.ts"
 import type { RouterCounters } from "../ports/counters.ts"
 import type { StoredEvent } from "../ports/journal.ts"
 import type { Snapshot } from "../ports/snapshots.ts"
+import { backOff } from "./back-off.ts"
 import type { Eyes } from "./eyes.ts"
 import type { Gate } from "./gate.ts"
 import type { SnapshotKeeper } from "./keep-snapshots.ts"
@@ -145,13 +146,13 @@ export class ApplicationLoop implements Holding {
 
   /** A journal that cannot be read stops this application alone. */
   async #understand(until: AbortSignal): Promise<void> {
-    while (this.problems.has("journal") && !until.aborted) {
+    for (let failures = 1; this.problems.has("journal") && !until.aborted; failures++) {
       try {
         await this.ledger.catchUp()
         this.#problem("journal", undefined)
       } catch (error) {
         this.#problem("journal", sentence(error))
-        await this.#parts.clock.sleep(this.#parts.pace.idle, until)
+        await this.#parts.clock.sleep(this.#again(Math.min(failures, 7)), until)
       }
     }
   }
@@ -259,12 +260,17 @@ export class ApplicationLoop implements Holding {
     const { pace, clock } = this.#parts
     if (ordered) return pace.busy
     const rest = this.#shared.restFor()
-    const again = pace.idle * 2 ** Math.min(10, Math.max(0, this.#failures - 1))
+    const again = this.#again(this.#failures)
     // Begun at the same moment, they are not all looked at in the same moment ever after.
     const left = underWay ? pace.idle : first ? rest * fractionOf(this.ledger.app) : rest
     const longest = this.#failures > 0 ? Math.min(left, again) : left
     if (this.#wakeAt === undefined) return Math.max(pace.busy, longest)
     return Math.max(pace.busy, Math.min(longest, this.#wakeAt - clock.now()))
+  }
+
+  #again(failures: number): Duration {
+    const { idle } = this.#parts.pace
+    return backOff(this.ledger.app, failures, { first: idle, longest: idle * 1_024 })
   }
 
   /** The judge's eye, beside the turns: a slow order must not keep it from seeing. Open while there is anything to see. */

@@ -4,6 +4,7 @@ import type { Command } from "../core/pipeline/input.ts"
 import type { OutboxRow, StoredEvent } from "../ports/journal.ts"
 import type { Order } from "../ports/orders.ts"
 import { ApplicationLoop, type Shared } from "./application-loop.ts"
+import { backOff } from "./back-off.ts"
 import { Eyes } from "./eyes.ts"
 import { Follower } from "./follow.ts"
 import { Gate } from "./gate.ts"
@@ -203,8 +204,9 @@ async function deliver(parts: Parts, signal: AbortSignal): Promise<void> {
           )
           await parts.journal.outboxDone(row.id)
         } catch (error) {
-          const pause = Math.min(longestPause, 1_000 * 2 ** row.attempts)
-          const retryAt = row.attempts + 1 < mostAttempts ? parts.clock.now() + pause : undefined
+          const failures = row.attempts + 1
+          const pause = backOff(`notice ${row.id}`, failures, { first: 1_000, longest: longestPause })
+          const retryAt = failures < mostAttempts ? parts.clock.now() + pause : undefined
           await parts.journal.outboxFailed(row.id, sentence(error), retryAt)
         }
       }

@@ -2,14 +2,14 @@ import type { RoomSeen } from "../core/model/capacity.ts"
 import type { AppName } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import { decide } from "../core/pipeline/decide.ts"
-import type { Refusal } from "../core/pipeline/draft.ts"
+import { type Refusal, refuse } from "../core/pipeline/draft.ts"
 import { evolve, nothing } from "../core/pipeline/evolve.ts"
 import type { Input } from "../core/pipeline/input.ts"
 import type { StoredEvent } from "../ports/journal.ts"
 import type { Snapshot } from "../ports/snapshots.ts"
 import { localTime } from "./local-time.ts"
 import { noticesFor } from "./notices.ts"
-import type { Parts } from "./parts.ts"
+import { type Parts, sentence } from "./parts.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
 
 export type Result =
@@ -19,6 +19,11 @@ export type Result =
   | { readonly kind: "not-leader" }
 
 export const killSwitchSet = "the kill switch is set: nothing is changed"
+
+const notUnderstood = ({ stream, version, event }: StoredEvent, error: unknown): string =>
+  `event ${version} of ${stream} (${String(event.type).slice(0, 60)}) cannot be understood by this version: ` +
+  `${sentence(error)}. ${stream} is set aside: what runs keeps running and nothing of it is changed, all others go on. ` +
+  "Start the version that wrote the event; or keep a copy (immunity backup) and restore the last good one into an empty store"
 
 type Told = {
   readonly heard: (events: readonly StoredEvent[]) => void
@@ -36,6 +41,8 @@ export class Ledger {
   /** Of the last event. */
   hash = ""
   epoch = 0
+  /** Why nothing is decided here: an event that is stored cannot be understood. A sentence that says what to do. */
+  setAside: string | undefined
   readonly #parts: Pick<Parts, "journal" | "room" | "killed">
   readonly #budget: RollbackBudget
   readonly #tell: Told
@@ -73,10 +80,18 @@ export class Ledger {
     const news = stored.filter(({ version }) => version > this.version)
     for (const event of news) {
       if (event.version !== this.version + 1)
-        throw new Error(`${this.app}: event ${this.version + 1} is missing before ${event.version}`)
-      this.state = evolve(this.state, event)
+        throw new Error(
+          this.setAside ?? `${this.app}: event ${this.version + 1} is missing before ${event.version}`,
+        )
+      try {
+        this.state = evolve(this.state, event)
+      } catch (error) {
+        this.setAside = notUnderstood(event, error)
+        throw new Error(this.setAside, { cause: error })
+      }
       this.version = event.version
       this.hash = event.hash
+      this.setAside = undefined
     }
     if (news.length === 0) return
     this.#budget.heard(this.state)
@@ -92,6 +107,7 @@ export class Ledger {
 
   async #apply(input: Input, commandId: string | undefined): Promise<Result> {
     for (let heard = false; ; ) {
+      if (this.setAside !== undefined) return { kind: "refused", refusal: refuse("set-aside", this.setAside) }
       const decided = decide(this.state, input, {
         nothingNew: this.#parts.room(),
         killed: this.#parts.killed() ? killSwitchSet : undefined,

@@ -192,7 +192,7 @@ export function entryOf(stored: StoredEvent): TimelineEntry {
     at: stored.at,
     by: stored.by,
     type: event.type,
-    title: titleOf(event),
+    title: titleOrType(stored),
     because: stored.because,
     rollout: "rollout" in event ? event.rollout : undefined,
     region: "region" in event ? event.region : undefined,
@@ -202,6 +202,15 @@ export function entryOf(stored: StoredEvent): TimelineEntry {
         : event.type === "locked"
           ? event.lock.evidence
           : undefined,
+  }
+}
+
+/** An event of a version after ours is shown as it is called: it keeps nobody from reading all the others. */
+function titleOrType({ event }: StoredEvent): string {
+  try {
+    return titleOf(event)
+  } catch {
+    return `${String((event as { type: unknown }).type).slice(0, 60)}, which this version does not understand`
   }
 }
 

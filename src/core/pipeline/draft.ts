@@ -74,6 +74,7 @@ export type Refusal = {
     | "wrong-phase"
     | "reason-missing"
     | "no-room"
+    | "set-aside"
   readonly message: string
 }
 

@@ -19,7 +19,7 @@ async function partition(scale: Scale): Promise<Result> {
   await betweenRouterAndInstances(findings, scale)
   if (noPostgres() === undefined) await betweenHolderAndDatabase(findings, scale)
   else findings.figures.database = `SKIPPED: ${noPostgres()}`
-  findings.figures.notThere = "agents of several machines: an agent is reached by a unix socket only"
+  findings.figures.notThere = "control plane and agents of other machines: npm run test:hosts cuts those"
   return findings.result()
 }
 

@@ -27,12 +27,7 @@ function sizeOfOne(
  * Why the whole new pool does not fit beside what runs; undefined when it does, or when nobody knows. Asked before
  * the first of its instances is started: one that stands half way up helps nobody.
  */
-function lackFor(
-  app: Application,
-  seen: RoomSeen,
-  region: Region,
-  rollout: Rollout,
-): Lack | undefined {
+function lackFor(app: Application, seen: RoomSeen, region: Region, rollout: Rollout): Lack | undefined {
   const { size, servers } = regionPolicy(rollout)
   const one = sizeOfOne(seen, region, rollout)
   for (const [server, count] of sharesOf(app, region, rollout, size)) {

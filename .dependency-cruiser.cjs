@@ -61,7 +61,7 @@ module.exports = {
     only(
       "conformance-knows-the-router",
       "^conformance/",
-      ["^src/router/"],
+      ["^src/router/", "^src/providers/router/haproxy/strict"],
       "The harness asks the data plane from outside, and its parser from inside.",
     ),
     ...["compute", "router", "metrics", "source", "builder", "notify", "engine"].map((port) =>

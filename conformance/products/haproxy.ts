@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
+import { strictAnswerRules, strictRules, unnamingProgram } from "../../src/providers/router/haproxy/strict.ts"
 import type { PoolSetup, Product, Setup, Site } from "../product.ts"
 import type { Address } from "../stage/client.ts"
 import { childrenOf, clockEnv, freePort, killGroup, printed, type Started, start } from "../stage/program.ts"
@@ -11,7 +12,10 @@ import { becomes, type Cleanup } from "../stage/waiting.ts"
 
 const orderProgram = fileURLToPath(new URL("./order.ts", import.meta.url))
 
-/** HAProxy as Debian has it, with a plain configuration; told over its runtime socket. */
+/**
+ * HAProxy as Debian has it, with a plain configuration and the rules with which our driver makes it strict; told over
+ * its runtime socket.
+ */
 export const haproxy: Product = {
   name: "haproxy",
   lacks: {
@@ -53,6 +57,7 @@ class Haproxy implements Site {
 
   async begin(): Promise<void> {
     await this.#write()
+    await writeFile(join(this.#dir, "strict.lua"), unnamingProgram)
     await writeFile(join(this.#dir, "haproxy.cfg"), this.#configuration())
     const { mostFiles, clockFile } = this.#setup
     const env = clockFile === undefined ? {} : ((await clockEnv(clockFile)) ?? {})
@@ -183,6 +188,7 @@ class Haproxy implements Site {
       `  stats socket ${join(this.#dir, "control.sock")} mode 600 level admin`,
       `  maxconn ${mostFiles === undefined ? 4_000 : Math.floor((mostFiles - 140) / 2)}`,
       "  hard-stop-after 2s",
+      `  lua-load ${join(this.#dir, "strict.lua")}`,
       "defaults",
       "  mode http",
       "  timeout connect 2s",
@@ -195,12 +201,16 @@ class Haproxy implements Site {
       "  option forwardfor",
       "  option redispatch 1",
       "  option idle-close-on-response",
-      "  retries 2",
+      "  retries 1",
+      "  retry-on conn-failure empty-response",
       "  http-reuse safe",
       "  http-error status 503 content-type text/plain string unavailable hdr Retry-After 1",
       "frontend users",
       `  bind 127.0.0.1:${this.address.port}`,
-      ...[...limit, ...choose].map((line) => `  ${line}`),
+      ...limit.map((line) => `  ${line}`),
+      ...strictRules(true),
+      ...choose.map((line) => `  ${line}`),
+      ...strictAnswerRules(true),
       `  default_backend ${stable?.name}`,
       ...backends.flat(),
       "",

@@ -480,7 +480,7 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
     it("answers users as before while the candidate of their copies hangs, and drops what is too much", async () => {
       const [a, b] = [await instance("a"), await instance("b")]
       const prod = routeTo([pool("r1", 100, { a })], {
-        mirror: { to: "papi/preview", sample: 1, timeout: 500 },
+        mirror: { to: "papi/preview", sample: 1, timeout: 3_000 },
       })
       await set(prod, routeTo([pool("p1", 100, { b })], { route: "papi/preview" }))
       b.hang()

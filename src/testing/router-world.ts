@@ -14,7 +14,7 @@ export type Asked = { readonly method: string; readonly url: string; readonly he
 
 /**
  * An instance that a test can watch: `/slow` waits until it is let go, `/bad` answers 500, `/healthz` tells whether
- * it is well, and everything else gets its name.
+ * it is well, `/hop` names a field for one connection, and everything else gets its name.
  */
 export class TestInstance {
   readonly name: string
@@ -37,6 +37,7 @@ export class TestInstance {
       if (this.#hangs || asked.url === "/slow") this.#waiting.add(answer)
       else {
         answer.statusCode = asked.url === "/bad" ? 500 : 200
+        if (asked.url === "/hop") answer.setHeaders(hopByHop)
         answer.end(name)
       }
     })
@@ -75,6 +76,12 @@ export class TestInstance {
     await once(this.#server, "close")
   }
 }
+
+const hopByHop = new Map([
+  ["Connection", "keep-alive, X-Hop"],
+  ["X-Hop", "1"],
+  ["X-Kept", "2"],
+])
 
 export type Got = { readonly status: number; readonly body: string; readonly headers: IncomingHttpHeaders }
 

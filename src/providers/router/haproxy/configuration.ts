@@ -1,10 +1,11 @@
 import { join } from "node:path"
 import { allDoors, type Book, backendOf, type Door } from "./book.ts"
 import { checkRules, serverWords } from "./checks.ts"
-import { type Hold, holdFile, holdProgram, holdRules } from "./holding.ts"
+import { type Hold, holdProgram, holdRules } from "./holding.ts"
 import { lineFormat } from "./line.ts"
 import { firstField, holdField, poolRowsOf, poolsFile, rowsFile, rowsOf } from "./rows.ts"
 import { defaultLimits, type Limits } from "./settings.ts"
+import { strictAnswerRules, strictRules, unnamingProgram } from "./strict.ts"
 import { tlsFile } from "./tls.ts"
 
 /** What a HAProxy is started with besides its book. */
@@ -12,17 +13,18 @@ export type Setup = {
   readonly dir: string
   /** Users come in over TLS, with the certificate in the folder. */
   readonly secure: boolean
-  /** Whether it can make requests wait for a swap. */
-  readonly holds: boolean
+  /** Whether it knows Lua: with it requests can wait for a swap, and what Connection names is taken out. */
+  readonly lua: boolean
   readonly limits: Limits
 }
 
+const luaFile = (dir: string): string => join(dir, "immunity.lua")
 export const feedSocket = (dir: string): string => join(dir, "feed.sock")
 const nextSocket = (dir: string, { number }: Door): string => join(dir, `next${number}.sock`)
 /** Said by a running HAProxy of itself: which structure it was started with. */
-export const descriptionOf = ({ structure }: Book, { secure, holds, limits }: Setup): string => {
+export const descriptionOf = ({ structure }: Book, { secure, lua, limits }: Setup): string => {
   const own = limits === defaultLimits ? "" : `-${Object.values(limits).join("-")}`
-  return `structure-${structure}${secure ? "-tls" : ""}${holds ? "-holds" : ""}${own}`
+  return `structure-${structure}${secure ? "-tls" : ""}${lua ? "-lua" : ""}${own}`
 }
 
 /** The files that HAProxy starts from, by their paths; while it runs, the same is said through its socket. */
@@ -36,7 +38,7 @@ export function filesOf(
   return {
     [rowsFile(dir)]: rowsOf(book, holds, now),
     [poolsFile(dir)]: poolRowsOf(book),
-    ...(setup.holds ? { [holdFile(dir)]: holdProgram(rowsFile(dir)) } : {}),
+    ...(setup.lua ? { [luaFile(dir)]: `${holdProgram(rowsFile(dir))}\n${unnamingProgram}` } : {}),
     [join(dir, "haproxy.cfg")]: configuration(book, setup),
   }
 }
@@ -63,7 +65,7 @@ const global = (book: Book, setup: Setup): readonly string[] => [
   "  hard-stop-after 1h",
   // Not all instances of a pool are asked how they are in the same moment.
   "  spread-checks 10",
-  ...(setup.holds ? [`  lua-load ${quoted(holdFile(setup.dir))}`] : []),
+  ...(setup.lua ? [`  lua-load ${quoted(luaFile(setup.dir))}`] : []),
   "  log ring@feed len 8192 format raw local0 info",
   "",
   // A full ring drops its oldest lines: whoever reads the log can never hold up a user.
@@ -93,7 +95,8 @@ const defaults: readonly string[] = [
   "  timeout tunnel 1h",
   "  option idle-close-on-response",
   "  option redispatch 1",
-  "  retries 2",
+  // Once more at most: an instance that restarts again and again must not double what the others get.
+  "  retries 1",
   "  retry-on conn-failure empty-response",
   "  http-reuse safe",
   "",
@@ -115,7 +118,7 @@ const clients: readonly string[] = [
   "",
 ]
 
-function frontend(door: Door, secret: string, { dir, limits, holds, ...setup }: Setup): readonly string[] {
+function frontend(door: Door, secret: string, { dir, limits, lua, ...setup }: Setup): readonly string[] {
   const secure = setup.secure && door.plain !== true
   const rowRule = `  http-request set-var(txn.row) fe_name,map(${quoted(rowsFile(dir))})`
   const found = "{ var(txn.be) -m found }"
@@ -132,12 +135,12 @@ function frontend(door: Door, secret: string, { dir, limits, holds, ...setup }: 
     `  bind unix@${nextSocket(dir, door)} mode 600 accept-proxy`,
     ...limitRules(limits),
     rowRule,
-    ...(holds ? holdRules(holdField(door), rowRule) : []),
+    ...(lua ? holdRules(holdField(door), rowRule) : []),
     // A worker of before a reload may still have users' connections; what they ask now, the next worker answers.
     "  http-request set-var(txn.next) bool(true) if { stopping }",
     "  http-request allow if { var(txn.next) -m found }",
     "  http-request set-var(txn.began) date(0,us)",
-    ...strictRules,
+    ...strictRules(lua),
     // Only who makes the copies knows such an id; the instance is told that it is a copy, and nothing else.
     `  http-request set-var(txn.id) req.hdr(X-Immunity-Copy) if { req.hdr(X-Immunity-Copy) -m beg ${secret}. }`,
     "  http-request del-header X-Immunity-Copy",
@@ -154,7 +157,7 @@ function frontend(door: Door, secret: string, { dir, limits, holds, ...setup }: 
     `  http-request set-header X-Forwarded-Proto ${secure ? "https" : "http"}`,
     "  http-response set-var(txn.answered) bool(true)",
     "  http-response allow if { var(txn.next) -m found }",
-    ...strictAnswerRules,
+    ...strictAnswerRules(lua),
     "  http-response set-var(txn.us) date(0,us),sub(txn.began)",
     "  http-response del-header X-Immunity-Router",
     ...assignRules(door),
@@ -243,28 +246,6 @@ const assignRules = ({ sticky }: Door): readonly string[] =>
 const copyRules: readonly string[] = [
   "  http-request set-var(txn.share) var(txn.row),field(3,|)",
   `  http-request set-var-fmt(txn.copy) "%HM %[pathq,url_enc] %[req.hdr(host),url_enc] %[req.hdr(accept),url_enc] %[req.hdr(accept-language),url_enc] %[req.hdr(user-agent),url_enc] ." if !{ var(txn.id) -m found } { method GET HEAD } !{ req.hdr(content-length) -m found } !{ req.hdr(transfer-encoding) -m found } !{ req.hdr(upgrade) -m found } { rand,sub(txn.share) lt 0 }`,
-]
-
-/** What HAProxy would pass on though two readers could take it for different things, or for another hop's. */
-const strictRules: readonly string[] = [
-  "  http-request return status 505 content-type text/plain string version if !{ req.ver 1.0 1.1 }",
-  "  http-request deny deny_status 405 if { method CONNECT TRACE }",
-  "  http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }",
-  "  http-request deny deny_status 400 if { req.ver 1.1 } !{ req.hdr(host) -m found }",
-  "  http-request deny deny_status 400 if { req.hdrs -m reg '\\x00' }",
-  "  http-request del-header Keep-Alive",
-  "  http-request del-header Proxy-Connection",
-  "  http-request del-header TE",
-  "  http-request del-header Connection if !{ req.hdr(upgrade) -m found }",
-  // A connection that its instance closed while it rested: only what may be made twice is made again.
-  "  http-request disable-l7-retry if !{ method GET HEAD OPTIONS }",
-]
-
-const strictAnswerRules: readonly string[] = [
-  "  http-response deny deny_status 502 if { res.hdrs -m reg '\\x00' }",
-  "  http-response del-header Keep-Alive",
-  "  http-response del-header Proxy-Connection",
-  "  http-response del-header Connection if !{ status 101 }",
 ]
 
 const forwardedRules: readonly string[] = [

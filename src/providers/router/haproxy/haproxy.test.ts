@@ -232,6 +232,20 @@ describe.skipIf(findHaproxy() === undefined)("HAProxy's driver", () => {
     await b.stop()
   })
 
+  it("keeps to one connection what its messages say is for that one alone", async () => {
+    await router.setRoutes({ app: "papi", epoch: 1, generation: 1 }, [routeTo([pool("r1", 100, { a })])])
+    const address = (await router.state()).listeners["papi/prod"] ?? ""
+    const connection = "keep-alive, X-Hop , host"
+    await users.get(address, "/", { connection, "x-hop": "1", "x-kept": "2", "keep-alive": "timeout=5" })
+    const [seen] = a.asked
+    expect(seen?.headers).toMatchObject({ "x-kept": "2", host: address })
+    expect(seen?.headers).not.toHaveProperty("x-hop")
+    expect(seen?.headers).not.toHaveProperty("keep-alive")
+    const answer = await users.get(address, "/hop")
+    expect(answer.headers).toMatchObject({ "x-kept": "2" })
+    expect(answer.headers).not.toHaveProperty("x-hop")
+  })
+
   it("says why it cannot work in a folder whose name is too long for its sockets", async () => {
     await expect(Haproxy.open({ dir: join(dir, "x".repeat(80)) })).rejects.toThrow(/at most 70/)
   })

@@ -32,7 +32,7 @@ import { Copies } from "./copies.ts"
 import { Feed } from "./feed.ts"
 import { holdsBetween } from "./holding.ts"
 import type { Line } from "./line.ts"
-import { canHold, haproxyProgram } from "./program.ts"
+import { haproxyProgram, knowsLua } from "./program.ts"
 import { Running } from "./running.ts"
 import { readSettings } from "./settings.ts"
 import { Tallies } from "./tally.ts"
@@ -66,20 +66,20 @@ export class Haproxy implements HeldRouter {
   #saved: Promise<unknown> = Promise.resolve()
   #looker: NodeJS.Timeout | undefined
 
-  private constructor(dir: string, book: Book, degraded: string | undefined, holds: boolean) {
+  private constructor(dir: string, book: Book, degraded: string | undefined, lua: boolean) {
     this.#dir = dir
     this.can = {
       evenShares: false,
       keepsCounters: false,
       mirrors: "after",
       selections: ["sha256"],
-      holdsRequests: holds,
+      holdsRequests: lua,
     }
     const { tls, limits } = readSettings(join(dir, "settings.json"))
     this.#tls = Tls.open(dir, tls)
     this.#degraded = degraded
     this.#copies = new Copies(book.secret)
-    this.#running = new Running({ dir, secure: this.#tls.isOn, holds, limits })
+    this.#running = new Running({ dir, secure: this.#tls.isOn, lua, limits })
     this.#feed = new Feed(feedSocket(dir), (line) => this.#read(line))
     this.#become(book)
   }
@@ -91,11 +91,11 @@ export class Haproxy implements HeldRouter {
       throw new Error(
         `HAProxy cannot work in ${dir}: give it a folder of at most ${longestDir} letters, digits, dots and dashes`,
       )
-    const holds = await canHold(haproxyProgram())
+    const lua = await knowsLua(haproxyProgram())
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     const { book, degraded } = loadBook(dir)
     const secret = book.secret || randomUUID()
-    const router = new Haproxy(dir, { ...book, secret }, degraded, holds)
+    const router = new Haproxy(dir, { ...book, secret }, degraded, lua)
     await router.#feed.listen()
     try {
       await router.#inTurn(() => router.#look())

@@ -1,4 +1,3 @@
-import { join } from "node:path"
 import type { RouteSpec } from "../../../core/pipeline/effects.ts"
 import { allRoutes, type Book, weightOf } from "./book.ts"
 
@@ -35,8 +34,6 @@ export function holdsBetween(before: Book, after: Book): readonly Hold[] {
 
 /** Until when, in ms since 1970, requests of a held route wait at most. */
 export const heldUntil = ({ patience }: Hold, now: number): number => Math.round(now) + patience + grace
-
-export const holdFile = (dir: string): string => join(dir, "hold.lua")
 
 /** `field`: where in a row it stands until when its requests wait. The row must have been read. */
 export const holdRules = (field: number, rowRule: string): readonly string[] => [

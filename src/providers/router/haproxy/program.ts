@@ -19,8 +19,8 @@ export function haproxyProgram(): string {
   return program
 }
 
-/** Whether it was built with Lua, without which no request can wait for a swap. Debian's is. */
-export const canHold = async (program: string): Promise<boolean> =>
+/** Whether it was built with Lua, as Debian's is. */
+export const knowsLua = async (program: string): Promise<boolean> =>
   (await promisify(execFile)(program, ["-vv"])).stdout.includes("+LUA")
 
 /**

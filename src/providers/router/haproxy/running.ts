@@ -107,7 +107,7 @@ export class Running {
 
   /** Where HAProxy knows no waiting, the two sides overlap. */
   async #hold(book: Book, holds: readonly Hold[]): Promise<void> {
-    if (holds.length === 0 || !this.#setup.holds) return
+    if (holds.length === 0 || !this.#setup.lua) return
     const rows = rowsOf(book, holds, Date.now())
     await this.#socket.order(settings(rowsFile(this.#setup.dir), rows))
     const begun = performance.now()
@@ -125,7 +125,7 @@ export class Running {
   async #inShape(book: Book, holds: readonly Hold[]): Promise<ReadonlyMap<string, Seen>> {
     const found = await this.#socket.servers().catch(() => undefined)
     if (found?.description === descriptionOf(book, this.#setup)) return found.servers
-    this.writeFiles(book, this.#setup.holds ? holds : [])
+    this.writeFiles(book, this.#setup.lua ? holds : [])
     if (found) await this.#reload(book)
     else await this.#start()
     const { description, servers } = await this.#socket.servers()

@@ -1,10 +1,9 @@
-import { DatabaseSync } from "node:sqlite"
-import pg from "pg"
 import type { AppView } from "../../src/api/contract/views.ts"
 import type { Event } from "../../src/core/pipeline/events.ts"
 import type { Database } from "./fill.ts"
 import { cpuOf, type Plane, type Server, sleep, until } from "./plane.ts"
 import type { Repository } from "./repository.ts"
+import { rowsIn } from "./rows.ts"
 
 /** Judged for minutes in production, so that all are under way at the same time. */
 const pipeline = (app: string): string => `version: 1
@@ -92,29 +91,9 @@ export async function roll(
 }
 
 async function storedSince(database: Database, since: number): Promise<readonly Stored[]> {
-  const rows: readonly { stream: string; at: number; body: string }[] =
-    database.kind === "sqlite" ? inSqlite(database.path, since) : await inPostgres(database.url, since)
+  const query = `select stream, at, body from event where at >= ${Math.floor(since)}`
+  const rows = await rowsIn<{ stream: string; at: number | string; body: string }>(database, query)
   return rows.map(({ stream, at, body }) => ({ stream, at: Number(at), event: JSON.parse(body) as Event }))
-}
-
-const query = "select stream, at, body from event where at >= "
-
-function inSqlite(path: string, since: number): { stream: string; at: number; body: string }[] {
-  const file = new DatabaseSync(path, { readOnly: true })
-  const rows = file.prepare(`${query} ?`).all(since) as { stream: string; at: number; body: string }[]
-  file.close()
-  return rows
-}
-
-async function inPostgres(
-  url: string,
-  since: number,
-): Promise<{ stream: string; at: number; body: string }[]> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  const { rows } = await client.query<{ stream: string; at: number; body: string }>(`${query} $1`, [since])
-  await client.end()
-  return rows
 }
 
 function quantiles(values: readonly number[]) {

@@ -193,12 +193,17 @@ function agentOf(cluster: Cluster, plane: Plane, life: number): Agent {
       cluster.check.arrived(verb, fence, what, answer)
       return answer
     })
-    return verb === "routes"
-      ? answered.catch((error: unknown) => {
-          cluster.check.unknown(plane, fence)
-          throw error
-        })
-      : answered
+    if (verb !== "routes") return answered
+    return answered.then(
+      (answer) => {
+        cluster.check.acknowledgedTable(fence, what)
+        return answer
+      },
+      (error: unknown) => {
+        cluster.check.unknown(plane, fence)
+        throw error
+      },
+    )
   }
   return {
     server: server.name,

@@ -104,6 +104,10 @@ export class Checks {
     if (verb === "routes") this.#orders.tableSent(plane, fence, what as readonly RouteSpec[])
   }
 
+  acknowledgedTable(fence: Fence, routes: unknown): void {
+    this.#orders.acknowledgedTable(fence, routes)
+  }
+
   unknown(plane: Plane, fence: Fence): void {
     this.#orders.unknown(plane, fence)
   }

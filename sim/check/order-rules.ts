@@ -8,6 +8,8 @@ import type { Checks } from "./checks.ts"
 import { Knowledge } from "./knowledge.ts"
 
 const ttl = 8_000
+/** A table that nobody changed is pushed no more often; a clock may be a tenth fast. */
+const repeated = 8_500
 /** So long an order may be under way between looking and sending. */
 const tolerance = 1_000
 
@@ -20,7 +22,12 @@ export class OrderRules {
   readonly #unknown = new Map<string, { readonly plane: Plane; readonly fence: Fence; readonly at: number }>()
   /** How much of a stream there was when its lease was taken. */
   readonly #takenAt = new Map<string, number>()
-  /** As an order arrives. */
+  readonly #tables = new Map<
+    string,
+    { readonly generation: number; readonly table: string; readonly at: number }
+  >()
+  /** The last generation that was sent, by application and epoch. */
+  readonly #generations = new Map<string, number>()
   #seenEpoch = 0
   #seenGeneration = 0
   #weight = 0
@@ -55,6 +62,11 @@ export class OrderRules {
   forget(plane: string): void {
     this.#known.delete(plane)
     for (const key of [...this.#held.keys()]) if (key.startsWith(`${plane} `)) this.#held.delete(key)
+  }
+
+  acknowledgedTable({ app, epoch, generation }: Fence, routes: unknown): void {
+    const at = this.#cluster.timeline.now
+    this.#tables.set(`${app} ${epoch}`, { generation, table: JSON.stringify(routes), at })
   }
 
   /** Nobody knows what became of a table: a newer one has to follow soon. */
@@ -141,9 +153,18 @@ export class OrderRules {
     const { log } = this.#checks
     const plane = sender.name
     const believed = sender.engine?.state(fence.app)
+    const term = `${fence.app} ${fence.epoch}`
+    const sent = this.#generations.get(term) ?? 0
+    const last = this.#tables.get(term)
+    this.#generations.set(term, fence.generation)
     const { now } = this.#cluster.timeline
     const say = (rule: string, text: string): void =>
       this.#checks.violated(rule, `a table for ${fence.app}: ${text}`)
+    if (fence.generation <= sent) say("I19", `generation ${fence.generation} after ${sent}`)
+    const again = last?.generation === sent && last.table === JSON.stringify(routes)
+    const inForce = (this.#cluster.server.tables[fence.app]?.generation ?? 0) > 0
+    if (again && inForce && now - last.at < repeated)
+      say("L5", `the same one again, ${now - last.at} ms after it was acknowledged`)
     for (const route of routes) {
       const sum = route.pools.reduce((total, { weight }) => total + weight, 0)
       const odd = route.pools.some(({ weight }) => !Number.isFinite(weight) || weight < 0)

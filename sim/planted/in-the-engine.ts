@@ -39,13 +39,16 @@ export const inTheEngine: readonly Mutant[] = [
     ),
     "the answer about a presence is late",
   ),
-  one(
-    "the kill switch is read once a turn",
-    loop,
-    "    if (this.#parts.killed()) return killSwitchSet\n    const age",
-    "    const age",
-    '"kill-switch"',
-    '"slow-ack"',
+  metIn(
+    one(
+      "the kill switch is read once a turn",
+      loop,
+      "    if (this.#parts.killed()) return killSwitchSet\n    const age",
+      "    const age",
+      '"kill-switch"',
+      '"slow-ack"',
+    ),
+    "the kill switch is set while a commit is fetched",
   ),
   {
     name: "the kill switch is ignored",
@@ -142,13 +145,16 @@ export const inTheEngine: readonly Mutant[] = [
     "          this.take(outcome.stored)\n",
     "          this.take(outcome.stored.slice(1))\n",
   ),
-  one(
-    "a conflict loses the order",
-    ledger,
-    "          await this.catchUp()\n          continue",
-    '          await this.catchUp()\n          return { kind: "done", events: [], version: this.version }',
-    '"lost-ack":0.3',
-    '"order":"lock"',
+  metIn(
+    one(
+      "a conflict loses the order",
+      ledger,
+      "          await this.catchUp()\n          continue",
+      '          await this.catchUp()\n          return { kind: "done", events: [], version: this.version }',
+      '"lost-ack":0.3',
+      '"order":"lock"',
+    ),
+    "a person locks after an answer was lost",
   ),
   one(
     "orders have no id in the store",

@@ -125,6 +125,29 @@ export const worldsOfCalls = {
     faults: (nth) => new ListedFaults([fault("plane1>store.add-interval", nth, "lost-ack")]),
   },
 
+  "the kill switch is set while a commit is fetched": {
+    scenario: world("good", [{ at: 18_600, kind: "kill-switch", forMs: 9_000 }]),
+    faults: () => new ListedFaults([fault("plane1>source.archive", 2, "slow-ack", 3_500)]),
+  },
+
+  "a person locks after an answer was lost": {
+    scenario: world("good"),
+    variations: between(12, 18),
+    // Nobody tells it meanwhile what it has stored.
+    faults: (nth) =>
+      new ListedFaults([
+        fault("plane1>store.append", nth, "lost-ack"),
+        ...between(3, 14).map((count) => fault("plane1>store.feed", count, "drop")),
+      ]),
+    also: (cluster) =>
+      when(
+        cluster,
+        () => cluster.faults.fired.some(({ kind }) => kind === "lost-ack"),
+        () => says(cluster, { type: "lock", region: undefined, reason: "not now" }),
+        1_000,
+      ),
+  },
+
   "a copy of the reads goes to the new release": {
     scenario: planned(world("good"), { mirror: true }),
   },

@@ -28,6 +28,13 @@ describe("the simulation", () => {
     expect(JSON.parse(stdout)).toMatchObject({ violations: [] })
   })
 
+  it("breaks no promise in the worlds that were made for planted bugs, as long as there is no bug", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, ["sim/planted/without-a-bug.ts"])
+    const { worlds, broken } = JSON.parse(stdout)
+    expect(broken).toEqual([])
+    expect(worlds).toBeGreaterThan(30)
+  })
+
   it("replays a seed exactly", async () => {
     const [one, two] = await Promise.all([simulate("--seeds", "10"), simulate("--seeds", "10")])
     expect(one.hash).toBe(two.hash)

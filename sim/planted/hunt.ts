@@ -1,4 +1,3 @@
-import { ListedFaults } from "../faults.ts"
 import type { Outcome } from "../run.ts"
 import { plant } from "./load-mutated.ts"
 import { mutants } from "./mutants.ts"
@@ -20,6 +19,7 @@ plant(mutant)
 const { generate } = await import("../generate.ts")
 const { run } = await import("../run.ts")
 const { madeWorlds } = await import("./made-worlds.ts")
+const { runsOf } = await import("./runs-of.ts")
 
 const broken: Record<string, string> = {}
 let what = ""
@@ -45,15 +45,7 @@ const ofSeed = (seed: number): World => [`${seed}`, () => run(generate(seed))]
 /** First the worlds that were made for it, then the seeds that caught it before, then those that it needs. */
 function* worldsFor(): Generator<World> {
   for (const made of mutant?.worlds ?? []) {
-    const { scenario, variations, faults, also } = madeWorlds[made]
-    for (const variation of variations ?? [0])
-      yield [
-        made,
-        () =>
-          run(scenario, faults?.(variation) ?? new ListedFaults([]), {
-            also: (cluster) => also?.(cluster, variation),
-          }),
-      ]
+    for (const live of runsOf(madeWorlds[made])) yield [made, live]
   }
   for (const seed of known.split(",").filter(Boolean)) yield ofSeed(Number(seed))
   for (let seed = 1, left = Number(most); left > 0 && seed < 100_000; seed++) {

@@ -279,7 +279,12 @@ export class OrderRules {
       say("I19", `with generation ${fence.generation} after ${this.#seenGeneration}`)
     if (verb === "release" && this.#weight > 0)
       say("I3", `${what as string} was released while it has weight`)
-    if (verb === "start") this.#surge(fence.app, (what as InstanceSpec).region, say)
+    if (verb === "start") {
+      const { id, region } = what as InstanceSpec
+      const isNew = server.instances.get(id)?.startedAt === this.#cluster.timeline.now
+      if (isNew && server.released.has(id)) say("I4", `${id} was released before`)
+      this.#surge(fence.app, region, say)
+    }
     if (verb !== "routes") return
     for (const route of what as readonly RouteSpec[]) {
       for (const { id } of route.pools.flatMap((pool) => pool.instances)) {

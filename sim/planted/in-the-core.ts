@@ -439,7 +439,7 @@ export const inTheCore: readonly Mutant[] = [
   one(
     "a touched instance leaves before its replacement can serve",
     instances,
-    "if (instance.condemned && ready > 0)",
+    "if (instance.condemned && ready >= (instance.freshFirst ? wanted : 1))",
     "if (instance.condemned)",
   ),
   one(
@@ -457,8 +457,8 @@ export const inTheCore: readonly Mutant[] = [
   one(
     "one instance too many",
     instances,
-    "for (let missing = wanted - good.length; missing > 0",
-    "for (let missing = wanted + 1 - good.length; missing > 0",
+    "Math.min(wanted - good.length, roomFor(",
+    "Math.min(wanted + 1 - good.length, roomFor(",
   ),
   one("ids are used again", evolve, "nextSerial: region.nextSerial + 1,", "nextSerial: region.nextSerial,"),
   one(

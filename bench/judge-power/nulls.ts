@@ -1,5 +1,6 @@
 import type { Chance } from "../../src/core/judge/fixtures.ts"
 import { chanceFrom, errors } from "../../src/core/judge/fixtures.ts"
+import { toldApart } from "../../src/core/judge/instance-share.ts"
 import type { JudgeState } from "../../src/core/judge/judge.ts"
 import { observe, startJudge, verdicts } from "../../src/core/judge/judge.ts"
 import type { Observation } from "../../src/core/model/measurement.ts"
@@ -68,18 +69,26 @@ const instances =
     return () => [side(0, canary), side(canary, canary + control)]
   }
 
-/** A level of which each sample remembers the last, every 15 seconds; the same law on both sides. */
+/**
+ * A level of which each sample remembers the last, every 15 seconds; the same law on both sides, which is so wide, and
+ * told apart by instance or not.
+ */
 const remembering =
-  (memory: number): Null["start"] =>
+  (memory: number, deviation = 0.05, told = false): Null["start"] =>
   (chance) => {
+    const side = (values: readonly number[], first: number): Observation => {
+      const each = values.map((value, i) => ({
+        id: `${first + i}`,
+        seen: { kind: "gauge" as const, values: [value] },
+      }))
+      const all = { kind: "gauge" as const, values }
+      return told ? toldApart(all, each) : all
+    }
     let levels = Array.from({ length: 4 }, () => normal(chance))
     return () => {
       levels = levels.map((level) => memory * level + Math.sqrt(1 - memory ** 2) * normal(chance))
-      const [canary = 0, ...control] = levels.map((level) => 50 * Math.exp(0.05 * level))
-      return [
-        { kind: "gauge", values: [canary] },
-        { kind: "gauge", values: control },
-      ]
+      const [canary = 0, ...control] = levels.map((level) => 50 * Math.exp(deviation * level))
+      return [side([canary], 0), side(control, 1)]
     }
   }
 
@@ -104,6 +113,8 @@ export const nulls: Readonly<Record<string, Null>> = {
   "a level that remembers 0.5": { ...level, start: remembering(0.5) },
   "a level that remembers 0.9": { ...level, start: remembering(0.9) },
   "a level that remembers 0.95": { ...level, start: remembering(0.95) },
+  "a level twice as wide that remembers 0.95, told apart": { ...level, start: remembering(0.95, 0.1, true) },
+  "the same, added up": { ...level, start: remembering(0.95, 0.1) },
 }
 
 /** Share of the rollouts that are accused. */

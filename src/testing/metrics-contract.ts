@@ -192,6 +192,32 @@ export function metricsSourceContract(name: string, open: () => Promise<MetricsS
       }
     })
 
+    it("tells the instances of a cohort apart, one alone too, but for events", async () => {
+      const happened = { "papi-r7-1": busy(2), "papi-r7-2": busy(5) }
+      pass(happened)
+      await askAll(["papi-r7-1", "papi-r7-2"]).catch(() => undefined)
+      pass(happened)
+      for (const kind of kinds()) {
+        const seen = await ask(kind, ["papi-r7-1", "papi-r7-2"])
+        const shares = seen && "instances" in seen ? seen.instances : undefined
+        if (kind === "events") {
+          expect(shares).toBeUndefined()
+          continue
+        }
+        expect(shares?.map(({ id }) => id).sort(), kind).toEqual(["papi-r7-1", "papi-r7-2"])
+        const of = (id: InstanceId) => shares?.find((share) => share.id === id)
+        expect(of("papi-r7-2")?.n, kind).toBe(
+          kind === "gauge" ? 1 : kind === "error-proportion" ? busy(5).requests : busy(5).answered,
+        )
+        if (kind === "gauge") expect(of("papi-r7-1")?.sum).toBeCloseTo(Math.log(busy(2).queue))
+        if (kind === "error-proportion") expect(of("papi-r7-1")?.sum).toBe(busy(2).bad)
+      }
+      pass(happened)
+      for (const kind of kinds())
+        if (kind !== "events")
+          expect(await ask(kind, ["papi-r7-1"]), kind).toMatchObject({ instances: [{ id: "papi-r7-1" }] })
+    })
+
     it("sees the first bad request of all, where a series is born with it", async () => {
       const fine = { ...busy(4), bad: 0 }
       for (const happened of [fine, fine, busy(4)]) {

@@ -1,3 +1,5 @@
+import { instancesOf } from "../../core/judge/instance-share.ts"
+import { besideOne } from "../../core/judge/learned-margin.ts"
 import { defaultAlpha } from "../../core/judge/options.ts"
 import type { Preflight } from "../../core/judge/preflight.ts"
 import { preflight } from "../../core/judge/preflight.ts"
@@ -27,21 +29,18 @@ export function foresightOf(
   const withinSeconds = (compare.for * (1 + compare.extensions)) / 1_000
   return rollout.policy.metrics.flatMap((metric) => {
     const traffic = trafficOf(metric, intervals)
-    return traffic
-      ? [
-          preflight(metric, traffic.perSecond, share, traffic.baseline, {
-            alpha: defaultAlpha,
-            withinSeconds,
-          }),
-        ]
-      : []
+    if (!traffic) return []
+    const margin = traffic.alone ? besideOne(metric, defaultAlpha) : metric
+    return [
+      preflight(margin, traffic.perSecond, share, traffic.baseline, { alpha: defaultAlpha, withinSeconds }),
+    ]
   })
 }
 
 const lengthOf = (intervals: readonly Interval[]): number =>
   intervals.reduce((sum, { from, to }) => sum + to - from, 0)
 
-/** Requests a second over both sides, and how many of the control's failed. */
+/** Requests a second over both sides, how many of the control's failed, and whether that is a single instance. */
 function trafficOf(metric: MetricPolicy, intervals: readonly Interval[]) {
   const seen = intervals.flatMap(({ measurements }) => measurements.filter((m) => m.metric === metric.name))
   const canary = seen.map((m) => counted(m.canary))
@@ -50,7 +49,12 @@ function trafficOf(metric: MetricPolicy, intervals: readonly Interval[]) {
   if (requests === 0) return undefined
   const kept = sum(control.map(({ n }) => n))
   const baseline = kept > 0 ? sum(control.map(({ k }) => k)) / kept : 0
-  return { perSecond: requests / (lengthOf(intervals) / 1_000), baseline }
+  const alone = seen.findLast((m) => instancesOf(m.control).length > 0)
+  return {
+    perSecond: requests / (lengthOf(intervals) / 1_000),
+    baseline,
+    alone: instancesOf(alone?.control).length === 1,
+  }
 }
 
 function counted(seen: Observation | undefined): { readonly n: number; readonly k: number } {

@@ -140,6 +140,22 @@ describe("a rollout as people see it", () => {
     expect(foresight(seconds(10, 20), seconds(10, 1)).join()).toMatch(/at 2,000 requests a second/)
   })
 
+  it("does not promise to find what one instance beside one other may show by chance", () => {
+    const { world, rollout } = atProd3(papiPolicy({ metrics: [errors] }))
+    const foresight = (ids: readonly string[]) => {
+      const seen = { kind: "proportion" as const, total: 20_000, bad: 400 }
+      const instances = ids.map((id) => ({ id, n: seen.total / ids.length, sum: 0, squares: 0 }))
+      const intervals = Array.from({ length: 10 }, (_, i) => {
+        const { measurements, ...rest } = second(i * 1_000, 0)
+        const told = { ...seen, instances }
+        return { ...rest, measurements: measurements.map((m) => ({ ...m, canary: told, control: told })) }
+      })
+      return rolloutView(world.state, rollout(), stored(world), intervals, [], world.now).foresight.join()
+    }
+    expect(foresight(["a"])).toMatch(/finds 3 × the failures/)
+    expect(foresight(["a", "b", "c", "d"])).toMatch(/finds (1.5|2) × the failures/)
+  })
+
   it("says what each order will do, with names", () => {
     const { world, rollout } = atProd3()
     const { actions, consequences } = rolloutView(world.state, rollout(), stored(world), [], [], world.now)

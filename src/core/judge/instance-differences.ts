@@ -65,6 +65,9 @@ const brokenDeviation = 3
 /** Below so many due events an instance's own rate says little, and their median even less. */
 const enoughForMedian = 5
 
+/** Before any two instances were held against each other. */
+const priors: readonly number[] = guesses.map(([, prior]) => prior)
+
 /** What is believed of each guess after what was seen, summing to 1. `scatter` ≥ 1: how much single values hang together. */
 function beliefs(spread: Differences, kind: "share" | "level", scatter: number): readonly number[] {
   const variance = (kind === "share" ? 1 : withinOf(spread)) * scatter
@@ -95,10 +98,12 @@ function withinOf(spread: Differences): number {
   return Math.max(squares / due, 1e-6)
 }
 
-/** What was learned of how instances differ. */
+/** What was learned of how instances differ, or what must be believed while nothing could be learned. */
 export type Learned = {
   /** Another sound side is no more than this part worse, but for one chance in 1/`risk`. */
   readonly ratio: number
+  /** The same before anything was seen: less cannot be asked of a side of which nothing is known. */
+  readonly unseen: number
   /** A typical instance lies this part off the others. */
   readonly typical: number
   readonly instances: number
@@ -106,7 +111,8 @@ export type Learned = {
 
 /**
  * How much worse than `control` instances as many as `canary` others of the same kind may be, with a probability of
- * `risk` to be wrong. Undefined while fewer than two instances were seen.
+ * `risk` to be wrong. Of fewer than two instances nothing is learned: then it is what is believed of any. Undefined
+ * where instances are not told apart: sides of 0, and no two seen.
  */
 export function learnedFrom(
   spread: Differences,
@@ -115,9 +121,23 @@ export function learnedFrom(
   sides: { readonly canary: number; readonly control: number },
   risk: number,
 ): Learned | undefined {
-  if (spread.length < 2) return undefined
-  const believed = beliefs(spread, kind, scatter)
+  const toldApart = sides.canary > 0 && sides.control > 0
+  if (spread.length < 2 && !toldApart) return undefined
+  const believed = spread.length < 2 ? priors : beliefs(spread, kind, scatter)
   const both = Math.sqrt(1 / Math.max(1, sides.canary) + 1 / Math.max(1, sides.control))
+  const typical = Math.sqrt(
+    guesses.reduce((sum, [deviation], i) => sum + (believed[i] ?? 0) * deviation ** 2, 0),
+  )
+  return {
+    ratio: ratioWith(believed, both, risk),
+    unseen: ratioWith(priors, both, risk),
+    typical,
+    instances: spread.length,
+  }
+}
+
+/** The ratio that sides which lie `both` deviations apart exceed with this risk. */
+function ratioWith(believed: readonly number[], both: number, risk: number): number {
   const beyond = (distance: number) =>
     guesses.reduce(
       (sum, [deviation], i) => sum + (believed[i] ?? 0) * normalTail(distance / (deviation * both)),
@@ -129,10 +149,7 @@ export function learnedFrom(
     if (beyond(middle) > risk) low = middle
     else high = middle
   }
-  const typical = Math.sqrt(
-    guesses.reduce((sum, [deviation], i) => sum + (believed[i] ?? 0) * deviation ** 2, 0),
-  )
-  return { ratio: Math.exp(high) - 1, typical, instances: spread.length }
+  return Math.exp(high) - 1
 }
 
 const density = (x: number, variance: number): number =>

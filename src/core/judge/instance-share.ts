@@ -21,6 +21,19 @@ export function shareOf(id: string, seen: Observation): InstanceShare | undefine
   }
 }
 
+/**
+ * The same observation with what each of its instances added; as it is where not all of them can be told, for then one
+ * would look like another.
+ */
+export function toldApart(
+  all: Observation,
+  each: readonly { readonly id: string; readonly seen: Observation | undefined }[],
+): Observation {
+  if (all.kind === "events" || all.kind === "answers") return all
+  const shares = each.flatMap(({ id, seen }) => (seen && shareOf(id, seen)) ?? [])
+  return shares.length > 0 && shares.length === each.length ? { ...all, instances: shares } : all
+}
+
 /** Undefined where a value has no logarithm: an instance of which a part is left out would look like another. */
 function logShare(id: string, values: readonly (readonly [value: number, count: number])[]) {
   let [n, sum, squares] = [0, 0, 0]

@@ -55,7 +55,7 @@ export function startJudge(
       sight: nothingSeen,
       statistic: openStatistic(policy, complete),
       spread: noDifferences,
-      sizes: { canary: 1, control: 1 },
+      sizes: { canary: 0, control: 0 },
       split: noSplit,
       copies: noCopies,
       until: Number.MIN_SAFE_INTEGER,
@@ -143,15 +143,16 @@ function fold(
   { from, to, canary, control }: Measurement,
   phase: Seen["phase"],
 ): MetricState {
-  // The margin comes from the past only.
-  const margin = widened(metric.policy, learnedOf(options, metric))
+  const now = { canary: instancesOf(canary).length, control: instancesOf(control).length }
+  const sizes = now.canary > 0 && now.control > 0 ? now : metric.sizes
+  // The margin comes from the past only, and from how many there are.
+  const margin = widened(metric.policy, learnedOf(options, { ...metric, sizes }))
   const pace = paceOf(options, to - from)
-  const sizes = { canary: instancesOf(canary).length, control: instancesOf(control).length }
   return {
     ...metric,
     statistic: foldStatistic(metric.statistic, margin, options, pace, { canary, control, phase }),
     spread: learn(metric, control),
-    sizes: sizes.canary > 0 && sizes.control > 0 ? sizes : metric.sizes,
+    sizes,
     until: to,
   }
 }

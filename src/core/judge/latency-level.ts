@@ -1,4 +1,3 @@
-import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
 import { house, openBets, settle } from "./bets.ts"
 import { crossingWhenSlower, movedBound } from "./coarse-buckets.ts"
@@ -6,7 +5,8 @@ import type { Dispersion } from "./dispersion.ts"
 import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
 import { alternativeAt, exactBernoulliLogE } from "./exact-bernoulli.ts"
 import { bucketAtOrAbove, bucketAtOrBelow, upperEdge } from "./histogram.ts"
-import { excludedAbove } from "./margins.ts"
+import type { Widened } from "./margins.ts"
+import { excludedAbove, ratioToExclude } from "./margins.ts"
 import type { Pace } from "./options.ts"
 import type { Seen } from "./seen.ts"
 import type { Spread } from "./spread.ts"
@@ -64,7 +64,7 @@ export type Bounds = {
 export function boundsAt(
   level: number,
   past: Spread,
-  policy: MetricPolicy,
+  policy: Widened,
   edges: readonly number[] | undefined,
 ): Bounds | undefined {
   if (past.total * (1 - level) < enoughBeyond) return undefined
@@ -79,7 +79,7 @@ export function boundsAt(
     tolerated: { r: edges ? crossingWhenSlower(past, moved.bound, moved.short, edges) : 1, d: 0 },
     fine: Math.max(
       reference,
-      bucketAtOrBelow(edge * (1 + 2 * policy.tolerateRatio) + 2 * policy.tolerateDelta),
+      bucketAtOrBelow(edge * (1 + 2 * ratioToExclude(policy)) + 2 * policy.tolerateDelta),
     ),
   }
 }

@@ -77,8 +77,35 @@ describe("the margin that the control's own instances teach", () => {
     expect(only(state).because).not.toMatch(/instances differ/)
   })
 
-  it("is not learned from a single instance", () => {
-    expect(only(heard(60, [0.03], [0.03])).because).not.toMatch(/instances differ/)
+  it("is believed where one instance on a side teaches nothing: a half more may be the instance, four times as many not", () => {
+    const half = only(heard(120, [0.045], [0.03]))
+    expect(half.kind).not.toBe("worse")
+    const many = only(heard(60, [0.12], [0.03]))
+    expect(many.kind).toBe("worse")
+    expect(many.because).toMatch(
+      /tolerated, as one instance of the control does not tell how far two may lie apart/,
+    )
+    // More than a doubling accuses, however little is known.
+    expect(many.limit).toBeLessThan(0.045)
+  })
+
+  it("of one instance is wider for the accusation only: what is called ok is as the policy says", () => {
+    expect(only(heard(120, [0.01], [0.01])).kind).toBe("ok")
+    const doubled = only(heard(30, [0.06], [0.03]))
+    expect(doubled.kind).not.toBe("ok")
+  })
+
+  it("is as written where a source does not tell instances apart", () => {
+    const chance = chanceFrom(1)
+    let state = startJudge([strict])
+    const together = (rate: number): Observation => ({
+      kind: "proportion",
+      total: 400,
+      bad: binomial(chance, 400, rate),
+    })
+    for (let i = 0; i < 120; i++) state = observe(state, interval(i, together(0.06), together(0.03)))
+    expect(only(state)).toMatchObject({ kind: "worse" })
+    expect(only(state).because).not.toMatch(/instance/)
   })
 
   it("knows what its instances showed when they were a canary themselves", () => {

@@ -4,6 +4,7 @@ import { missingCopies } from "./copies.ts"
 import type { Differences, Learned } from "./instance-differences.ts"
 import { learnedFrom } from "./instance-differences.ts"
 import type { Look } from "./look.ts"
+import type { Widened } from "./margins.ts"
 import type { JudgeOptions } from "./options.ts"
 import type { Statistic } from "./statistic.ts"
 import { remembersTooMuch, scatterIn } from "./statistic.ts"
@@ -38,12 +39,31 @@ export function learnedOf({ alpha }: JudgeOptions, metric: Basis): Learned | und
   return learnedFrom(spread, kindOf(policy), scatterIn(statistic), sizes, alpha * partForInstances)
 }
 
-/** The policy with its margin, or with the learned one where that is wider. */
-export const widened = (policy: MetricPolicy, learned: Learned | undefined): MetricPolicy =>
-  learned && learned.ratio > policy.tolerateRatio ? { ...policy, tolerateRatio: learned.ratio } : policy
+/** The policy as it accuses one instance beside one other, of which nothing can be learned. */
+export const besideOne = (policy: MetricPolicy, alpha: number): MetricPolicy =>
+  widened(policy, learnedFrom([], kindOf(policy), 1, { canary: 1, control: 1 }, alpha * partForInstances))
 
 /** Instances that lie this far apart hide even a doubling. */
 const tooFarApart = 1
+
+/** That they do is theirs to show: what is only believed of instances nobody saw never hides a doubling. */
+const ratioOf = ({ ratio, unseen }: Learned): number =>
+  ratio > tooFarApart && ratio <= unseen ? tooFarApart : ratio
+
+/**
+ * The policy with its margin, or with the learned one where that is wider. Where nothing was learned it is wider for
+ * the accusation only: a metric is called ok by what the policy says.
+ */
+export function widened(policy: MetricPolicy, learned: Learned | undefined): Widened {
+  const ratio = learned ? ratioOf(learned) : 0
+  if (!learned || ratio <= policy.tolerateRatio) return policy
+  const nothingLearned = learned.instances < 2
+  return {
+    ...policy,
+    tolerateRatio: ratio,
+    ...(nothingLearned ? { excludeRatio: policy.tolerateRatio } : {}),
+  }
+}
 
 /** Why a comparison is not to be relied on: its metric advises, it does not pass. */
 export type Doubt = {
@@ -64,7 +84,7 @@ export function doubtOf(
   const missing = missingCopies(copies)
   // What is left of the copies flatters the candidate: if even that is worse, it is worse.
   if (missing !== undefined) return { kind: "nodata", because: missing, convicts: true }
-  if (learned && learned.ratio > tooFarApart) {
+  if (learned && ratioOf(learned) > tooFarApart) {
     const because =
       `the control's ${learned.instances} instances differ among themselves (typically by ${percent(learned.typical)}): ` +
       "even a doubling could be chance"
@@ -81,9 +101,19 @@ export function doubtOf(
 export const withoutComparison = (look: Look): Look =>
   look.comparison === undefined ? look : { ...look, comparison: Math.min(0, look.comparison) }
 
+const oneAlone = "one instance of the control does not tell how far two may lie apart"
+
 /** Says where a margin comes from that the policy does not name. */
 export function tellWhy(look: Look, { tolerateRatio }: MetricPolicy, learned: Learned | undefined): Look {
-  if (!learned || learned.ratio <= tolerateRatio || look.tolerated === undefined) return look
+  if (!learned || ratioOf(learned) <= tolerateRatio || look.tolerated === undefined) return look
+  if (learned.instances < 2) {
+    const because = `${look.promotion.because}; ${oneAlone}`
+    return {
+      ...look,
+      tolerated: `${look.tolerated}, as ${oneAlone}`,
+      promotion: look.promotion.enough ? look.promotion : { enough: false, because },
+    }
+  }
   const tolerated = `${look.tolerated}, as the control's ${learned.instances} instances differ by ${percent(learned.typical)}`
   return { ...look, tolerated }
 }

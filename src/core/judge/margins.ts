@@ -1,6 +1,13 @@
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Margin } from "./tally.ts"
 
+/** A policy whose margin is wider than it says, or is so for the accusation only. */
+export type Widened = MetricPolicy & { readonly excludeRatio?: number }
+
+/** What is taken for tolerated when something is called ok. */
+export const ratioToExclude = ({ excludeRatio, tolerateRatio }: Widened): number =>
+  excludeRatio ?? tolerateRatio
+
 /** Up to here a canary is not called worse. */
 export const toleratedBy = (policy: MetricPolicy): Margin => ({
   r: 1 + policy.tolerateRatio,
@@ -12,8 +19,8 @@ export const toleratedBy = (policy: MetricPolicy): Margin => ({
 const leastExcludedPoint = 0.01
 
 /** What must be excluded of a proportion before it is called ok. */
-export const excludedFor = (policy: MetricPolicy): Margin => ({
-  r: 1 + Math.max(1, 2 * policy.tolerateRatio),
+export const excludedFor = (policy: Widened): Margin => ({
+  r: 1 + Math.max(1, 2 * ratioToExclude(policy)),
   d: Math.max(2 * policy.tolerateDelta, leastExcludedPoint),
 })
 

@@ -1,6 +1,8 @@
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
 import { house, logWealth, openBets, settle } from "./bets.ts"
+import type { Widened } from "./margins.ts"
+import { ratioToExclude } from "./margins.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 
 /**
@@ -44,8 +46,8 @@ const minute = 60
 const steps = [0.25, 0.5, 1, 1.8]
 const ourHouse = house([1, 1, 1, 1])
 /** Before anything was seen: the standard deviation of a minute's difference, and how many jumps that is worth. */
-const usualSpread = 0.04
-const worthOfUsual = 5
+const usualSpread = 0.045
+const worthOfUsual = 8
 /** No minute counts for more than so many standard deviations. */
 const most = 3
 const mostAgainst = 4
@@ -187,9 +189,9 @@ export const isShiftExcluded = ({ fine }: Shift, promotionAlpha: number): boolea
   logWealth(fine) >= -Math.log(promotionAlpha)
 
 /** What is tolerated and what must be excluded for an ok, as parts of the control's level. */
-export const partsOf = ({ tolerateRatio }: MetricPolicy) => ({
-  tolerated: tolerateRatio,
-  excluded: Math.max(leastExcluded, 2 * tolerateRatio),
+export const partsOf = (policy: Widened) => ({
+  tolerated: policy.tolerateRatio,
+  excluded: Math.max(leastExcluded, 2 * ratioToExclude(policy)),
 })
 
 function limitsOf(policy: MetricPolicy): { readonly tolerated: number; readonly excluded: number } {

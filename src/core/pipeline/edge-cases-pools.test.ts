@@ -71,6 +71,21 @@ describe("pools and traffic", () => {
     expect(["aborting", "rolling-back", "rolled-back"]).toContain(seen(true))
   })
 
+  it("a canary that falls silent is held while its probes pass, and rolled back as soon as most of its instances fail them", () => {
+    const { world, rollout } = atProd3()
+    const { number } = rollout()
+    const phase = () => world.state.rollouts[number]?.phase.name ?? ""
+    const silent = [verdict("nodata", true)]
+    world.look(silent)
+    expect(phase()).toBe("holding")
+    world.settle()
+    expect(phase()).toBe("holding")
+    for (const { id, pool } of instances(world, "prod3")) if (pool === number) world.fail(id)
+    world.observe()
+    world.look(silent)
+    expect(["aborting", "rolling-back", "rolled-back"]).toContain(phase())
+  })
+
   it("E34: an instance that dies while it is drained is no crash of the release", () => {
     const { world, rollout } = atProd3()
     const { number } = rollout()

@@ -35,6 +35,7 @@ export type Obs = {
   readonly events?: number
   readonly exposure?: number
   readonly counts?: readonly number[]
+  /** Whose it is. Every gauge says so; of the other kinds it is optional, and lines of one role are added up. */
   readonly instance?: string
   /** A scrape without an answer says "NaN". */
   readonly value?: number | "NaN"

@@ -3,7 +3,7 @@ import type { Header, Obs } from "./contract.ts"
 const fields = ["errors", "total", "events", "exposure"] as const
 
 /**
- * What was added since the last observation of the same metric and role. Counters that fall were reset:
+ * What was added since the last observation of the same metric, role and instance. Counters that fall were reset:
  * the process restarted and what it shows now came since. The first reading of a counter is a baseline.
  */
 export class Increments {
@@ -19,7 +19,7 @@ export class Increments {
   /** Undefined for a baseline. */
   of(obs: Obs): Obs | undefined {
     if (!this.#cumulative.has(obs.metric)) return obs
-    const key = `${obs.metric} ${obs.role}`
+    const key = JSON.stringify([obs.metric, obs.role, obs.instance])
     const before = this.#last.get(key)
     this.#last.set(key, obs)
     if (!before) return undefined

@@ -73,6 +73,33 @@ describe("a stream of measurements", () => {
     expect((await said(blind)).every(({ decision }) => decision === "hold")).toBe(true)
   })
 
+  it("may name instances, whose counters begin anew one by one: those of the control say how far they lie apart", async () => {
+    // Of a hundred requests each fail so many; the canary's rate is one that an instance of the control has too.
+    const run = (control: readonly number[]) => {
+      const lines: unknown[] = [header]
+      const counters = new Map<string, { errors: number; total: number }>()
+      for (let t = 0; t <= 600; t += 10) {
+        const say = (role: string, instance: string, bad: number) => {
+          const began = instance === "b" && t === 300
+          const before = (began ? undefined : counters.get(instance)) ?? { errors: 0, total: 0 }
+          const now = { errors: before.errors + bad, total: before.total + 100 }
+          counters.set(instance, now)
+          lines.push({ type: "obs", t, metric: "http_errors", role, instance, ...now })
+        }
+        for (const id of ["x", "y"]) say("canary", id, 10)
+        control.forEach((bad, i) => {
+          say("control", "abcdef"[i] ?? "", bad)
+        })
+        if (t > 0) lines.push({ type: "tick", t, ...(t === 600 ? { end: true } : {}) })
+      }
+      return said(lines)
+    }
+    const alike = await run([6, 6, 6, 6, 6, 6])
+    expect(alike.some(({ decision }) => decision === "rollback")).toBe(true)
+    const unlike = await run([2, 4, 5, 7, 8, 10])
+    expect(unlike.every(({ decision }) => decision === "hold")).toBe(true)
+  })
+
   it("with a bad line ends with its number and what was expected", async () => {
     await expect(said([{ type: "tick", t: 10 }])).rejects.toThrow(/line 1: tick before the header/)
     await expect(said([header, { type: "obs", t: 10 }])).rejects.toThrow(/line 2: .*without "metric"/)

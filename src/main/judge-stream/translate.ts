@@ -1,4 +1,5 @@
 import { bucketAtOrAbove } from "../../core/judge/histogram.ts"
+import { toldApart } from "../../core/judge/instance-share.ts"
 import type { Observation } from "../../core/model/measurement.ts"
 import { bucketsPerOctave } from "../../core/model/measurement.ts"
 import type { MetricPolicy } from "../../core/model/policy.ts"
@@ -29,12 +30,25 @@ export function policyOf(metric: StreamMetric): MetricPolicy {
   }
 }
 
-/** What one role showed of a metric in one interval; undefined when it is missing. */
+/**
+ * What one role showed of a metric in one interval; undefined when it is missing. Instances are told apart where each
+ * line names one. Those of a gauge are not: every stream names them, and its header's margin is what they may differ by.
+ */
 export function observationOf(
   metric: StreamMetric,
   added: readonly Obs[] | undefined,
 ): Observation | undefined {
   if (!added || added.length === 0) return undefined
+  const all = sumOf(metric, added)
+  if (metric.kind === "gauge" || !added.every(({ instance }) => instance !== undefined)) return all
+  const each = Map.groupBy(added, ({ instance }) => instance ?? "")
+  return toldApart(
+    all,
+    [...each].map(([id, own]) => ({ id, seen: sumOf(metric, own) })),
+  )
+}
+
+function sumOf(metric: StreamMetric, added: readonly Obs[]): Observation {
   const sum = (field: "errors" | "total" | "events" | "exposure") =>
     added.reduce((all, obs) => all + (obs[field] ?? 0), 0)
   switch (metric.kind) {

@@ -158,23 +158,27 @@ async function prometheusUnderTest(): Promise<MetricsSourceUnderTest> {
       metric,
       values: [[timeOf(world) / 1_000, world.trouble === "NaN" ? "NaN" : String(value)]],
     })
+    const each = (of: (shown: Shown) => number, metric: object = {}, some = shown) =>
+      some.map(([id, one]) => series(of(one), { instance: `${id}:9090`, ...metric }))
     const sum = (of: (shown: Shown) => number) => shown.reduce((total, [, one]) => total + of(one), 0)
     const answer = () => {
       if (shown.length === 0 || world.trouble === "empty" || world.trouble === "wrong labels") return []
       if (query.startsWith("queue"))
         return shown.map(([id, { since }]) => series(since.queue, { instance: id }))
       if (query.includes("signups")) return [series(sum(({ since }) => since.signups))]
-      if (query.includes("code")) return [series(sum(({ since }) => since.bad))]
-      if (query.includes("requests")) return [series(sum(({ since }) => since.requests))]
-      return [lower / 1_000, upper / 1_000, Number.POSITIVE_INFINITY].map((le) =>
-        series(le * 1_000 >= latencyMs ? sum(({ since }) => since.answered) : 0, {
+      // A series of bad ones is born with the first; `or vector(0)` has no labels.
+      const born = shown.filter(([, { since }]) => since.bad > 0)
+      if (query.includes("code")) return [...each(({ since }) => since.bad, {}, born), series(0)]
+      if (query.includes("requests")) return each(({ since }) => since.requests)
+      return [lower / 1_000, upper / 1_000, Number.POSITIVE_INFINITY].flatMap((le) =>
+        each(({ since }) => (le * 1_000 >= latencyMs ? since.answered : 0), {
           le: Number.isFinite(le) ? String(le) : "+Inf",
         }),
       )
     }
     return JSON.stringify({ status: "success", data: { resultType: "matrix", result: answer() } })
   })
-  const increase = (series: string) => `sum(increase(${series}[\${window}]))`
+  const increase = (series: string) => `sum by (instance) (increase(${series}[\${window}]))`
   const asked = (query: string) => ({ type: "prometheus" as const, url: `http://${host}`, query })
   const mine = `instance="\${instance}"`
   return {
@@ -189,7 +193,7 @@ async function prometheusUnderTest(): Promise<MetricsSourceUnderTest> {
         ...asked(increase(`requests_total{${mine}}`)),
         bad: `${increase(`requests_total{${mine},code=~"5.."}`)} or vector(0)`,
       },
-      "latency-quantile": asked(`sum by (le) (increase(took_seconds_bucket{${mine}}[\${window}]))`),
+      "latency-quantile": asked(`sum by (le, instance) (increase(took_seconds_bucket{${mine}}[\${window}]))`),
     },
   }
 }

@@ -107,6 +107,27 @@ describe("an answer of Prometheus", () => {
   const observed = async (body: unknown) =>
     prometheusMetrics().observe(question(await answering(body)), signal)
 
+  it("tells instances apart only where every series is of exactly one", async () => {
+    const levels = (...labels: Record<string, string>[]) =>
+      answering({
+        status: "success",
+        data: {
+          resultType: "matrix",
+          result: labels.map((metric) => ({ metric, values: [[now, "2"]] })),
+        },
+      })
+    const instancesIn = async (url: string) => {
+      const asked = { instances: ["papi-prod-7-1", "papi-prod-7-10"] }
+      const seen = await prometheusMetrics().observe(question(url, asked), signal)
+      return seen?.kind === "gauge" ? seen.instances?.map(({ id }) => id) : undefined
+    }
+    const [one, ten] = [{ instance: "papi-prod-7-1:9090" }, { pod: "papi-prod-7-10" }]
+    expect(await instancesIn(await levels(one, ten))).toEqual(["papi-prod-7-1", "papi-prod-7-10"])
+    expect(await instancesIn(await levels(one, { job: "papi" }))).toBeUndefined()
+    expect(await instancesIn(await levels({ ...one, ...ten }))).toBeUndefined()
+    expect(await instancesIn(await levels({}))).toBeUndefined()
+  })
+
   it("becomes one value per series and step", async () => {
     expect(
       await observed(

@@ -1,3 +1,4 @@
+import { toldApart } from "../../core/judge/instance-share.ts"
 import type { Observation } from "../../core/model/measurement.ts"
 import type { Duration } from "../../core/model/time.ts"
 import type { MetricQuestion, MetricsSource } from "../../ports/metrics.ts"
@@ -15,7 +16,8 @@ const stepMs = 15_000
  * `${window}` for the length of the interval with its unit, as in `increase(x[${window}])`.
  *
  * A `gauge` is one value per series and step. The other kinds are counts of the interval, asked once, at its end:
- * `events` and `error-proportion` (with `bad`) sum over the series, `latency-quantile` reads series by `le`.
+ * `events` and `error-proportion` (with `bad`) sum over the series, `latency-quantile` reads series by `le`. Where
+ * every series is of one instance, as with `sum by (instance)`, these are told apart.
  */
 export function prometheusMetrics(changed: Partial<AskLimits> = {}): MetricsSource {
   const limits = { ...usualLimits, ...changed }
@@ -29,8 +31,11 @@ export function prometheusMetrics(changed: Partial<AskLimits> = {}): MetricsSour
       const { url, host } = readBase(source.url, "Prometheus")
       const window = windowOf(question)
       const factor = factorOf(kind, source.query, source.unit)
-      const points = (query: string): Promise<readonly Point[]> =>
-        askRange(`${url}/api/v1/query_range`, fillIn(query, question), window, limits, signal)
+      const points = async (query: string): Promise<readonly Point[]> => {
+        const where = `${url}/api/v1/query_range`
+        const answer = await askRange(where, fillIn(query, question), window, limits, signal)
+        return readAnswer(answer, window, question.cohort.instances)
+      }
       try {
         const [all, bad] = await Promise.all([
           points(source.query),
@@ -38,15 +43,16 @@ export function prometheusMetrics(changed: Partial<AskLimits> = {}): MetricsSour
         ])
         switch (kind) {
           case "gauge":
-            return all.length === 0
-              ? undefined
-              : { kind: "gauge", values: all.map(({ value }) => value * factor) }
+            return apart([all], ([own = []]) => levelOf(own, factor))
           case "events":
             return eventsOf(all, question)
           case "error-proportion":
-            return proportionOf(all, bad ?? [])
+            return apart([all, bad ?? []], ([own = [], ownBad = []], whole) =>
+              // An instance may be the one without a bad request.
+              proportionOf(own, whole || ownBad.length > 0 ? ownBad : none),
+            )
           case "latency-quantile":
-            return latencyOf(all, factor)
+            return apart([all], ([own = []]) => latencyOf(own, factor))
         }
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error)
@@ -55,6 +61,38 @@ export function prometheusMetrics(changed: Partial<AskLimits> = {}): MetricsSour
     },
   }
 }
+
+const none: readonly Point[] = [{ value: 0, le: undefined, instance: undefined }]
+
+/** What all series show together and, where each is of one instance, what each of these does. */
+function apart(
+  series: readonly (readonly Point[])[],
+  observe: (some: readonly (readonly Point[])[], whole: boolean) => Observation | undefined,
+): Observation | undefined {
+  const all = observe(series, true)
+  const first = series[0] ?? []
+  const ids = [...new Set(first.flatMap(({ instance }) => instance ?? []))]
+  // `or vector(0)` beside the series of instances says nothing of any of them, and does no harm.
+  const nameless = series.flat().some(({ instance, value }) => instance === undefined && value !== 0)
+  if (!all || nameless || ids.length === 0) return all
+  const each = ids.map((id) => {
+    const own = series.map((points) => points.filter(({ instance }) => instance === id))
+    return { id, seen: orNothing(() => observe(own, false)) }
+  })
+  return toldApart(all, each)
+}
+
+/** Estimates of one instance may contradict each other where those of all do not: then it tells nothing of itself. */
+function orNothing(observe: () => Observation | undefined): Observation | undefined {
+  try {
+    return observe()
+  } catch {
+    return undefined
+  }
+}
+
+const levelOf = (points: readonly Point[], factor: number): Observation | undefined =>
+  points.length === 0 ? undefined : { kind: "gauge", values: points.map(({ value }) => value * factor) }
 
 /** `increase` estimates, so that counts come in fractions. */
 const sumOf = (points: readonly Point[]): number =>
@@ -120,7 +158,7 @@ async function askRange(
   window: Window,
   limits: AskLimits,
   signal: AbortSignal,
-): Promise<readonly Point[]> {
+): Promise<unknown> {
   const form = new URLSearchParams({
     query,
     start: String(window.start / 1_000),
@@ -136,7 +174,7 @@ async function askRange(
     const problem = readProblem(answer.text)
     throw new Error(`it answered ${answer.status}${problem === undefined ? "" : `: ${problem}`}`)
   }
-  return readAnswer(jsonOf(answer), window)
+  return jsonOf(answer)
 }
 
 /** The query with the cohort's instances and the interval's length. */

@@ -1,4 +1,5 @@
 import { bucketOf } from "../../core/judge/histogram.ts"
+import { toldApart } from "../../core/judge/instance-share.ts"
 import type { Histogram, Observation } from "../../core/model/measurement.ts"
 import type { Instant } from "../../core/model/time.ts"
 import type { Inbox, Pushed, Told } from "../../ports/inbox.ts"
@@ -131,7 +132,18 @@ class Box {
 
 const sizeOf = (told: Told): number => (told.kind === "latencies" ? told.latencies.length : 1)
 
+/** What they pushed together, and what each of them did. */
 function observationOf(entries: readonly Entry[]): Observation | undefined {
+  const all = sumOf(entries)
+  if (!all) return undefined
+  const each = Map.groupBy(entries, ({ instance }) => instance)
+  return toldApart(
+    all,
+    [...each].map(([id, own]) => ({ id, seen: sumOf(own) })),
+  )
+}
+
+function sumOf(entries: readonly Entry[]): Observation | undefined {
   const [first] = entries
   if (!first) return undefined
   const told = entries.map((entry) => entry.told)

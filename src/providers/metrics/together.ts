@@ -1,6 +1,6 @@
 import { mergeHistograms } from "../../core/judge/histogram.ts"
-import { shareOf } from "../../core/judge/instance-share.ts"
-import type { InstanceShare, Observation } from "../../core/model/measurement.ts"
+import { toldApart } from "../../core/judge/instance-share.ts"
+import type { Observation } from "../../core/model/measurement.ts"
 
 /** Asks instance by instance; those that cannot be seen are left out, and told when nobody can be. */
 export async function together(
@@ -14,12 +14,10 @@ export async function together(
   const [first, ...others] = seen
   if (first) {
     const all = others.reduce((sum, { value }) => add(sum, value), first.value)
-    const shares = seen.flatMap(({ id, value }): readonly InstanceShare[] => {
-      const share = shareOf(id, value)
-      return share ? [share] : []
-    })
-    if (shares.length < 2 || all.kind === "events" || all.kind === "answers") return all
-    return { ...all, instances: shares }
+    return toldApart(
+      all,
+      seen.map(({ id, value }) => ({ id, seen: value })),
+    )
   }
   const failed = settled.find((each) => each.status === "rejected")
   if (failed) throw failed.reason

@@ -67,6 +67,9 @@ export function policyOf(plan: AppPlan): Policy {
           },
         ]
       : [],
+    ...(plan.rehearsals
+      ? { failures: { every: plan.rehearsals.failures }, drill: { every: plan.rehearsals.drill } }
+      : {}),
     notify: [
       {
         webhook: `https://hooks.example/${secretCanary}`,

@@ -58,6 +58,8 @@ export type AppPlan = {
   readonly secondRegion: boolean
   /** A window in which production stands still, in virtual milliseconds. */
   readonly freeze: readonly [from: number, until: number] | undefined
+  /** How often an instance is ended on purpose and a region is rebuilt beside itself, in virtual milliseconds. */
+  readonly rehearsals?: { readonly failures: number; readonly drill: number } | undefined
   readonly releases: readonly ReleasePlan[]
 }
 

@@ -7,7 +7,7 @@
  * `limit`: the same program started with nothing of ours around it, in the same batches, one batch after the other:
  * the sum of start-up times. `overhead` is what we take beyond it. `compose`: everything stopped, then started, as
  * `docker compose down && up` would; for as long nobody is served. `swapBack`: from the order to the last answer of
- * the release that was taken back. Seconds; the last line of standard output is one JSON object.
+ * the release that was taken back. `drill`: from the order until the region stood a second time, healthy. Seconds; the last line of standard output is one JSON object.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -62,7 +62,7 @@ async function measure(compute: string, direct: Direct, ground: Ground) {
     const compose = round(await composed(direct, size))
     for (const strategy of chosen) {
       const limit = round(await sumOfStarts(direct, strategy, size))
-      const { replaced, swapBack, failed, answers } = await trial(strategy, size, startMs, ground)
+      const { replaced, swapBack, drill, failed, answers } = await trial(strategy, size, startMs, ground)
       const overhead = round(replaced / limit - 1)
       const row = {
         compute,
@@ -73,11 +73,12 @@ async function measure(compute: string, direct: Direct, ground: Ground) {
         overhead,
         compose,
         swapBack: round(swapBack),
+        drill: round(drill),
         failed,
         answers,
       }
       tell(
-        `${compute} ${size} ${strategy}: replaced in ${row.replaced} s, limit ${limit} s, overhead ${Math.round(overhead * 100)} %; compose ${compose} s without an answer; swapped back in ${row.swapBack} s; ${failed} of ${answers} failed`,
+        `${compute} ${size} ${strategy}: replaced in ${row.replaced} s, limit ${limit} s, overhead ${Math.round(overhead * 100)} %; compose ${compose} s without an answer; swapped back in ${row.swapBack} s; rebuilt in a drill in ${row.drill} s; ${failed} of ${answers} failed`,
       )
       rows.push(row)
     }

@@ -22,6 +22,7 @@ export type Ground = { readonly socket: string; readonly base: string } | undefi
 export type Trial = {
   readonly replaced: number
   readonly swapBack: number
+  readonly drill: number
   readonly failed: number
   readonly answers: number
 }
@@ -44,6 +45,7 @@ export async function trial(
     cluster.serve()
     await cluster.add()
     await cluster.until("the first version", () => phase(cluster, 1, ["succeeded"]), patience)
+    const drill = await drilled(cluster)
     const users = new Users(cluster.ports[1] ?? 0)
     // It goes on being watched after it has everything, so that it can be taken back from there.
     const watched = pipeline(strategy, size, startMs, cluster.ports[1] ?? 0, "1h")
@@ -61,6 +63,7 @@ export async function trial(
     return {
       replaced: replaced / 1_000,
       swapBack: (last - decided) / 1_000,
+      drill,
       failed: users.answers.filter(({ ok }) => !ok).length,
       answers: users.answers.length,
     }
@@ -68,6 +71,18 @@ export async function trial(
     const left = await cluster.close()
     for (const name of left) process.stderr.write(`left behind: ${name}\n`)
   }
+}
+
+/** The region from its images alone, beside itself: seconds until all its instances are healthy. */
+async function drilled(cluster: Cluster): Promise<number> {
+  await cluster.ask("POST", "/v1/apps/papi/drill", { reason: "how long does it take?" })
+  const gone = async () => {
+    const { drill, drills } = await cluster.app()
+    return drill === undefined ? drills[0] : undefined
+  }
+  const { rebuiltMs, sentence } = await cluster.until("the drill", gone, patience)
+  if (rebuiltMs === undefined) throw new Error(sentence)
+  return rebuiltMs / 1_000
 }
 
 async function phase(

@@ -204,6 +204,9 @@ export class AppendRules {
         if (instance.condemned && instance.pool === region.stable && !ready)
           say("I2", `${event.instance} leaves before another one can serve in its place`)
         if (instance.condemned) return
+        // Ended on purpose: never the last one.
+        const planned = batch.some(({ event: { type } }) => type === "failure-planned")
+        if (planned && ready) return
         if (instance.pool === region.stable || region.kept.includes(instance.pool))
           say("I26", `${event.instance} of the good pool ${instance.pool} is given up: ${event.because}`)
         return

@@ -34,6 +34,7 @@ export function unrest(cluster: Cluster): string | undefined {
         if (instance.retired) return `${name}: ${instance.id} is on its way out`
         if (instance.state !== "ready") return `${name}: ${instance.id} is ${instance.state}`
       }
+    if (state.drill) return `${name}: drill ${state.drill.number} is not gone`
     const wanted = new Set(state.regions.flatMap((region) => Object.keys(region.instances)))
     for (const [id, instance] of server.instances)
       if (instance.app === name && !instance.stopped && (!wanted.has(id) || instance.differences.length > 0))

@@ -1,4 +1,5 @@
 import type { InstanceSpec, JobSpec, PoolSpec, RouteSpec } from "../../src/core/pipeline/effects.ts"
+import { placesOf } from "../../src/core/pipeline/places.ts"
 import type { Observed } from "../../src/ports/agent.ts"
 import { type Lease, presenceOf } from "../../src/ports/leases.ts"
 import type { Fence } from "../../src/ports/router.ts"
@@ -119,7 +120,10 @@ export class OrderRules {
     const { log } = this.#checks
     const state = log.state(fence.app)
     const instanceOf = (id: string) =>
-      state?.regions.map((region) => region.instances[id]).find((known) => known !== undefined)
+      state &&
+      placesOf(state)
+        .map((region) => region.instances[id])
+        .find((known) => known !== undefined)
     switch (verb) {
       case "start": {
         const { id } = what as InstanceSpec

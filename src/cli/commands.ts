@@ -4,6 +4,7 @@ import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } fr
 import { addAnswers } from "./answers.ts"
 import { exit, Stop } from "./client.ts"
 import { addConfig } from "./config.ts"
+import { addDrill } from "./drill.ts"
 import { addExport } from "./export.ts"
 import { addKillSwitch } from "./kill-switch.ts"
 import { addOrders } from "./orders.ts"
@@ -57,6 +58,7 @@ export function addClientCommands(program: Command): void {
   addExport(program)
   addAnswers(program)
   addOrders(program)
+  addDrill(program)
 }
 
 async function status(name: string | undefined, options: Common): Promise<void> {

@@ -97,7 +97,8 @@ function tell(options: Common, name: string, { phase, sentence }: RolloutSummary
   else line(text)
 }
 
-async function until(limit: number, what: string, done: () => Promise<boolean>): Promise<void> {
+/** Looks again and again until it is done, or the waiting has lasted long enough. */
+export async function until(limit: number, what: string, done: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + limit
   while (!(await done())) {
     if (Date.now() >= deadline) {

@@ -29,6 +29,9 @@ export function printApp(app: AppView): void {
     if (strength)
       line(`  ${strength.attention ? "!" : "-"} ${strength.attention ?? `${name}: ${strength.sentence}`}`)
   if (app.cost) line(`  cost: ${app.cost}`)
+  for (const { drill } of app.regions)
+    if (drill) line(`  ${drill.state === "failed" ? "!" : "-"} drill ${drill.number}: ${drill.sentence}`)
+  if (app.drill) line(`  ~ drill ${app.drill.number}: ${app.drill.sentence}`)
   for (const lock of app.locks) line(`  lock ${lock.id} (${lock.scope}) by ${lock.by}: ${lock.because}`)
   for (const problem of app.problems) line(`  ! ${problem.part}: ${problem.problem}`)
 }

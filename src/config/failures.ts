@@ -23,6 +23,13 @@ export function failuresOf({
   }
 }
 
+/** How often regions are rebuilt beside themselves; nothing where the file says nothing. */
+export function drillOf({ drill }: Pick<File, "drill">): Pick<Policy, "drill"> {
+  if (!drill) return {}
+  const between = hoursOf(drill)
+  return { drill: { every: durationOf(drill.every), ...(between ? { between } : {}) } }
+}
+
 /** The hours as the core reads them; undefined: always. */
 function hoursOf({ between, days: named, zone }: HoursFile): Hours | undefined {
   if (between === undefined && named === undefined) return undefined
@@ -57,15 +64,26 @@ function hoursProblem(
 
 const leastEvery = 60_000
 const leastAge = 300_000
+const leastDrill = 3_600_000
 
 /** Hours that are none, a storm of failures, and failures that can never happen. */
 export function failureProblems(file: File, policy: Policy): readonly Found[] {
   const found: Found[] = []
   const { failures } = policy
-  if (!failures) return []
-  const hours = file.failures && hoursProblem(file.failures)
-  if (hours)
-    found.push({ severity: "error", code: "C105", path: ["failures", hours.key], message: hours.message })
+  for (const key of ["failures", "drill"] as const) {
+    const hours = file[key] && hoursProblem(file[key])
+    if (hours) found.push({ severity: "error", code: "C105", path: [key, hours.key], message: hours.message })
+  }
+  if (policy.drill && policy.drill.every < leastDrill)
+    found.push(tooOften("drill", "every", "a drill each hour is the most; give 1h or more"))
+  if (policy.drill && !policy.regions.some(({ production }) => production))
+    found.push({
+      severity: "warning",
+      code: "C310",
+      path: ["drill"],
+      message: "drills rebuild production regions, and there is none; order them: immunity drill",
+    })
+  if (!failures) return found
   if (failures.every !== undefined && failures.every < leastEvery)
     found.push(tooOften("failures", "every", "a kill each minute is the most; give 1m or more"))
   if (failures.maxAge !== undefined && failures.maxAge < leastAge)

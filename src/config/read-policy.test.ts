@@ -111,6 +111,20 @@ describe("planned failures", () => {
     expect(policyOf(read(`${out}failures: { every: 24h }\n`)).regions[1]?.failures).toBe(false)
   })
 
+  it("have drills beside them, each production region once in so long", () => {
+    const drill = (text: string) => policyOf(read(`${two}${text}\n`)).drill
+    expect(drill("drill: { every: 7d }")).toEqual({ every: 7 * 86_400_000 })
+    expect(drill(`drill: { every: 7d, days: Sat }`)?.between).toMatchObject({
+      from: 0,
+      until: 1440,
+      days: [6],
+    })
+    expect(codesOf(read(`${two}drill: { every: 1m }\n`))).toEqual(["C311"])
+    expect(codesOf(read(`${two}drill: { every: 7d, between: "16:00-09:00" }\n`))).toEqual(["C105"])
+    const sandbox = two.replace("gate: button", "traffic: none, gate: button")
+    expect(codesOf(read(`${sandbox}drill: { every: 7d }\n`))).toEqual(["C310"])
+  })
+
   it("are refused when they would be a storm, have no hours, or name no time zone; warned of when they never come", () => {
     const codes = (text: string) => codesOf(read(`${two}${text}\n`))
     expect(codes("failures: { every: 5s }")).toEqual(["C311"])

@@ -12,7 +12,7 @@ import type {
 import { ladder } from "../core/rollout/ramp.ts"
 import { answersMetric } from "./answers.ts"
 import { httpMetrics } from "./defaults.ts"
-import { failuresOf } from "./failures.ts"
+import { drillOf, failuresOf } from "./failures.ts"
 import { freezeSpans } from "./freeze.ts"
 import { judgePolicy } from "./judge.ts"
 import { kindOf, sourcePolicy, sourcesOf } from "./metric-sources.ts"
@@ -72,6 +72,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
     ...driftOf(pins.drift ?? file.drift),
     ...surgePolicy(pins.surge ?? file.surge),
     ...failuresOf(file),
+    ...drillOf(file),
     freeze: [...(file.freeze ?? []), ...(pins.freeze ?? [])].map((window) => ({
       ...window,
       spans: freezeSpans(window.when, window.zone, now),

@@ -310,6 +310,7 @@ const hours = {
   ),
   zone: maybe(Type.String()),
 }
+const DrillSchema = Type.Object({ every: duration, ...hours }, strict)
 const FailuresSchema = Type.Object({ every: duration, ...hours }, strict)
 
 const LockSchema = Type.Object(
@@ -395,6 +396,7 @@ export const FileSchema = Type.Object(
     surge: maybe(surge),
     failures: maybe(FailuresSchema),
     maxAge: maybe(duration),
+    drill: maybe(DrillSchema),
     freeze: maybe(FreezeSchema),
     notify: maybe(
       Type.Array(

@@ -239,6 +239,7 @@ export class ApplicationLoop implements Holding {
     const { state } = this.ledger
     return (
       state.commits.some((commit) => commit.state.name === "building") ||
+      state.drill !== undefined ||
       state.regions.some(
         (region) =>
           (region.active !== undefined && !this.#waitsForAPerson(region.active)) ||

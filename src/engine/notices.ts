@@ -41,6 +41,8 @@ function topicOf(event: Event): Topic | undefined {
       return event.hold.why === "halted" ? "halt" : "hold"
     case "abort-started":
       return "rollback"
+    case "drill-ended":
+      return event.result.kind === "failed" ? "hold" : undefined
     case "contract-held":
     case "strength-missing":
     case "room-lacking":

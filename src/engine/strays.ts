@@ -1,5 +1,6 @@
 import type { Application } from "../core/pipeline/application.ts"
 import type { Effect } from "../core/pipeline/effects.ts"
+import { placesOf } from "../core/pipeline/places.ts"
 import type { World } from "./observe.ts"
 
 /** For what nobody should be at any more, in milliseconds. */
@@ -10,7 +11,7 @@ const grace = 5_000
  * instance was given up. No table names it; it is let go of and ended like any other.
  */
 export function straysIn(app: Application, world: World): readonly Effect[] {
-  const known = new Set(app.regions.flatMap((region) => Object.keys(region.instances)))
+  const known = new Set(placesOf(app).flatMap((place) => Object.keys(place.instances)))
   const routers = [...world.servers.values()].flatMap(({ router }) => (router ? [router] : []))
   const isLetGo = (instance: string) =>
     routers.length > 0 && routers.every(({ released }) => released.includes(instance))

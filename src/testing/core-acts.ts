@@ -14,13 +14,28 @@ const instance = (world: CoreWorld, n: number): string => {
   return all[n % Math.max(1, all.length)] ?? "none"
 }
 
+/** Ends instances on purpose, rebuilds regions, and holds contract steps for a while. */
+const rehearsing = papiPolicy({
+  failures: { every: 120_000, maxAge: 900_000 },
+  drill: { every: 600_000 },
+  migrations: { paths: ["sql/**"], contract: ["sql/contract/*"], window: 300_000, shared: [] },
+})
+
 /** Anything that people, repositories, judges and the world may do, in any order. */
 const acts: Readonly<Record<string, Act>> = {
   turn: (world) => world.turn(),
   turns: (world) => world.turns(4),
   later: (world, n) => world.turn(1_000 * (n % 1_000)),
   push: (world, n) =>
-    void world.push((100 + (n % 60)).toString(16), papiPolicy(), n % 7 === 0 ? ["db/migrate/1"] : ["a.js"]),
+    void world.push(
+      (100 + (n % 60)).toString(16),
+      n % 3 === 0 ? rehearsing : papiPolicy(),
+      n % 7 === 0 ? ["db/migrate/1"] : n % 5 === 0 ? ["sql/contract/1"] : ["a.js"],
+    ),
+  drill: (world, n) =>
+    void world.give({ type: "drill", region: n % 2 ? "prod4" : undefined, reason: "the audit" }),
+  releasePools: (world, n) =>
+    void world.give({ type: "release-pools", region: n % 2 ? "prod3" : "sandbox1", reason: "done with it" }),
   good: (world) => void world.look([verdict("ok", true)]),
   look: (world, n) =>
     void world.look(

@@ -51,6 +51,11 @@ export function App(props: Common & { readonly app: AppView }) {
           <Region app={app.app} region={region} now={now} />
         ))}
       </ol>
+      {app.drill && (
+        <p>
+          <Badge tone="busy" word="drill" /> {app.drill.sentence}.
+        </p>
+      )}
       <h2>Rollouts</h2>
       <Rollouts app={app.app} rollouts={app.rollouts} now={now} />
       <h2>Commits</h2>
@@ -138,6 +143,24 @@ function Region({
           {region.strength.nextAt !== undefined &&
             ` · the next planned failure ${region.strength.nextAt > now ? `in ${left(region.strength.nextAt, now)}` : "when nothing rolls"}`}
         </p>
+      )}
+      {region.drill && (
+        <p class={region.drill.state === "failed" ? "" : "quiet"}>
+          {region.drill.state === "failed" && <Badge tone="bad" word="drill failed" />}{" "}
+          {region.drill.sentence} ({ago(region.drill.at, now)})
+        </p>
+      )}
+      {serving && (
+        <Order
+          app={app}
+          verb="drill"
+          label={`Drill ${region.name}`}
+          consequences={[
+            `${region.size} fresh instances of ${serving.commit} start beside it; no user is sent to them`,
+            "its tests run against them, then they are ended; a rollout makes it give way",
+          ]}
+          fields={{ region: region.name }}
+        />
       )}
       <p class="quiet">
         {region.listen}

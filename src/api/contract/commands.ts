@@ -42,6 +42,8 @@ export const AnswerPaths = Type.Object(
   },
   strict,
 )
+/** The first production region that serves when none is named. */
+export const Drill = Type.Object({ reason, region: Type.Optional(Type.String({ maxLength: 100 })) }, strict)
 export const Reason = Type.Object({ reason }, strict)
 export const Lock = Type.Object({ reason, region: Type.Optional(Type.String()) }, strict)
 export const Unlock = Type.Object(

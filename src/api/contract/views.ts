@@ -267,6 +267,29 @@ const StrengthView = Type.Object({
 })
 export type StrengthView = Static<typeof StrengthView>
 
+/** A region rebuilt from images alone beside itself, tested and destroyed. */
+const DrillView = Type.Object({
+  number: Type.Number(),
+  region: Type.String(),
+  commit: Type.String(),
+  by: Type.String(),
+  at: Type.Number(),
+  /** `under-way`, and `clearing` while what it started is being ended. */
+  state: Type.Union([
+    Type.Literal("under-way"),
+    Type.Literal("clearing"),
+    Type.Literal("passed"),
+    Type.Literal("failed"),
+    Type.Literal("gave-way"),
+  ]),
+  sentence: Type.String(),
+  /** Until every instance was healthy. */
+  rebuiltMs: maybe(Type.Number()),
+  /** Until its tests had passed, or it ended otherwise. */
+  tookMs: maybe(Type.Number()),
+})
+export type DrillView = Static<typeof DrillView>
+
 export const RegionView = Type.Object({
   name: Type.String(),
   production: Type.Boolean(),
@@ -277,6 +300,10 @@ export const RegionView = Type.Object({
   gate: Type.Boolean(),
   mirror: maybe(Type.String()),
   strength: maybe(StrengthView),
+  /** The last one that said something. */
+  drill: maybe(DrillView),
+  /** When the next one may begin by itself. */
+  nextDrillAt: maybe(Type.Number()),
   active: maybe(RolloutSummary),
   last: maybe(RolloutSummary),
 })
@@ -307,6 +334,10 @@ export const AppView = Type.Object({
   paused: maybe(Type.String()),
   /** What runs beside what serves now, in one sentence; absent when nothing does. */
   cost: maybe(Type.String()),
+  /** The drill that is under way, or not quite gone. */
+  drill: maybe(DrillView),
+  /** Those that ended, newest first. */
+  drills: Type.Array(DrillView),
   locks: Type.Array(LockView),
   regions: Type.Array(RegionView),
   commits: Type.Array(CommitView),

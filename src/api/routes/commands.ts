@@ -12,6 +12,7 @@ import {
   Configure,
   Deploy,
   type Done,
+  Drill,
   Lock,
   Override,
   Policy,
@@ -54,6 +55,10 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
     const { region, minutes, reason } = check(Override, request.body)
     const duration = minutes * 60_000
     return order(request, request.params.app, { type: "override", region, duration, reason })
+  })
+  api.post<InApp>("/v1/apps/:app/drill", async (request) => {
+    const { region, reason } = check(Drill, request.body)
+    return order(request, request.params.app, { type: "drill", region, reason })
   })
   api.post<InApp>("/v1/apps/:app/pause", async (request) =>
     order(request, request.params.app, { type: "pause", reason: check(Reason, request.body).reason }),

@@ -6,6 +6,7 @@ import {
   Approve,
   Deploy,
   Done,
+  Drill,
   Invite,
   Lock,
   Measurements,
@@ -47,6 +48,13 @@ const operations: readonly Operation[] = [
   },
   { method: "post", path: "/v1/apps", says: "Adds an application", body: AddApp },
   { method: "post", path: "/v1/apps/{app}/deploy", says: "Chooses a commit", body: Deploy, answer: Done },
+  {
+    method: "post",
+    path: "/v1/apps/{app}/drill",
+    says: "Rebuilds a region from images alone beside itself, tests and destroys it",
+    body: Drill,
+    answer: Done,
+  },
   { method: "post", path: "/v1/apps/{app}/pause", says: "Stops advancing", body: Reason, answer: Done },
   {
     method: "post",

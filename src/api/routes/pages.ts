@@ -111,6 +111,9 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
         case "resume":
           await submit(parts, request, app, { type: "resume", rollout: rollout ? number : undefined, reason })
           break
+        case "drill":
+          await submit(parts, request, app, { type: "drill", region: region || undefined, reason })
+          break
         case "release-pools":
           await submit(parts, request, app, { type: "release-pools", region, reason })
           break

@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify"
 import { shortCommit } from "../../core/model/ids.ts"
 import type { Application } from "../../core/pipeline/application.ts"
 import { routeName } from "../../core/pipeline/input.ts"
+import { placesOf } from "../../core/pipeline/places.ts"
 import type {
   AppSummary,
   AppView,
@@ -160,7 +161,7 @@ export function readServers(parts: ApiParts, app: string): readonly InstanceView
   const refusing = new Set(
     [...(parts.engine.world(app)?.servers.values() ?? [])].flatMap(({ router }) => router?.refusing ?? []),
   )
-  return state.regions.flatMap((region) =>
+  return placesOf(state).flatMap((region) =>
     Object.values(region.instances).map(
       (instance): InstanceView => ({
         id: instance.id,

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify"
 import type { Capacity } from "../../core/model/capacity.ts"
 import { shortCommit } from "../../core/model/ids.ts"
+import { placesOf } from "../../core/pipeline/places.ts"
 import { actorOf } from "../access.ts"
 import { Invite, Reason } from "../contract/commands.ts"
 import type { InvitationView, ServerView } from "../contract/views.ts"
@@ -92,8 +93,8 @@ export async function readFleet(parts: ApiParts): Promise<readonly ServerView[]>
 
 function instancesOn({ engine }: ApiParts, server: string): ServerView["instances"] {
   return engine.apps().flatMap((app) => {
-    const regions = engine.state(app)?.regions ?? []
-    const here = regions
+    const state = engine.state(app)
+    const here = (state ? placesOf(state) : [])
       .flatMap((region) => Object.values(region.instances))
       .filter((instance) => instance.server === server)
     return [...Map.groupBy(here, ({ release }) => release)].map(([release, instances]) => ({

@@ -1,8 +1,10 @@
 import { shortCommit } from "../../core/model/ids.ts"
 import type { Application, Commit, Region } from "../../core/pipeline/application.ts"
+import { nextDrillAt } from "../../core/pipeline/drill.ts"
 import { terminal } from "../../core/rollout/rollout.ts"
 import type { AppSummary, AppView, CommitView, LockView, RegionView, Tone } from "../contract/views.ts"
 import { costNow } from "./cost.ts"
+import { drillAttention, drillView, drillViews, lastDrill, resultView } from "./drills.ts"
 import { summaryOf } from "./rollout-view.ts"
 import { attentionOf, strengthView } from "./strength.ts"
 
@@ -16,6 +18,8 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
     branch: app.source.branch,
     paused: app.paused && `paused by ${app.paused.by}: ${app.paused.reason}`,
     cost: costNow(app),
+    drill: drillView(app),
+    drills: drillViews(app),
     locks: app.locks.map(lockView),
     regions: app.regions.map((region) => regionView(app, region)),
     commits: app.commits.slice(-20).reverse().map(commitView),
@@ -51,14 +55,14 @@ export function appSummary(app: Application): AppSummary {
         : moving
           ? summaryOf(app, moving).sentence
           : weak
-            ? `Not at full strength: ${weak}.`
+            ? `A rehearsal found something: ${weak}.`
             : `Nothing moves; ${runs}.`,
     todo: lock
       ? `Users are safe: ${runs}. Look at the change, then unlock with a reason.`
       : asking
         ? `A person must decide about rollout ${asking.number} at ${asking.region}.`
         : weak
-          ? "See why its instances do not come up (immunity logs, immunity servers), before a real failure asks."
+          ? "See why (immunity why, immunity logs, immunity servers), before a real failure asks."
           : "You need to do nothing right now.",
   }
 }
@@ -73,7 +77,7 @@ export function appTone(app: Application): Tone {
 
 /** What a rehearsal found, in a sentence. */
 const needsAttention = (app: Application): string | undefined =>
-  app.regions.flatMap((region) => attentionOf(app, region) ?? [])[0]
+  app.regions.flatMap((region) => attentionOf(app, region) ?? drillAttention(app, region) ?? [])[0]
 
 const active = (app: Application) =>
   app.regions.flatMap((region) => {
@@ -83,6 +87,7 @@ const active = (app: Application) =>
 
 function regionView(app: Application, region: Region): RegionView {
   const stable = region.stable === undefined ? undefined : app.rollouts[region.stable]
+  const drilled = lastDrill(app, region)
   const running = region.active === undefined ? undefined : app.rollouts[region.active]
   const last = Object.values(app.rollouts)
     .filter((rollout) => rollout.region === region.name && terminal(rollout.phase))
@@ -103,6 +108,8 @@ function regionView(app: Application, region: Region): RegionView {
     gate: region.policy.gate !== undefined,
     mirror: region.policy.mirror?.from,
     strength: strengthView(app, region),
+    drill: drilled && resultView(drilled),
+    nextDrillAt: nextDrillAt(app, region),
     active: running && summaryOf(app, running),
     last: last && summaryOf(app, last),
   }

@@ -12,6 +12,7 @@ import type { RolloutSummary, RolloutView, TimelineEntry } from "../contract/vie
 import { answersOf } from "./answers.ts"
 import { consequencesOf } from "./consequences.ts"
 import { costView } from "./cost.ts"
+import { lastDrill, resultView } from "./drills.ts"
 import { foresightOf } from "./foresight.ts"
 import { contractWaitOf, kindOf, migrationOf } from "./migration.ts"
 import { seriesOf } from "./series.ts"
@@ -97,8 +98,13 @@ export function rolloutView(
 /** Of the release that serves: how its region bore what was done to it on purpose. */
 function rehearsalsOf(app: Application, rollout: Rollout): string[] {
   const region = app.regions.find(({ name }) => name === rollout.region)
-  const strength = region?.stable === rollout.number ? strengthView(app, region) : undefined
-  return strength ? [`${rollout.region}: ${strength.sentence}`] : []
+  if (!region || region.stable !== rollout.number) return []
+  const strength = strengthView(app, region)
+  const drill = lastDrill(app, region)
+  return [
+    ...(strength ? [`${rollout.region}: ${strength.sentence}`] : []),
+    ...(drill ? [resultView(drill).sentence] : []),
+  ]
 }
 
 function configurationOf(app: Application, rollout: Rollout): RolloutView["configuration"] {

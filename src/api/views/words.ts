@@ -157,6 +157,16 @@ export function titleOf(event: Event): string {
       return `Instance ${event.instance} released by the router`
     case "instance-stopped":
       return `Instance ${event.instance} ended`
+    case "drill-started":
+      return `Drill ${event.drill}: ${event.region} is rebuilt beside itself`
+    case "drill-ready":
+      return `Drill ${event.drill}: rebuilt`
+    case "drill-test-ended":
+      return `Drill ${event.drill}: test ${event.passed ? "passed" : "failed"}`
+    case "drill-ended":
+      return `Drill ${event.result.number} of ${event.result.region} ${event.result.kind === "gave-way" ? "gave way" : event.result.kind}`
+    case "drill-cleared":
+      return `Drill ${event.drill}: everything is gone again`
     case "failure-planned":
       return event.kind === "age"
         ? `Instance ${event.instance} is too old and is replaced`

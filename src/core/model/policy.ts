@@ -25,6 +25,8 @@ export type Policy = {
   readonly drift?: "replace" | "report" | undefined
   /** Instances are ended on purpose: rehearsals of real failures. Absent: none are. */
   readonly failures?: FailurePolicy | undefined
+  /** Regions are rebuilt beside themselves now and then. Absent: only when a person orders it. */
+  readonly drill?: DrillPolicy | undefined
   readonly freeze: readonly FreezeWindow[]
   readonly notify: readonly NotifyPolicy[]
 }
@@ -301,6 +303,12 @@ export type FailurePolicy = {
   /** Instances older than this are replaced, one at a time. */
   readonly maxAge?: Duration | undefined
   /** When either may begin; absent: always. */
+  readonly between?: Hours | undefined
+}
+
+export type DrillPolicy = {
+  /** Each production region is rebuilt once in so long. */
+  readonly every: Duration
   readonly between?: Hours | undefined
 }
 

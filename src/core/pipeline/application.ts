@@ -13,8 +13,8 @@ import type {
 import type { Migrations } from "../model/migrations.ts"
 import type { PlannedFailure } from "../model/planned-failure.ts"
 import type { Policy, RegionPolicy } from "../model/policy.ts"
-import type { Instant } from "../model/time.ts"
-import type { Rollout } from "../rollout/rollout.ts"
+import type { Duration, Instant } from "../model/time.ts"
+import type { Rollout, TestRun } from "../rollout/rollout.ts"
 
 /** Everything that is decided about one application; one journal stream folds into one of these. */
 export type Application = {
@@ -46,6 +46,10 @@ export type Application = {
   readonly quarantine: Readonly<Record<ReleaseId, Quarantine>>
   /** When the system rolled back by itself; its budget is counted on these. */
   readonly automaticRollbacks: readonly Instant[]
+  /** The rebuilding of a region beside itself that is under way, or not quite gone yet. */
+  readonly drill?: Drill | undefined
+  /** How drills ended, newest first. */
+  readonly drills?: readonly DrillResult[] | undefined
   /** Servers that are lost, drained or both; all others are in use. */
   readonly left?: Readonly<Record<ServerName, Left>>
 }
@@ -157,6 +161,40 @@ export type Instance = {
   readonly retired: { readonly at: Instant; readonly because: string } | undefined
   /** The router refuses its id for ever; only now may it be ended. */
   readonly released: boolean
+}
+
+/** A region rebuilt from images alone, at an address that no user knows, to be tested and destroyed. */
+export type Drill = {
+  /** From 1; never reused. */
+  readonly number: number
+  readonly region: RegionName
+  readonly release: ReleaseId
+  /** The pool that serves there: what is rebuilt. */
+  readonly pool: RolloutNumber
+  readonly at: Instant
+  readonly by: string
+  /** Its instances live apart from those of the region. */
+  readonly place: Region
+  readonly crashes: number
+  /** When all its instances were healthy. */
+  readonly readyAt?: Instant | undefined
+  readonly tests: readonly TestRun[]
+  /** Once it is known, all that is left is to end what was started. */
+  readonly result?: DrillResult | undefined
+}
+
+export type DrillResult = {
+  readonly number: number
+  readonly region: RegionName
+  readonly release: ReleaseId
+  readonly by: string
+  readonly at: Instant
+  readonly endedAt: Instant
+  /** `gave-way`: something that users need more came between; it says nothing. */
+  readonly kind: "passed" | "failed" | "gave-way"
+  readonly because: string
+  /** Until all instances were healthy. */
+  readonly rebuiltMs?: Duration | undefined
 }
 
 export type Lock = {

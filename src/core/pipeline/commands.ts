@@ -11,6 +11,7 @@ import type { Region, Release } from "./application.ts"
 import { newestRelease, queue } from "./climb.ts"
 import { configure, restoreConfiguration } from "./configure.ts"
 import { type Draft, type Refusal, refuse } from "./draft.ts"
+import { orderDrill } from "./drill.ts"
 import { blocker, blockerOf } from "./guards.ts"
 import type { Bound, Command } from "./input.ts"
 import { migrationsBetween, noWayBack } from "./migrations.ts"
@@ -66,6 +67,8 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
       return configure(draft, command.changes, command.reason)
     case "restore-configuration":
       return restoreConfiguration(draft, command.version, command.reason)
+    case "drill":
+      return orderDrill(draft, command.region, command.reason)
     case "release-pools":
       return releasePools(draft, command.region, command.reason)
     case "replace-instance":

@@ -13,7 +13,7 @@ import type { Migrations } from "../model/migrations.ts"
 import type { Policy, Strategy } from "../model/policy.ts"
 import type { Duration, Instant } from "../model/time.ts"
 import type { Gate, Hold, Look, Step, TestRun } from "../rollout/rollout.ts"
-import type { Lock, Source } from "./application.ts"
+import type { DrillResult, Lock, Source } from "./application.ts"
 
 /** Where an instance's files or environment differ from what its release says. */
 export type Difference = {
@@ -287,6 +287,24 @@ export type Event =
       readonly ready: number
       readonly size: number
     }
+  | {
+      readonly type: "drill-started"
+      readonly drill: number
+      readonly region: RegionName
+      readonly release: ReleaseId
+      readonly pool: RolloutNumber
+    }
+  /** All its instances are healthy. */
+  | { readonly type: "drill-ready"; readonly drill: number; readonly tests: readonly TestRun[] }
+  | {
+      readonly type: "drill-test-ended"
+      readonly drill: number
+      readonly job: JobId
+      readonly passed: boolean
+    }
+  | { readonly type: "drill-ended"; readonly result: DrillResult }
+  /** Everything that it started is gone. */
+  | { readonly type: "drill-cleared"; readonly drill: number; readonly region: RegionName }
   | {
       readonly type: "weights-observed"
       readonly region: RegionName

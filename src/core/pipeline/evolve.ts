@@ -12,6 +12,7 @@ import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
 import type { Application, Commit, CommitState, Instance, Region } from "./application.ts"
 import { metered } from "./cost.ts"
 import type { Recorded } from "./events.ts"
+import { evolveDrill } from "./evolve-drill.ts"
 import { failuresAfter } from "./rehearsed.ts"
 
 /** An application before its first event. */
@@ -188,7 +189,7 @@ function happened(app: Application, recorded: Recorded): Application {
     case "instance-unready":
       return inInstance(app, event, (instance) => ({ ...instance, state: "unready" }))
     case "instance-crashed":
-      return crashed(app, event, recorded)
+      return evolveDrill(crashed(app, event, recorded), recorded)
     case "instance-modified":
       return inInstance(app, event, (instance) =>
         event.stays
@@ -217,6 +218,12 @@ function happened(app: Application, recorded: Recorded): Application {
         lost === undefined && drained === undefined ? others : { ...others, [server]: { lost, drained } }
       return { ...app, left }
     }
+    case "drill-started":
+    case "drill-ready":
+    case "drill-test-ended":
+    case "drill-ended":
+    case "drill-cleared":
+      return evolveDrill(app, recorded)
     case "failure-planned":
     case "failure-passed":
     case "strength-missing":
@@ -470,6 +477,7 @@ function crashed(
 const inRegion = (app: Application, name: RegionName, change: (region: Region) => Region): Application => ({
   ...app,
   regions: app.regions.map((region) => (region.name === name ? change(region) : region)),
+  ...(app.drill?.place.name === name ? { drill: { ...app.drill, place: change(app.drill.place) } } : {}),
 })
 
 function inInstance(

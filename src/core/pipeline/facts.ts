@@ -4,11 +4,13 @@ import { underway } from "../rollout/evolve-rollout.ts"
 import { looked } from "../rollout/looked.ts"
 import type { Application, Instance, Region } from "./application.ts"
 import type { Draft } from "./draft.ts"
+import { drillTestEnded } from "./drill.ts"
 import type { Difference } from "./events.ts"
 import { matchesAny } from "./glob.ts"
 import { type Fact, type InstanceFacts, poolNumber, routeName, type ServerFacts } from "./input.ts"
 import { trimAfterReturn } from "./instances.ts"
 import { migrationsIn } from "./migrations.ts"
+import { placesOf } from "./places.ts"
 import { followServers, isLost } from "./servers.ts"
 
 /** Takes in what the world reports. What is known already, or no longer matters, adds nothing. */
@@ -91,6 +93,7 @@ export function awaitedJobs(app: Application): ReadonlySet<JobId> {
     if (now?.name !== "verifying") continue
     for (const { job, passed } of now.tests) if (passed === undefined) awaited.add(job)
   }
+  for (const { job, passed } of app.drill?.tests ?? []) if (passed === undefined) awaited.add(job)
   return awaited
 }
 
@@ -112,6 +115,7 @@ function jobEnded(draft: Draft, fact: Extract<Fact, { type: "job-ended" }>): und
     }
     return
   }
+  drillTestEnded(draft, fact.job, outcome)
   for (const rollout of Object.values(draft.state.rollouts)) {
     const now = underway(rollout.phase)
     if (now?.name !== "verifying") continue
@@ -140,7 +144,7 @@ function jobEnded(draft: Draft, fact: Extract<Fact, { type: "job-ended" }>): und
 function observed(draft: Draft, facts: ServerFacts): void {
   const seen = new Map(facts.instances.map((instance) => [instance.instance, instance]))
   const released = new Set(facts.released)
-  for (const region of draft.state.regions) {
+  for (const region of placesOf(draft.state)) {
     for (const instance of Object.values(region.instances)) {
       if (instance.server !== facts.server) continue
       if (!instance.released && instance.retired && released.has(instance.id)) {
@@ -248,7 +252,7 @@ function wentWithItsServer(draft: Draft, region: Region, instance: Instance): vo
 
 /** The routers alone say when a lost server's instance is let go of; it cannot. */
 function letGoOfLost(draft: Draft, letGo: ReadonlySet<string>): void {
-  for (const region of draft.state.regions)
+  for (const region of placesOf(draft.state))
     for (const { id, server, retired, released } of Object.values(region.instances))
       if (retired && !released && letGo.has(id) && isLost(draft.state, server))
         draft.conclude(

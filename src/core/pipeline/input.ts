@@ -72,6 +72,8 @@ export type Command =
   | { readonly type: "configure"; readonly changes: readonly ConfigChange[]; readonly reason: string }
   /** The values of an earlier version, as a new one. */
   | { readonly type: "restore-configuration"; readonly version: number; readonly reason: string }
+  /** Rebuilds a region beside itself; the first one in production when none is named. */
+  | { readonly type: "drill"; readonly region: RegionName | undefined; readonly reason: string }
   /** Gives up the pools that are kept there for a swap back. */
   | { readonly type: "release-pools"; readonly region: RegionName; readonly reason: string }
   | { readonly type: "replace-instance"; readonly instance: InstanceId; readonly reason: string }

@@ -17,7 +17,7 @@ export function planFailures(draft: Draft): void {
     if (region) follow(draft, region)
   }
   const { state } = draft
-  if (state.regions.some((region) => open(region))) return
+  if (state.drill || state.regions.some((region) => open(region))) return
   const due = state.regions.flatMap((region) => dueIn(draft, region) ?? [])
   const [first] = due
   if (!first || unrest(draft) !== undefined) return

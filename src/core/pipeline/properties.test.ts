@@ -6,6 +6,7 @@ import { terminal } from "../rollout/rollout.ts"
 import type { Application } from "./application.ts"
 import { decide } from "./decide.ts"
 import { evolve, nothing } from "./evolve.ts"
+import { placesOf } from "./places.ts"
 
 /** What must be true after every single act. */
 function check(world: CoreWorld): void {
@@ -37,6 +38,14 @@ function check(world: CoreWorld): void {
       }
     }
   }
+  // What a drill rebuilt meets no user, and is gone before the next one.
+  for (const effect of world.wants())
+    if (effect.kind === "set-routes")
+      for (const { route, pools } of effect.routes)
+        for (const { id } of pools.flatMap(({ instances }) => instances))
+          expect(id.includes("-d"), `${id} in ${route}`).toBe(route.endsWith("/drill"))
+  const rebuilt = world.runningOn("local").filter(({ instance }) => instance.includes("-d"))
+  if (!state.drill) expect(rebuilt).toEqual([])
   for (const region of state.regions) {
     const running = Object.values(state.rollouts).filter(
       (rollout) => rollout.region === region.name && !terminal(rollout.phase),
@@ -62,7 +71,9 @@ const othersWell = (state: Application, id: string): boolean => {
 }
 
 const find = (state: Application, id: string) =>
-  state.regions.map((region) => region.instances[id]).find((known) => known !== undefined)
+  placesOf(state)
+    .map((region) => region.instances[id])
+    .find((known) => known !== undefined)
 
 describe("whatever happens, in whatever order", () => {
   it("traffic goes to healthy instances, the last of the old pool excepted; pools are never emptied under their users, one rollout a region", () => {

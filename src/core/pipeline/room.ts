@@ -3,7 +3,8 @@ import type { ServerName } from "../model/ids.ts"
 import { type Hold, type Rollout, regionPolicy } from "../rollout/rollout.ts"
 import type { Application, Region } from "./application.ts"
 import type { Draft } from "./draft.ts"
-import { isLeft, placeFor } from "./servers.ts"
+import { giveWay } from "./give-way.ts"
+import { isLeft, placeFor, waitsForItsServer } from "./servers.ts"
 
 /** Too little of one thing, in words. */
 export type Lack = { readonly of: "instances" | "memory" | "cpus"; readonly because: string }
@@ -104,6 +105,7 @@ export function hasRoom(draft: Draft, rollout: Rollout, region: Region): boolean
   const { room } = draft.limits
   const lack = room && lackFor(draft.state, room, region, rollout)
   if (!lack) return true
+  if (drillHasRoom(draft)) return false
   if (region.kept.length > 0) {
     const because = `a new pool needs their room: ${lack.because}`
     draft.conclude({ type: "pools-released", region: region.name }, because)
@@ -115,6 +117,14 @@ export function hasRoom(draft: Draft, rollout: Rollout, region: Region): boolean
       `not enough capacity: ${lack.because}`,
     )
   return false
+}
+
+/** What a drill takes it gives back before anything else is given up for a rollout; whether some is still to come. */
+function drillHasRoom(draft: Draft): boolean {
+  giveWay(draft, "a rollout needs its room")
+  const { drill } = draft.state
+  const left = Object.values(drill?.place.instances ?? {})
+  return left.some((instance) => !waitsForItsServer(draft.state, instance))
 }
 
 /** Nothing is known against a release whose instances nobody could start. */

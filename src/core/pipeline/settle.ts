@@ -3,6 +3,7 @@ import { regionPolicy } from "../rollout/rollout.ts"
 import type { Region } from "./application.ts"
 import { chooseCommit, queueRollouts } from "./climb.ts"
 import type { Draft } from "./draft.ts"
+import { rehearse } from "./drill.ts"
 import { blockerOf } from "./guards.ts"
 import { keepInstances } from "./instances.ts"
 import { mayContract, tellOfContract } from "./migrations.ts"
@@ -31,6 +32,7 @@ export function settle(draft: Draft): void {
       const kept = draft.region(name)
       if (kept) keepInstances(draft, kept)
     }
+    if (draft.events.length === before) rehearse(draft)
     if (draft.events.length === before) planFailures(draft)
     if (draft.events.length === before) return
   }

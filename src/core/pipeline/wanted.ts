@@ -1,5 +1,5 @@
 import { valuesIn } from "../model/configuration.ts"
-import type { HealthPolicy } from "../model/policy.ts"
+import type { HealthPolicy, RunPolicy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
 import { stageOf } from "../rollout/looked.ts"
@@ -7,10 +7,12 @@ import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
 import { routedInstances, targetWeights, trafficStep } from "../rollout/traffic.ts"
 import { withAccepted } from "./accept-answers.ts"
 import type { Application, Instance, Region } from "./application.ts"
+import { drillDeadline } from "./drill.ts"
 import type { Effect, MeasureSpec, PoolSpec, RouteHealth, RouteSpec, Wanted } from "./effects.ts"
 import { poolName, previewName, routeName } from "./input.ts"
 import { replacementPause } from "./instances.ts"
 import { contractWait } from "./migrations.ts"
+import { placesOf } from "./places.ts"
 import { isLeft } from "./servers.ts"
 import { spentAt } from "./surge.ts"
 
@@ -18,10 +20,11 @@ import { spentAt } from "./surge.ts"
 export function wanted(app: Application, now: Instant): Wanted {
   const effects: Effect[] = [
     ...builds(app),
-    ...app.regions.flatMap((region) =>
-      Object.values(region.instances).flatMap((instance) => instanceEffects(app, instance)),
+    ...placesOf(app).flatMap((region) =>
+      Object.values(region.instances).flatMap((instance) => instanceEffects(app, instance, region)),
     ),
     { kind: "set-routes", routes: routes(app) },
+    ...drillTests(app),
     ...active(app).flatMap((rollout) => [...tests(app, rollout), ...measurements(app, rollout)]),
   ]
   const soon = wakeTimes(app, now).filter((at) => at > now)
@@ -51,12 +54,12 @@ const builds = (app: Application): readonly Effect[] =>
     ]
   })
 
-function instanceEffects(app: Application, instance: Instance): readonly Effect[] {
+function instanceEffects(app: Application, instance: Instance, place: Region): readonly Effect[] {
   const rollout = app.rollouts[instance.pool]
   const release = app.releases[instance.release]
   if (!rollout || !release) return []
   const { server, id } = instance
-  const { run } = rollout.policy
+  const run = place === app.drill?.place ? runInDrill(rollout.policy.run) : rollout.policy.run
   if (!instance.retired) {
     const { region } = rollout
     const { version } = release.configuration
@@ -69,12 +72,69 @@ function instanceEffects(app: Application, instance: Instance): readonly Effect[
   return [{ kind: "stop-instance", server, instance: id, grace: run.drain }]
 }
 
+/** Whoever would do something by itself, such as taking from a queue, is told that it is a drill. */
+const runInDrill = (run: RunPolicy): RunPolicy => ({ ...run, env: { ...run.env, IMMUNITY_DRILL: "1" } })
+
 /** The whole routing table; the same push at rest, in change and in recovery. */
 function routes(app: Application): readonly RouteSpec[] {
-  return app.regions.flatMap((region) => {
+  const drill = drillRoute(app)
+  const usual = app.regions.flatMap((region) => {
     const route = regionRoute(app, region)
     const preview = previewRoute(app, region)
     return [...(route ? [route] : []), ...(preview ? [preview] : [])]
+  })
+  return drill ? [...usual, drill] : usual
+}
+
+/** What a drill rebuilt answers at an address of its own; no user is sent there. */
+function drillRoute(app: Application): RouteSpec | undefined {
+  const { drill } = app
+  if (!drill || drill.result || drill.readyAt === undefined) return undefined
+  const instances = Object.values(drill.place.instances).flatMap(({ id, address, state, retired }) =>
+    address !== undefined && state === "ready" && !retired ? [{ id, address }] : [],
+  )
+  return {
+    route: drillRouteName(app.app, drill.region),
+    router: app.rollouts[drill.pool]?.policy.router,
+    listen: "127.0.0.1:0",
+    plain: true,
+    salt: "",
+    sticky: { by: "none" },
+    pools: instances.length > 0 ? [{ pool: poolName(drill.pool), weight: 100, instances }] : [],
+    stable: undefined,
+    mirror: undefined,
+  }
+}
+
+const drillRouteName = (app: string, region: string): string => `${routeName(app, region)}/drill`
+
+function drillTests(app: Application): readonly Effect[] {
+  const { drill, rollouts, releases } = app
+  const release = drill && releases[drill.release]
+  const policy = drill && rollouts[drill.pool]?.policy
+  if (!drill || !release || !policy || drill.result) return []
+  // A test of nobody would fail, and say nothing of what was rebuilt.
+  if (!drillRoute(app)?.pools.length) return []
+  return drill.tests.flatMap((run): readonly Effect[] => {
+    const test = policy.tests.find(({ name }) => name === run.name)
+    if (run.passed !== undefined || !test) return []
+    const { command, timeout } = test
+    return [
+      {
+        kind: "run-job",
+        job: {
+          kind: "test",
+          id: run.job,
+          server: drill.place.policy.servers[0] ?? "local",
+          timeout,
+          digest: release.digest,
+          command,
+          route: drillRouteName(app.app, drill.region),
+          release: release.id,
+          region: drill.region,
+        },
+      },
+    ]
   })
 }
 
@@ -302,6 +362,7 @@ function cohorts(
 
 function wakeTimes(app: Application, now: Instant): readonly Instant[] {
   const times: Instant[] = []
+  if (app.drill && !app.drill.result) times.push(drillDeadline(app, app.drill))
   for (const rollout of active(app)) {
     const { phase } = rollout
     if (terminal(phase)) continue

@@ -33,7 +33,7 @@ describe("the simulation", () => {
     const { worlds, broken } = JSON.parse(stdout)
     expect(broken).toEqual([])
     expect(worlds).toBeGreaterThan(30)
-  })
+  }, 300_000)
 
   it("replays a seed exactly", async () => {
     const [one, two] = await Promise.all([simulate("--seeds", "10"), simulate("--seeds", "10")])

@@ -86,6 +86,9 @@ function routes(app: Application): readonly RouteSpec[] {
   return drill ? [...usual, drill] : usual
 }
 
+/** On the server itself, where no user comes. */
+const someFreePort = "127.0.0.1:0"
+
 /** What a drill rebuilt answers at an address of its own; no user is sent there. */
 function drillRoute(app: Application): RouteSpec | undefined {
   const { drill } = app
@@ -96,7 +99,7 @@ function drillRoute(app: Application): RouteSpec | undefined {
   return {
     route: drillRouteName(app.app, drill.region),
     router: app.rollouts[drill.pool]?.policy.router,
-    listen: "127.0.0.1:0",
+    listen: someFreePort,
     plain: true,
     salt: "",
     sticky: { by: "none" },

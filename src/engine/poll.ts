@@ -7,11 +7,11 @@ import type { Parts } from "./parts.ts"
 const mostAtOnce = 20
 
 /**
- * Over all applications, so many milliseconds lie between two questions to repositories at rest. Past a hundred
- * applications more: a question is a process, and starting one costs the more the larger this one is.
+ * A round of questions to all repositories at rest takes so long for each of the first few applications, and longer for
+ * those past them: a question is a process, and starting one costs the more the larger this one is.
  */
 const apart: Duration = 500
-const few = 100
+const few = 50
 const apartOfMany: Duration = 2_000
 
 const roundOf = (apps: number): Duration =>

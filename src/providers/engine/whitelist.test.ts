@@ -57,6 +57,11 @@ const hostile: readonly (readonly [string, unknown])[] = [
 
 it("an order inside the list is not refused", () => expect(refusalOf(good)).toBeUndefined())
 
+it("a release with a configuration of its own is named by its commit and the version", () => {
+  expect(refusalOf(about({ release: `${"c".repeat(40)}.c12` }))).toBeUndefined()
+  expect(refusalOf(about({ release: `${"c".repeat(40)}.c0` }))).toContain("/about/release")
+})
+
 it.each(hostile)("%s is outside of the list", (_, order) => {
   expect(refusalOf(order)).toMatch(/^the container order is outside of the list: /)
 })

@@ -13,7 +13,7 @@ import type { Gate } from "./gate.ts"
 import type { SnapshotKeeper } from "./keep-snapshots.ts"
 import { killSwitchSet, Ledger } from "./ledger.ts"
 import { factsFor, roomIn, type World } from "./observe.ts"
-import { type Parts, sentence } from "./parts.ts"
+import { type Parts, sentence, untilNextLook } from "./parts.ts"
 import { Performer } from "./perform.ts"
 import { newCommits, pollPause } from "./poll.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
@@ -164,6 +164,7 @@ export class ApplicationLoop implements Holding {
     for (let first = true; !until.aborted; first = false) {
       this.#poke = new AbortController()
       let ordered = false
+      const began = this.#parts.clock.mono()
       try {
         const turn = () => this.#turn(performer, until)
         ordered = this.#underWay() ? await turn() : await this.#shared.resting.through(turn)
@@ -177,7 +178,7 @@ export class ApplicationLoop implements Holding {
       const underWay = this.#underWay()
       this.#shared.moves(app, ordered || underWay)
       await this.#parts.clock.sleep(
-        this.#pause(ordered, underWay, first),
+        this.#pause(ordered, underWay, first, this.#parts.clock.mono() - began),
         AbortSignal.any([until, this.#poke.signal]),
       )
     }
@@ -257,16 +258,18 @@ export class ApplicationLoop implements Holding {
   }
 
   /** By need: a stored event, a change on a server or the time wakes it; the pause is for what nobody tells. */
-  #pause(ordered: boolean, underWay: boolean, first: boolean): Duration {
+  #pause(ordered: boolean, underWay: boolean, first: boolean, took: Duration): Duration {
     const { pace, clock } = this.#parts
-    if (ordered) return pace.busy
+    // What could not be done is not tried again at once.
+    const soon = this.#failures > 0 ? pace.busy : untilNextLook(pace, took)
+    if (ordered) return soon
     const rest = this.#shared.restFor()
     const again = this.#again(this.#failures)
     // Begun at the same moment, they are not all looked at in the same moment ever after.
     const left = underWay ? pace.idle : first ? rest * fractionOf(this.ledger.app) : rest
     const longest = this.#failures > 0 ? Math.min(left, again) : left
-    if (this.#wakeAt === undefined) return Math.max(pace.busy, longest)
-    return Math.max(pace.busy, Math.min(longest, this.#wakeAt - clock.now()))
+    if (this.#wakeAt === undefined) return Math.max(soon, longest)
+    return Math.max(soon, Math.min(longest, this.#wakeAt - clock.now()))
   }
 
   #again(failures: number): Duration {

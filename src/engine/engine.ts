@@ -1,4 +1,5 @@
 import type { AppName } from "../core/model/ids.ts"
+import type { Duration } from "../core/model/time.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import type { Command } from "../core/pipeline/input.ts"
 import type { OutboxRow, StoredEvent } from "../ports/journal.ts"
@@ -12,7 +13,7 @@ import { SnapshotKeeper } from "./keep-snapshots.ts"
 import type { Result } from "./ledger.ts"
 import { hearAllNews } from "./news.ts"
 import type { World } from "./observe.ts"
-import { type Parts, sentence } from "./parts.ts"
+import { type Parts, sentence, untilNextLook } from "./parts.ts"
 import { obeyOrders, passOn } from "./pass-on.ts"
 import { RollbackBudget } from "./rollback-budget.ts"
 import { steadyClock } from "./steady-clock.ts"
@@ -89,8 +90,8 @@ export function createEngine(world: Parts): Engine {
     else for (const app of changed) loops.get(app)?.poke()
   }
   /** What changes on the servers is heard of soon while something is under way, from the moment on that it is. */
-  const untilNews = (): Promise<void> => {
-    const forMs = moving.size > 0 ? parts.pace.busy : parts.pace.idle
+  const untilNews = (took: Duration): Promise<void> => {
+    const forMs = moving.size > 0 ? untilNextLook(parts.pace, took) : parts.pace.idle
     return parts.clock.sleep(forMs, AbortSignal.any([stopping.signal, begins.signal]))
   }
 

@@ -1,12 +1,13 @@
 import type { AppName } from "../core/model/ids.ts"
+import type { Duration } from "../core/model/time.ts"
 import type { Agent } from "../ports/agent.ts"
 import { type Parts, sentence } from "./parts.ts"
 
 /** Hears from all servers, those that join and leave meanwhile included. */
 export async function hearAllNews(
   parts: Pick<Parts, "agents" | "clock" | "log" | "pace">,
-  /** Waits for the next question. */
-  pause: () => Promise<void>,
+  /** Waits for the next question; told how long the last one took, in milliseconds. */
+  pause: (took: Duration) => Promise<void>,
   tell: (changed: readonly AppName[] | "all") => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -34,15 +35,16 @@ export async function hearAllNews(
  * that begins or ceases to answer.
  */
 async function hearNews(
-  parts: Pick<Parts, "log" | "pace">,
+  parts: Pick<Parts, "clock" | "log" | "pace">,
   agent: Agent,
-  pause: () => Promise<void>,
+  pause: (took: Duration) => Promise<void>,
   tell: (changed: readonly AppName[] | "all") => void,
   signal: AbortSignal,
 ): Promise<void> {
   let mark: string | undefined
   let answers = true
   while (!signal.aborted) {
+    const asked = parts.clock.mono()
     try {
       const news = await agent.news(mark, AbortSignal.any([signal, AbortSignal.timeout(parts.pace.call)]))
       if (!answers) tell("all")
@@ -57,6 +59,6 @@ async function hearNews(
       }
       answers = false
     }
-    await pause()
+    await pause(parts.clock.mono() - asked)
   }
 }

@@ -54,6 +54,8 @@ export type ReadPolicy = (
 export type Pace = {
   /** While something moves. */
   readonly busy: Duration
+  /** The same where a look costs little: never more than a fifth of the time is spent on looking. Absent: `busy`. */
+  readonly soon?: Duration | undefined
   /** At rest. */
   readonly idle: Duration
   /** Between two looks of the judge. */
@@ -68,12 +70,17 @@ export type Pace = {
 
 export const defaultPace: Pace = {
   busy: 200,
+  soon: 40,
   idle: 1_000,
   measure: 500,
   poll: 5_000,
   push: 5_000,
   call: 5_000,
 }
+
+/** How long to wait after a look that took so long, while something moves. */
+export const untilNextLook = ({ busy, soon = busy }: Pick<Pace, "busy" | "soon">, took: Duration): Duration =>
+  Math.max(soon, Math.min(busy, 4 * took))
 
 /** Structured log: a sentence and its fields. */
 export interface Log {

@@ -1,10 +1,20 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { Digest } from "../core/model/ids.ts"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import type { AgentInstance } from "../ports/agent.ts"
+import type { Compute } from "../ports/compute.ts"
 import type { Fence, Router } from "../ports/router.ts"
 import { processBuilder } from "../providers/builder/index.ts"
 import { systemClock } from "../providers/clock/system.ts"
@@ -55,7 +65,7 @@ describe("the agent", () => {
   let agent: LocalAgent
   let router: ReturnType<typeof fakeRouter>
 
-  const open = async (mostInstances?: number) => {
+  const open = async (mostInstances?: number, compute?: Compute) => {
     const artifacts = artifactFolder(join(dir, "artifacts"))
     agent = await createAgent({
       server: "local",
@@ -64,7 +74,7 @@ describe("the agent", () => {
       artifacts,
       sandbox: processSandbox,
       builder: processBuilder({ sandbox: processSandbox, artifacts, path }),
-      compute: processCompute({ dir, artifacts, clock: systemClock, path }),
+      compute: compute ?? processCompute({ dir, artifacts, clock: systemClock, path }),
       router,
       path,
       mostInstances,
@@ -125,6 +135,26 @@ describe("the agent", () => {
     agent.startInstance(fence, spec(id, more), signal)
   const release = (id: string) => agent.releaseInstance(fence, id, 0, signal)
   const stop = (id: string) => agent.stopInstance(fence, id, 1_000, signal)
+
+  it("gives a configuration to what hands it over by itself, and then grants no token and keeps none of it", async () => {
+    await agent.close()
+    const given: InstanceSpec[] = []
+    await open(undefined, {
+      handsConfigurationOver: true,
+      start: async (one) => void given.push(one),
+      stop: async () => undefined,
+      list: async () => [],
+      forget: async () => undefined,
+    })
+    const configuration = { version: 4, values: { PASSWORD: { plain: "correct horse" } } }
+    const order = { ...spec("prod-1"), configuration }
+    expect(await agent.startInstance(fence, order, signal)).toEqual({ kind: "done" })
+    expect(given).toMatchObject([{ id: "prod-1", configuration }])
+    expect(Object.keys(given[0]?.run.env ?? {})).toEqual(["IMMUNITY_CACHE_NAMESPACE"])
+    const kept = readdirSync(dir).filter((name) => statSync(join(dir, name)).isFile())
+    expect(kept).toContain("configurations.json")
+    for (const name of kept) expect(readFileSync(join(dir, name), "utf8")).not.toContain("correct horse")
+  })
 
   it("starts, sees it become ready, releases, and only then stops", async () => {
     expect(await start("prod-1")).toEqual({ kind: "done" })

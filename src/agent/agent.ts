@@ -96,14 +96,13 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
 
   /** Remembered before it runs, so that whatever runs is known to belong to somebody. */
   const startOne = async (fence: Fence, spec: InstanceSpec, signal: AbortSignal): Promise<void> => {
-    const { configuration: _, ...lasting } = spec
+    const { configuration, ...lasting } = spec
     await memory.starts(fence.app, lasting)
-    const env = {
-      ...spec.run.env,
-      ...namespaceOf(spec),
-      ...(await configurations.grant(fence.app, spec)),
-    }
-    await compute.start({ ...lasting, run: { ...spec.run, env } }, fence, signal)
+    const [handed, granted] = compute.handsConfigurationOver
+      ? [{ configuration }, {}]
+      : [{}, await configurations.grant(fence.app, spec)]
+    const env = { ...spec.run.env, ...namespaceOf(spec), ...granted }
+    await compute.start({ ...lasting, ...handed, run: { ...spec.run, env } }, fence, signal)
     await memory.started(spec.id)
   }
 

@@ -2,19 +2,13 @@ import { randomBytes } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { join } from "node:path"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
+import { type Told, toldTo } from "../core/pipeline/told.ts"
 import { readJson, writeAtomically } from "./files.ts"
 
 const path = "/v1/configuration"
 
 /** What one instance may read, and the token by which it is known. */
-type Grant = {
-  readonly token: string
-  readonly app: string
-  readonly region: string
-  readonly release: string
-  readonly version: number
-  readonly values: Readonly<Record<string, string>>
-}
+type Grant = Told & { readonly token: string }
 
 type Stored = { readonly port: number; readonly grants: Readonly<Record<string, Grant>> }
 
@@ -47,16 +41,10 @@ export class Configurations {
 
   /** What the instance finds in its environment: where to ask, and its token. */
   async grant(app: string, spec: InstanceSpec): Promise<Readonly<Record<string, string>>> {
-    const { configuration } = spec
-    if (!configuration) return {}
+    const told = toldTo(app, spec)
+    if (!told) return {}
     const token = randomBytes(24).toString("base64url")
-    const values = Object.fromEntries(
-      Object.entries(configuration.values).flatMap(([key, value]) =>
-        "plain" in value ? [[key, value.plain]] : [],
-      ),
-    )
-    const { region, release } = spec
-    const grant: Grant = { token, app, region, release, version: configuration.version, values }
+    const grant: Grant = { token, ...told }
     await this.#save({ ...this.#stored, grants: { ...this.#stored.grants, [spec.id]: grant } })
     return {
       IMMUNITY_CONFIGURATION_URL: `http://127.0.0.1:${this.#stored.port}${path}`,

@@ -73,7 +73,14 @@ describe.skipIf(!engine)("between two servers with an engine each, and no regist
     expect(readdirSync(join(dir, "tree"))).toContain("server.js")
     await discard(join(dir, "tree"))
     const objection = objectionTo(kept().provenances, containers)
-    const compute = dockerCompute({ dir, containers, key, clock: systemClock, objection })
+    const compute = dockerCompute({
+      dir,
+      handed: join(dir, "handed"),
+      containers,
+      key,
+      clock: systemClock,
+      objection,
+    })
     const health = { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 }
     const run = { start: "node server.js", health, drain: 1_000, env: {}, keep: 1 }
     const spec = {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync, mkdirSync, realpathSync } from "node:fs"
 import { join } from "node:path"
 import { artifactFolder, discard } from "../agent/artifacts.ts"
 import { processSandbox } from "../agent/confine.ts"
@@ -105,7 +105,9 @@ async function providersFor(choice: ComputeChoice, dir: string, path: string, ho
   }
   const key = keyIn(dir)
   const provenances = provenancesIn(join(dir, "images"))
-  const containers = dockerEngine({ socket: choice.socket, owner: key, host })
+  // As engines tell it again, or a container would be called changed for its own folder.
+  const handed = join(realpathSync(dir), "handed")
+  const containers = dockerEngine({ socket: choice.socket, owner: key, host, handed })
   const objection = objectionTo(provenances, containers)
   const passing = join(dir, "images-passing")
   // What an agent that died had half brought.
@@ -114,7 +116,7 @@ async function providersFor(choice: ComputeChoice, dir: string, path: string, ho
     artifacts: treesOfImages(provenances, artifacts),
     travelling: travellingImages({ dir: passing, containers, provenances, artifacts }),
     builder: dockerBuilder({ sandbox, artifacts, path, containers, clock, provenances }),
-    compute: dockerCompute({ dir, containers, clock, key, objection }),
+    compute: dockerCompute({ dir, handed, containers, clock, key, objection }),
   }
 }
 

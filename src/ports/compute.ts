@@ -25,6 +25,11 @@ export class NoRoom extends Error {}
  * Starting an id that exists is a no-op; an id that ended is never started again.
  */
 export interface Compute {
+  /**
+   * Its instances do not reach this server's loopback: `start` is given what they are configured with and brings it
+   * to them. Absent: they ask the agent, and `start` is told nothing of it.
+   */
+  readonly handsConfigurationOver?: true
   /** Throws `NoRoom` when it could be started where there is more room. */
   start(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<void>
   /** Asks it to end, forces it after `grace`; resolves when it is gone. Unknown ids are gone already. */

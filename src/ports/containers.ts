@@ -3,6 +3,9 @@ import type { CommitId, Digest } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { Difference } from "../core/pipeline/events.ts"
 
+/** Where a container finds the folder with its configuration. */
+export const handedAt = "/run/immunity"
+
 /** All that can be asked of a container. What is not here cannot be had: no mounts, no privileges, no other network. */
 export type ContainerOrder = {
   readonly name: string
@@ -16,6 +19,11 @@ export type ContainerOrder = {
   readonly memory: number
   /** Processors' worth of time; there is always a limit. */
   readonly cpus: number
+  /**
+   * It was handed a configuration, with this digest: it is shown the folder that belongs to its name, and to nobody
+   * else, read-only at `handedAt`. An order cannot say which folder, nor where.
+   */
+  readonly configuration?: Digest | undefined
   /** What people see in the engine's own lists; nothing is decided by it. */
   readonly about: {
     readonly app: string

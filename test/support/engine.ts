@@ -27,7 +27,8 @@ export async function realEngine() {
     return undefined
   }
   const { socket } = engine
-  const containers = dockerEngine({ socket, owner: key })
+  const handed = join(dir, "handed")
+  const containers = dockerEngine({ socket, owner: key, handed })
   const base = await buildBaseImage(socket)
   const images = join(dir, "images")
   const artifacts = artifactFolder(join(dir, "artifacts"))
@@ -57,6 +58,8 @@ export async function realEngine() {
     containers,
     artifacts,
     images,
+    /** Where containers' configurations lie. */
+    handed,
     base: `sha256:${base}` as Digest,
     digest: built.digest,
     build,

@@ -291,11 +291,12 @@ const withList = (containers: Containers, list: Containers["list"]): Containers 
   })
 
 const computeOn = (
-  { containers, key, images }: Pick<RealEngine, "containers" | "key" | "images">,
+  { containers, key, images, handed }: Pick<RealEngine, "containers" | "key" | "images" | "handed">,
   dir: string,
 ) =>
   dockerCompute({
     dir,
+    handed,
     containers,
     key,
     clock: systemClock,

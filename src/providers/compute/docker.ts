@@ -1,13 +1,15 @@
 import type { Digest } from "../../core/model/ids.ts"
 import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Difference, Exit } from "../../core/pipeline/events.ts"
+import { toldTo } from "../../core/pipeline/told.ts"
 import type { Clock } from "../../ports/clock.ts"
 import type { Compute, RunningInstance } from "../../ports/compute.ts"
-import type { Container, ContainerOrder, Containers } from "../../ports/containers.ts"
+import { type Container, type ContainerOrder, type Containers, handedAt } from "../../ports/containers.ts"
 import type { Fence } from "../../ports/router.ts"
 import { wordsOf } from "./container-command.ts"
 import { ContainerLogs } from "./container-logs.ts"
 import { ContainerOrders } from "./container-orders.ts"
+import { Handed, handedFile } from "./handed.ts"
 import { type Process, processesByNamespace } from "./namespaces.ts"
 
 const inside = 8_080
@@ -19,6 +21,8 @@ const defaultCpus = 2
 export type DockerComputeParts = {
   /** Holds `logs/<instance>.log` and `containers/<instance>.json`. */
   readonly dir: string
+  /** Where containers' configurations lie; the engine must know the same folder. */
+  readonly handed: string
   readonly containers: Containers
   readonly clock: Clock
   /** The first part of this agent's container names: twelve hex digits that no other agent has. */
@@ -36,7 +40,9 @@ type Looked = { at: number; found: readonly Difference[] }
 
 class DockerCompute implements Compute {
   readonly #parts: DockerComputeParts
+  readonly handsConfigurationOver = true
   readonly #orders: ContainerOrders
+  readonly #handed: Handed
   readonly #logs: ContainerLogs
   readonly #ordered = new Set<string>()
   #last: readonly Container[] | undefined
@@ -47,6 +53,7 @@ class DockerCompute implements Compute {
   constructor(parts: DockerComputeParts) {
     this.#parts = parts
     this.#orders = new ContainerOrders(parts.dir)
+    this.#handed = new Handed(parts.handed)
     this.#logs = new ContainerLogs(parts.dir, parts.containers)
   }
 
@@ -62,7 +69,9 @@ class DockerCompute implements Compute {
   async #create(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<string> {
     const objection = await this.#parts.objection(spec.digest, signal)
     if (objection !== undefined) throw new Error(objection)
-    const order = orderOf(this.#name(spec.id), spec, by)
+    const name = this.#name(spec.id)
+    const told = toldTo(by.app, spec)
+    const order = orderOf(name, spec, by, told && (await this.#handed.put(name, told)))
     // Before it exists: whatever runs is known by what was ordered, also after a crash.
     await this.#orders.remember(spec.id, order)
     return this.#parts.containers.create(order, signal)
@@ -105,6 +114,7 @@ class DockerCompute implements Compute {
     const signal = AbortSignal.timeout(30_000)
     const container = await this.#parts.containers.find(this.#name(id), signal)
     if (container) await this.#parts.containers.remove(container.id, signal)
+    await this.#handed.remove(this.#name(id))
     await this.#orders.forget(id)
     this.#logs.leave(id)
     this.#ordered.delete(id)
@@ -167,7 +177,11 @@ class DockerCompute implements Compute {
     const order = await this.#orders.read(id)
     if (!order) return [{ path: "its order: this agent has none on record", what: "removed" }]
     const strangers = processes.filter(({ entered }) => entered)
+    const told = await this.#handed.digest(order.name)
     return [
+      ...(told === order.configuration
+        ? []
+        : [{ path: `${handedAt}/${handedFile}`, what: told ? ("changed" as const) : ("removed" as const) }]),
       ...strangers.map(({ name }) => ({ path: `process ${name}`, what: "added" as const })),
       ...(await this.#parts.containers.differences(container.id, order, signal)),
     ]
@@ -184,7 +198,12 @@ class DockerCompute implements Compute {
   }
 }
 
-const orderOf = (name: string, spec: InstanceSpec, by: Fence): ContainerOrder => ({
+const orderOf = (
+  name: string,
+  spec: InstanceSpec,
+  by: Fence,
+  configuration: Digest | undefined,
+): ContainerOrder => ({
   name,
   image: spec.digest,
   command: wordsOf(spec.run.start),
@@ -197,10 +216,12 @@ const orderOf = (name: string, spec: InstanceSpec, by: Fence): ContainerOrder =>
     IMMUNITY_RELEASE: spec.release,
     IMMUNITY_REGION: spec.region,
     IMMUNITY_INSTANCE: spec.id,
+    ...(configuration === undefined ? {} : { IMMUNITY_CONFIGURATION_FILE: `${handedAt}/${handedFile}` }),
   },
   port: inside,
   memory: spec.run.memory ?? defaultMemory,
   cpus: spec.run.cpus ?? defaultCpus,
+  configuration,
   about: { app: by.app, region: spec.region, release: spec.release, instance: spec.id, epoch: by.epoch },
 })
 

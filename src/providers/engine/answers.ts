@@ -49,7 +49,16 @@ export const Inspected = Type.Object({
     IpcMode: maybe(Type.String()),
     PortBindings: Ports,
   }),
-  Mounts: maybe(Type.Array(Type.Object({ Type: maybe(Type.String()), Destination: Type.String() }))),
+  Mounts: maybe(
+    Type.Array(
+      Type.Object({
+        Type: maybe(Type.String()),
+        Source: maybe(Type.String()),
+        Destination: Type.String(),
+        RW: maybe(Type.Boolean()),
+      }),
+    ),
+  ),
   NetworkSettings: Type.Object({ Ports }),
 })
 export type Inspected = Static<typeof Inspected>

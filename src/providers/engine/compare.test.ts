@@ -1,4 +1,4 @@
-import { expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import type { ContainerOrder } from "../../ports/containers.ts"
 import { Inspected, read } from "./answers.ts"
 import { changedFiles, changedSettings } from "./compare.ts"
@@ -47,8 +47,8 @@ const found = (its: object = {}, hosts: object = {}, more: object = {}) =>
     NetworkSettings: { Ports: ports },
     ...more,
   })
-const told = (inspected: Inspected) =>
-  changedSettings(inspected, order, "127.0.0.1").map(({ path, what }) => `${path} ${what}`)
+const told = (inspected: Inspected, handed?: string) =>
+  changedSettings(inspected, order, "127.0.0.1", handed).map(({ path, what }) => `${path} ${what}`)
 
 it("a container that is what was ordered has no differences, also by an engine that counts time in periods", () => {
   expect(told(found())).toEqual([])
@@ -77,6 +77,35 @@ it.each([
   ],
 ])("%s: whoever changed it, it is told by its name", (difference, inspected) => {
   expect(told(inspected)).toEqual([difference])
+})
+
+describe("the folder with its configuration", () => {
+  const own = "/agent/handed/immunity-abcdefabcdef-papi-prod-7-1"
+  const shown = (Source: string, Destination = "/run/immunity", RW = false) =>
+    found(
+      {},
+      { Binds: [`${Source}:${Destination}:ro,rprivate,rbind`] },
+      { Mounts: [{ Type: "bind", Source, Destination, RW }] },
+    )
+
+  it("is no difference where it was ordered", () => expect(told(shown(own), own)).toEqual([]))
+
+  it("is one where it was not", () => {
+    expect(told(shown(own))).toContain("mount /run/immunity added")
+  })
+
+  it("is told when it is not there", () => {
+    expect(told(found(), own)).toEqual(["mount /run/immunity removed"])
+  })
+
+  it.each([
+    ["another's", shown(`${own}-2`)],
+    ["shown elsewhere", shown(own, "/etc")],
+    ["one that it may write to", shown(own, "/run/immunity", true)],
+  ])("is told when it is %s", (_, inspected) => {
+    expect(told(inspected, own)).toContain("mount /run/immunity removed")
+    expect(told(inspected, own)).toContainEqual(expect.stringMatching(/^mount \S+ added$/))
+  })
 })
 
 it("of files, what engines mount into every container does not count, and a folder gives way to what is in it", () => {

@@ -1,5 +1,5 @@
 import type { Difference } from "../../core/pipeline/events.ts"
-import type { ContainerOrder } from "../../ports/containers.ts"
+import { type ContainerOrder, handedAt } from "../../ports/containers.ts"
 import { digestOf, type Inspected } from "./answers.ts"
 import { pidsLimit, user } from "./whitelist.ts"
 
@@ -28,8 +28,16 @@ const ancestors = (path: string): readonly string[] =>
     .slice(1, -1)
     .map((_, i, parts) => `/${parts.slice(0, i + 1).join("/")}`)
 
-/** Where a container is not what was ordered, whoever changed it and however; `at` is where it is published. */
-export function changedSettings(found: Inspected, order: ContainerOrder, at: string): readonly Difference[] {
+/**
+ * Where a container is not what was ordered, whoever changed it and however. `at` is where it is published,
+ * `handed` the folder that it is to be shown, when there is one.
+ */
+export function changedSettings(
+  found: Inspected,
+  order: ContainerOrder,
+  at: string,
+  handed?: string | undefined,
+): readonly Difference[] {
   const { Config: config, HostConfig: host } = found
   const wrong: Difference[] = []
   const expect = (path: string, right: boolean, what: Difference["what"] = "changed") => {
@@ -48,7 +56,8 @@ export function changedSettings(found: Inspected, order: ContainerOrder, at: str
   expect("its privileges", host.Privileged !== true && (host.CapAdd ?? []).length === 0)
   expect("devices", (host.Devices ?? []).length === 0, "added")
   expect("its namespaces", ![host.NetworkMode, host.PidMode, host.IpcMode].some((mode) => mode === "host"))
-  for (const mount of mountsOf(found)) wrong.push({ path: `mount ${mount}`, what: "added" })
+  for (const mount of mountsOf(found, handed)) wrong.push({ path: `mount ${mount}`, what: "added" })
+  expect(`mount ${handedAt}`, handed === undefined || shows(found, handed), "removed")
   for (const port of portsOf(found)) expect(`port ${port}`, port === `${at} ${order.port}/tcp`, "added")
   return wrong
 }
@@ -61,9 +70,19 @@ function cpusOf({ HostConfig: host }: Inspected): number {
   return (host.CpuQuota ?? 0) / (host.CpuPeriod || 100_000)
 }
 
-const mountsOf = (found: Inspected): readonly string[] => [
-  ...(found.HostConfig.Binds ?? []),
-  ...(found.Mounts ?? []).filter(({ Type }) => Type !== "tmpfs").map(({ Destination }) => Destination),
+type Mount = NonNullable<Inspected["Mounts"]>[number]
+
+const isHanded = ({ Source, Destination, RW }: Mount, handed: string | undefined): boolean =>
+  handed !== undefined && Source === handed && Destination === handedAt && RW === false
+
+const shows = ({ Mounts }: Inspected, handed: string): boolean =>
+  (Mounts ?? []).some((mount) => isHanded(mount, handed))
+
+const mountsOf = (found: Inspected, handed: string | undefined): readonly string[] => [
+  ...(found.HostConfig.Binds ?? []).filter((bind) => !bind.startsWith(`${handed}:${handedAt}:`)),
+  ...(found.Mounts ?? [])
+    .filter((mount) => mount.Type !== "tmpfs" && !isHanded(mount, handed))
+    .map(({ Destination }) => Destination),
 ]
 
 const portsOf = (found: Inspected): readonly string[] =>

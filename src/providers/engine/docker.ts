@@ -1,3 +1,4 @@
+import { join, resolve } from "node:path"
 import { createInterface } from "node:readline"
 import type { Readable } from "node:stream"
 import type { Static, TSchema } from "typebox"
@@ -31,6 +32,10 @@ export type DockerEngineParts = {
   readonly owner: string
   /** The address of this machine at which containers are reached; absent: loopback alone. */
   readonly host?: string | undefined
+  /**
+   * Holds a folder for each container that is handed a configuration, by the container's name. Absent: none is.
+   */
+  readonly handed?: string | undefined
 }
 
 /** Docker or Podman through the Engine API on a unix socket. */
@@ -42,15 +47,17 @@ class DockerEngine implements Containers {
   readonly #socket: string
   readonly #owner: string
   readonly #host: string
+  readonly #handed: string | undefined
   readonly #looked = new Map<
     string,
     { readonly state: string; readonly container: Container; looks: number }
   >()
 
-  constructor({ socket, owner, host = "127.0.0.1" }: DockerEngineParts) {
+  constructor({ socket, owner, host = "127.0.0.1", handed }: DockerEngineParts) {
     this.#socket = socket
     this.#owner = owner
     this.#host = host
+    this.#handed = handed === undefined ? undefined : resolve(handed)
   }
 
   async version(signal: AbortSignal): Promise<string> {
@@ -63,11 +70,12 @@ class DockerEngine implements Containers {
     if (refusal !== undefined) throw new Error(refusal)
     if (!(await this.image(order.image, signal)))
       throw new Error(`there is no image ${order.image} on this server; build it again or bring it here`)
+    const handed = this.#handedTo(order)
     const { Id: id } = await this.#ask(Created, {
       method: "POST",
       path: "/containers/create",
       query: { name: order.name },
-      body: bodyOf(order, this.#host, { [mark]: this.#owner }),
+      body: bodyOf(order, this.#host, { [mark]: this.#owner }, handed),
       signal,
     })
     // The engine looked the image up once more; what it found then is what would run.
@@ -125,7 +133,21 @@ class DockerEngine implements Containers {
     if (!inspected) return []
     const path = `/containers/${id}/changes`
     const files = await this.#ask(Changes, { method: "GET", path, signal })
-    return [...changedFiles(files ?? []), ...changedSettings(inspected, order, this.#host)]
+    return [
+      ...changedFiles(files ?? []),
+      ...changedSettings(inspected, order, this.#host, this.#handedTo(order)),
+    ]
+  }
+
+  /** The folder that a container is shown, by its own name alone. */
+  #handedTo({ name, configuration }: ContainerOrder): string | undefined {
+    if (configuration === undefined) return undefined
+    if (this.#handed === undefined) throw new Error(`${name} is configured, and nothing is handed over here`)
+    if (this.#handed.includes(":"))
+      throw new Error(
+        `${this.#handed} has a colon in its name, which engines take for its end; ${name} cannot be handed its configuration: keep the agent in another folder (--dir)`,
+      )
+    return join(this.#handed, name)
   }
 
   async output(id: string, write: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {

@@ -20,6 +20,11 @@ const hostile: readonly (readonly [string, unknown])[] = [
   ["privileges", and({ privileged: true })],
   ["a host configuration", and({ HostConfig: { Binds: ["/:/host"] } })],
   ["a bind", and({ binds: ["/var/run/docker.sock:/s"] })],
+  ["mounts", and({ mounts: [{ type: "bind", source: "/", target: "/host" }] })],
+  ["a configuration from a folder of its choice", and({ configuration: "/etc" })],
+  ["a configuration shown where it likes", and({ configuration: { source: "/", target: "/host" } })],
+  ["a configuration with a path behind its digest", and({ configuration: `sha256:${"d".repeat(64)}/../x` })],
+  ["a folder for its configuration", and({ configuration: `sha256:${"d".repeat(64)}`, handed: "/etc" })],
   ["a network", and({ network: "host" })],
   ["a capability", and({ capAdd: ["ALL"] })],
   ["a device", and({ devices: ["/dev/kvm"] })],
@@ -60,6 +65,18 @@ it("an order inside the list is not refused", () => expect(refusalOf(good)).toBe
 it("a release with a configuration of its own is named by its commit and the version", () => {
   expect(refusalOf(about({ release: `${"c".repeat(40)}.c12` }))).toBeUndefined()
   expect(refusalOf(about({ release: `${"c".repeat(40)}.c0` }))).toContain("/about/release")
+})
+
+it("one that has a configuration is shown the folder that it is given, read-only; one that has none, no folder", () => {
+  const configured = { ...good, configuration: `sha256:${"e".repeat(64)}` as const }
+  expect(refusalOf(configured)).toBeUndefined()
+  expect(refusalOf({ ...good, configuration: undefined })).toBeUndefined()
+  const binds = { Binds: [`/agent/handed/${good.name}:/run/immunity:ro,Z`] }
+  expect(bodyOf(configured, "127.0.0.1", {}, `/agent/handed/${good.name}`)).toMatchObject({
+    HostConfig: binds,
+  })
+  expect(bodyOf(good, "127.0.0.1", {})).not.toHaveProperty("HostConfig.Binds")
+  expect(bodyOf(good, "127.0.0.1", {})).not.toHaveProperty("HostConfig.Mounts")
 })
 
 it.each(hostile)("%s is outside of the list", (_, order) => {

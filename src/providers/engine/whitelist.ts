@@ -1,6 +1,6 @@
 import { Type } from "typebox"
 import { Value } from "typebox/value"
-import type { ContainerOrder } from "../../ports/containers.ts"
+import { type ContainerOrder, handedAt } from "../../ports/containers.ts"
 
 const MiB = 1024 ** 2
 const plain = (maxLength: number) => Type.String({ maxLength, pattern: "^[^\\u0000]*$" })
@@ -19,6 +19,8 @@ const Order = Type.Object(
     port: Type.Integer({ minimum: 1_024, maximum: 65_535 }),
     memory: Type.Integer({ minimum: 16 * MiB, maximum: 1_024 * 1_024 * MiB }),
     cpus: Type.Number({ minimum: 0.01, maximum: 1_024 }),
+    // That there is one; where it lies and where it is shown is not for an order to say.
+    configuration: Type.Optional(Type.String({ pattern: "^sha256:[0-9a-f]{64}$" })),
     about: Type.Object(
       {
         app: name(40),
@@ -49,11 +51,12 @@ const closed = "rw,noexec,nosuid,nodev,size=65536,mode=755"
 export const user = "60600:60600"
 export const pidsLimit = 256
 
-/** The engine's own words for an order that was checked. Everything in it is decided here. */
+/** The engine's own words for an order that was checked. Everything in it is decided here; `handed`: its folder. */
 export const bodyOf = (
   order: ContainerOrder,
   host: string,
   mark: Readonly<Record<string, string>>,
+  handed?: string | undefined,
 ): unknown => ({
   Image: order.image,
   Entrypoint: [],
@@ -71,6 +74,8 @@ export const bodyOf = (
   Healthcheck: { Test: ["NONE"] },
   HostConfig: {
     ReadonlyRootfs: true,
+    // The only mount there is. Z: where SELinux guards the machine, this container alone may read it.
+    ...(handed === undefined ? {} : { Binds: [`${handed}:${handedAt}:ro,Z`] }),
     Tmpfs: { "/tmp": scratch, "/run": closed, "/var/tmp": closed },
     CapDrop: ["ALL"],
     SecurityOpt: ["no-new-privileges"],

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process"
+import { usersPresent } from "./found-running.ts"
 
 /** 60578 to 61183 belong to nobody in the ranges that distributions agreed on. */
 const first = 60_600
@@ -22,7 +23,7 @@ export function instanceAccounts(folder: string): Accounts | undefined {
 }
 
 export type Accounts = {
-  /** A user that is not among those taken. */
+  /** A user that is not among those taken, and whom nothing on this machine runs as: not another agent's either. */
   readonly free: (taken: ReadonlySet<number>) => number
   /** The words before a command that make it run as this user, with no way back. */
   readonly become: (uid: number) => readonly string[]
@@ -32,9 +33,10 @@ export type Accounts = {
 let next = process.pid % count
 
 function free(taken: ReadonlySet<number>): number {
+  const present = usersPresent()
   for (let tries = 0; tries < count; tries++) {
     const uid = first + (next++ % count)
-    if (!taken.has(uid)) return uid
+    if (!taken.has(uid) && !present.has(uid)) return uid
   }
   throw new Error(`${count} instances run on this server; there is no user left for another`)
 }

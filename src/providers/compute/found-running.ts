@@ -25,6 +25,12 @@ export function lookAround(among: ReadonlySet<number>): FoundRunning {
   return { processes: processesOf(among), listening: listeningOf(among), written: writtenBy(among) }
 }
 
+/** Whoever runs anything on this machine now. Empty where /proc is not there. */
+export function usersPresent(): ReadonlySet<number> {
+  const pids = quietly(() => readdirSync("/proc"))?.filter((name) => /^\d+$/.test(name)) ?? []
+  return new Set(pids.flatMap((pid) => quietly(() => lstatSync(`/proc/${pid}`).uid) ?? []))
+}
+
 /** The variables that a process was started with, each as a sum of its value; empty when they cannot be read. */
 export function environmentOf(pid: number): Readonly<Record<string, string>> {
   const text = quietly(() => readFileSync(`/proc/${pid}/environ`, "utf8")) ?? ""

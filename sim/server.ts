@@ -1,7 +1,8 @@
+import type { Digest } from "../src/core/model/ids.ts"
 import type { InstanceSpec, JobSpec, RouteSpec } from "../src/core/pipeline/effects.ts"
 import type { Difference } from "../src/core/pipeline/events.ts"
 import type { JobOutcome } from "../src/core/pipeline/input.ts"
-import type { AgentInstance, News, Observed, Ordered } from "../src/ports/agent.ts"
+import type { AgentInstance, News, Observed, Ordered, Pruned } from "../src/ports/agent.ts"
 import type { RouterCounters } from "../src/ports/counters.ts"
 import type { Applied, Fence, Released } from "../src/ports/router.ts"
 import type { Chance } from "./random.ts"
@@ -47,6 +48,7 @@ export class Server {
   /** Instances that are gone with whatever they ran on. */
   readonly lost = new Set<string>()
   readonly jobs = new Map<string, Job>()
+  readonly pruned = new Set<Digest>()
   tables: Readonly<Record<string, Table>> = {}
   readonly epochs = new Map<string, number>()
   readonly #lastSeen = new Map<string, { readonly essential: string; readonly changedIn: number }>()
@@ -157,9 +159,23 @@ export class Server {
     return { kind: "done" }
   }
 
+  /** What was built for the application, is not on the list and runs nowhere is gone: nothing starts from it. */
+  keepArtifacts(fence: Fence, keep: readonly Digest[]): Pruned {
+    const stale = this.#guard(fence)
+    if (stale) return refused(stale)
+    const used = [...this.instances.values()].flatMap(({ stopped, spec }) => (stopped ? [] : [spec.digest]))
+    const built = [...this.jobs.values()].flatMap(({ app, outcome, endsAt }) =>
+      app === fence.app && outcome.kind === "built" && endsAt <= this.#now() ? [outcome.digest] : [],
+    )
+    const going = built.filter((digest) => ![...keep, ...used, ...this.pruned].includes(digest))
+    for (const digest of going) this.pruned.add(digest)
+    return { kind: "done", removed: going.length, bytes: going.length, left: 0 }
+  }
+
   startInstance(fence: Fence, spec: InstanceSpec): Ordered {
     const stale = this.#guard(fence)
     if (stale) return refused(stale)
+    if (this.pruned.has(spec.digest)) return refused(`there is no artifact ${spec.digest} on this server`)
     if (this.released.has(spec.id)) return refused(`${spec.id} was released; its id is never used again`)
     const known = this.instances.get(spec.id)
     if (known)

@@ -6,6 +6,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -19,10 +20,12 @@ import type { Fence, Router } from "../ports/router.ts"
 import { processBuilder } from "../providers/builder/index.ts"
 import { systemClock } from "../providers/clock/system.ts"
 import { processCompute } from "../providers/compute/index.ts"
+import { until } from "../testing/router-world.ts"
 import { createAgent, type LocalAgent } from "./agent.ts"
 import { artifactFolder, discard } from "./artifacts.ts"
 import { processSandbox } from "./confine.ts"
 import { becomeOnlyAgent } from "./only-one.ts"
+import { packed } from "./tar.ts"
 
 const signal = AbortSignal.timeout(600_000)
 const path = `${dirname(process.execPath)}:/usr/bin:/bin`
@@ -78,6 +81,7 @@ describe("the agent", () => {
       router,
       path,
       mostInstances,
+      travelling: artifacts,
     })
   }
 
@@ -252,6 +256,7 @@ describe("the agent", () => {
     expect(await agent.stopInstance(old, "prod-1", 0, signal)).toMatchObject(stale)
     expect(await agent.releaseInstance(old, "prod-1", 0, signal)).toMatchObject(stale)
     expect(await agent.setRoutes(old, [], signal)).toMatchObject(stale)
+    expect(await agent.keepArtifacts?.(old, [digest], signal)).toMatchObject(stale)
     expect(await agent.fence("other", 1, signal)).toEqual({ kind: "done" })
   })
 
@@ -289,6 +294,7 @@ describe("the agent", () => {
     expect(await start("prod-2")).toMatchObject(refused)
     expect(await stop("prod-1")).toMatchObject(refused)
     expect(await agent.setRoutes(fence, [], signal)).toMatchObject(refused)
+    expect(await agent.keepArtifacts?.(fence, [digest], signal)).toMatchObject(refused)
     expect((await see("prod-1"))?.state).toBe("ready")
     rmSync(join(dir, "kill-switch"))
     expect(await stop("prod-1")).toEqual({ kind: "done" })
@@ -304,6 +310,63 @@ describe("the agent", () => {
     while ((await see("prod-1"))?.differences.length === 0 && Date.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 50))
     expect((await see("prod-1"))?.differences).toEqual([{ path: "extra.js", what: "added" }])
+  })
+
+  it("what was built here and is kept no longer goes when nothing runs from it, also under the agent that comes after", async () => {
+    const artifacts = artifactFolder(join(dir, "artifacts"))
+    writeFileSync(join(dir, "tree", "server.js"), `${server}// the next one`)
+    const next = (await artifacts.add(join(dir, "tree"))).digest
+    const keep = async (...list: Digest[]) => agent.keepArtifacts?.(fence, list, signal)
+    const old = new Date(Date.now() - 3_600_000)
+    for (const one of [digest, next]) utimesSync(join(dir, "artifacts", `${one.slice(7)}.json`), old, old)
+    expect(await keep(digest, next)).toEqual({ kind: "done", removed: 0, bytes: 0, left: 0 })
+    await start("prod-1")
+    await becomes("prod-1", "ready")
+    expect(await keep(next)).toMatchObject({ removed: 0, left: 1 })
+    await agent.close()
+    await open()
+    expect(await keep(next)).toMatchObject({ removed: 0, left: 1 })
+    expect((await see("prod-1"))?.differences).toEqual([])
+    await release("prod-1")
+    await stop("prod-1")
+    expect(await keep(next)).toEqual({ kind: "done", removed: 1, bytes: server.length, left: 0 })
+    expect([await agent.hasArtifact?.(digest, signal), await agent.hasArtifact?.(next, signal)]).toEqual([
+      false,
+      true,
+    ])
+    await expect(start("prod-2")).rejects.toThrow(`there is no artifact ${digest}`)
+  })
+
+  it("whose build it was is known when it ends; while a job runs nothing of its application goes", async () => {
+    const tree = mkdtempSync(join(dir, "built-"))
+    writeFileSync(join(tree, "papi.json"), "{}")
+    const commit = "b".repeat(40)
+    const build = async (id: string, command: string | undefined) => {
+      await agent.putSource(fence, commit, packed(tree), signal)
+      const what = { kind: "build", id, server: "local", commit, command, output: "." } as const
+      await agent.runJob(fence, { ...what, network: "none", timeout: 60_000 }, undefined, signal)
+    }
+    await build("papi-build-1", undefined)
+    const built = await until("the build to end", async () => {
+      const { jobs } = await agent.observe(["papi"], signal)
+      const [outcome] = jobs.map((job) => job.outcome)
+      return outcome?.kind === "built" ? outcome.digest : undefined
+    })
+    const old = new Date(Date.now() - 3_600_000)
+    utimesSync(join(dir, "artifacts", `${built.slice(7)}.json`), old, old)
+    await build("papi-build-2", "sleep 2")
+    expect(await agent.keepArtifacts?.(fence, [digest], signal)).toMatchObject({
+      kind: "refused",
+      because: "a job of papi runs here, and may need what is there",
+    })
+    await until("the other build to end", async () => {
+      const { jobs } = await agent.observe(["papi"], signal)
+      return jobs.every(({ state }) => state === "ended")
+    })
+    // It built the same once more, so it is young again.
+    expect(await agent.keepArtifacts?.(fence, [digest], signal)).toMatchObject({ removed: 0, left: 1 })
+    utimesSync(join(dir, "artifacts", `${built.slice(7)}.json`), old, old)
+    expect(await agent.keepArtifacts?.(fence, [digest], signal)).toMatchObject({ removed: 1, left: 0 })
   })
 
   it("a folder has one agent", () => {

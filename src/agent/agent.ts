@@ -14,6 +14,7 @@ import { type JobParts, Jobs, logPath } from "./jobs.ts"
 import { readLog } from "./log-file.ts"
 import { Memory } from "./memory.ts"
 import { Probe } from "./probes.ts"
+import { learnOwners, prune } from "./prune.ts"
 
 export type AgentParts = JobParts & {
   readonly server: string
@@ -43,7 +44,8 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const { compute, router, dir, clock } = parts
   await mkdir(join(dir, "logs"), { recursive: true })
   const memory = await Memory.open(dir)
-  const jobs = await Jobs.open(parts)
+  const jobs = await Jobs.open(parts, (app, digest) => memory.owns(app, [digest]))
+  await learnOwners(memory, jobs, parts.travelling)
   const configurations = await Configurations.open(dir)
   const probes = new Map<string, Probe>()
   const overMemory = new Map<string, string>()
@@ -223,9 +225,19 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
           if (!parts.travelling) return refused("artifacts of other servers are not taken here")
           if (await parts.travelling.has(digest)) tar.resume()
           else await parts.travelling.unpack(digest, tar)
+          await memory.owns(fence.app, [digest])
           return { kind: "done" }
         }),
       ),
+    async keepArtifacts(fence, keep) {
+      const refusal = forbidden(dir) ?? memory.stale(fence.app, fence.epoch)
+      if (refusal !== undefined) return refused(refusal)
+      await memory.fence(fence.app, fence.epoch)
+      if (!parts.travelling) return refused("artifacts of this server are not removed")
+      if (jobs.list().some(({ app, state }) => app === fence.app && state === "running"))
+        return refused(`a job of ${fence.app} runs here, and may need what is there`)
+      return prune({ memory, clock, artifacts: parts.travelling }, fence.app, keep)
+    },
     runJob: (fence, job, url) =>
       guarded(fence, async () => {
         await jobs.run(fence.app, job, url)

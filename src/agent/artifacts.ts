@@ -10,10 +10,12 @@ import {
   readlink,
   rename,
   rm,
+  stat,
   symlink,
 } from "node:fs/promises"
 import { dirname, join, normalize, relative, resolve, sep } from "node:path"
 import type { Digest } from "../core/model/ids.ts"
+import type { Instant } from "../core/model/time.ts"
 import type { Artifacts, ManifestEntry, TravellingArtifacts } from "../ports/artifacts.ts"
 import { writeAtomically } from "./files.ts"
 import { packed, unpackInto } from "./tar.ts"
@@ -25,6 +27,8 @@ export type ArtifactFolder = Artifacts &
   TravellingArtifacts & {
     /** Where its files lie, to be read and never written; its manifest lies beside it, with `.json` behind the name. */
     readonly at: (digest: Digest) => Promise<string>
+    /** When it was added last; undefined when it is not there. */
+    readonly addedAt: (digest: Digest) => Promise<Instant | undefined>
   }
 
 /** Artifacts as plain read-only folders named by their content. */
@@ -42,17 +46,29 @@ export function artifactFolder(dir: string): ArtifactFolder {
     const entries = await describe(folder)
     const text = JSON.stringify(entries)
     const digest: Digest = `sha256:${createHash("sha256").update(text).digest("hex")}`
-    const bytes = entries.reduce((sum, entry) => sum + (entry.kind === "file" ? entry.size : 0), 0)
+    const bytes = bytesOf(entries)
     await mkdir(dir, { recursive: true })
     const incoming = `${tree(digest)}.new-${process.pid}`
     await copyTree(folder, incoming, entries)
-    await rename(incoming, tree(digest)).catch(async (error: NodeJS.ErrnoException) => {
-      await discard(incoming)
-      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error
+    await oneByOne(async () => {
+      await rename(incoming, tree(digest)).catch(async (error: NodeJS.ErrnoException) => {
+        await discard(incoming)
+        if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error
+      })
+      // Written anew also where it was there: its time says when it was added last.
+      await writeAtomically(manifestFile(digest), text)
     })
-    await writeAtomically(manifestFile(digest), text)
     return { digest, bytes }
   }
+  /** What is put in its place and what is taken away: a removal never meets half of an addition. */
+  let last: Promise<unknown> = Promise.resolve()
+  const oneByOne = <T>(act: () => Promise<T>): Promise<T> => {
+    const mine = last.then(act, act)
+    last = mine
+    return mine
+  }
+  const addedAt = async (digest: Digest): Promise<Instant | undefined> =>
+    (await stat(manifestFile(digest)).catch(() => undefined))?.mtimeMs
   return {
     manifest,
     add,
@@ -84,7 +100,39 @@ export function artifactFolder(dir: string): ArtifactFolder {
         await discard(incoming)
       }
     },
+    addedAt,
+    async remove(digest, addedBefore) {
+      const going = `${tree(digest)}.gone`
+      const bytes = await oneByOne(async () => {
+        const at = await addedAt(digest)
+        if (at !== undefined && at >= addedBefore) return undefined
+        const known = await manifest(digest).catch(() => [])
+        // First: what has no manifest is not there, however much of it still lies about.
+        await rm(manifestFile(digest), { force: true })
+        await discard(going)
+        await rename(tree(digest), going).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== "ENOENT") throw error
+        })
+        return bytesOf(known)
+      })
+      await discard(going)
+      return bytes
+    },
   }
+}
+
+const bytesOf = (entries: readonly ManifestEntry[]): number =>
+  entries.reduce((sum, entry) => sum + (entry.kind === "file" ? entry.size : 0), 0)
+
+/** How many artifacts lie in a folder, and how much their files take. Changes nothing. */
+export async function sizeOfArtifacts(
+  dir: string,
+): Promise<{ readonly count: number; readonly bytes: number }> {
+  const manifests = (await readdir(dir)).filter((name) => /^[0-9a-f]{64}\.json$/.test(name))
+  let bytes = 0
+  for (const name of manifests)
+    bytes += bytesOf(JSON.parse(await readFile(join(dir, name), "utf8")) as readonly ManifestEntry[])
+  return { count: manifests.length, bytes }
 }
 
 let arrivals = 0

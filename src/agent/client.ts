@@ -1,7 +1,7 @@
 import { type ClientRequest, request as plainRequest, type RequestOptions } from "node:http"
 import { Agent as SecureConnections, request as secureRequest } from "node:https"
 import type { Readable } from "node:stream"
-import type { Agent, LogChunk, News, Observed, Ordered } from "../ports/agent.ts"
+import type { Agent, LogChunk, News, Observed, Ordered, Pruned } from "../ports/agent.ts"
 import type { RouterCounters } from "../ports/counters.ts"
 import type { Applied, Fence, Released } from "../ports/router.ts"
 import { type Credentials, serverHost } from "./trust/authority.ts"
@@ -76,6 +76,8 @@ function agentOver(server: string, way: Way): Agent {
     getArtifact: (digest, signal) => receive(way, `/v1/artifact?digest=${digest}`, signal),
     putArtifact: (fence, digest, tar, signal) =>
       send<Ordered>(way, "PUT", `/v1/artifact?${queryOf(fence, { digest })}`, tar, signal),
+    keepArtifacts: (fence, keep, signal) =>
+      call<Pruned>("POST", "/v1/keep-artifacts", { fence, keep }, signal),
     putSource: (fence, commit, tar, signal) => {
       const query = queryOf(fence, { commit })
       return send<Ordered>(way, "PUT", `/v1/source?${query}`, tar, signal)

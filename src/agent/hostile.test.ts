@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import type { Agent } from "../ports/agent.ts"
+import { connectAgent } from "./client.ts"
 import { type AgentServer, serveAgent, socketPath } from "./server.ts"
 
 const good: InstanceSpec = {
@@ -95,6 +96,10 @@ beforeAll(async () => {
       reached.push(spec)
       return { kind: "done" }
     },
+    keepArtifacts: async (_: unknown, keep: unknown) => {
+      reached.push(keep)
+      return { kind: "done", removed: 0, bytes: 0, left: 0 }
+    },
   } as unknown as Agent
   server = await serveAgent(agent, dir, async () => undefined)
 })
@@ -106,9 +111,10 @@ beforeEach(() => {
   reached.length = 0
 })
 
-const order = (instance: unknown) =>
+const fence = { app: "papi", epoch: 1, generation: 1 }
+const order = (instance: unknown) => send("/v1/start-instance", { fence, instance })
+const send = (path: string, body: unknown) =>
   new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
-    const path = "/v1/start-instance"
     const asked = request({ socketPath: socketPath(dir), method: "POST", path }, async (answer) => {
       let text = ""
       for await (const chunk of answer) text += chunk
@@ -116,7 +122,7 @@ const order = (instance: unknown) =>
     })
     asked.on("error", reject)
     // Not by JSON.stringify's rules: `__proto__` must arrive as it would from a stranger.
-    asked.end(JSON.stringify({ fence: { app: "papi", epoch: 1, generation: 1 }, instance }))
+    asked.end(JSON.stringify(body))
   })
 
 it("an order inside the list arrives as it was sent", async () => {
@@ -132,3 +138,28 @@ it.each(hostile)(
     expect(JSON.parse(text).error).toMatch(/instance/)
   },
 )
+
+const kept = [good.digest]
+
+/** What somebody would like to be removed, or kept. */
+const hostileLists: readonly (readonly [string, unknown])[] = [
+  ["to keep nothing at all", { fence, keep: [] }],
+  ["no list", { fence }],
+  ["a path among the digests", { fence, keep: [...kept, "../../etc"] }],
+  ["an image by its name", { fence, keep: ["registry.example/papi:latest"] }],
+  ["a list of what to remove", { fence, keep: kept, remove: ["sha256:*"] }],
+  ["force", { fence, keep: kept, force: true }],
+  ["nobody's order", { keep: kept }],
+  ["an application that is a path", { fence: { ...fence, app: "../papi" }, keep: kept }],
+  ["more than is ever kept", { fence, keep: Array.from({ length: 5_001 }, () => good.digest) }],
+]
+
+it("a list of what to keep arrives as it was sent", async () => {
+  const sender = connectAgent({ server: "local", socketPath: socketPath(dir) })
+  const answer = await sender.keepArtifacts?.(fence, kept, AbortSignal.timeout(30_000))
+  expect([answer, reached]).toEqual([{ kind: "done", removed: 0, bytes: 0, left: 0 }, [kept]])
+})
+
+it.each(hostileLists)("%s is refused before anything is removed", async (_, body) => {
+  expect([(await send("/v1/keep-artifacts", body)).status, reached]).toEqual([400, []])
+})

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process"
 import { appendFileSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Readable } from "node:stream"
+import { Readable } from "node:stream"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { anotherEngine, realEngine } from "../../test/support/engine.ts"
 import type { TravellingArtifacts } from "../ports/artifacts.ts"
@@ -118,6 +118,48 @@ describe.skipIf(!engine)("between two servers with an engine each, and no regist
     expect(await there.has(digest)).toBe(true)
   })
 
+  it("an image that is kept no longer goes with its tree and its origin, by our own name alone", async () => {
+    await there.unpack(digest, await here.pack(digest))
+    const { provenances, artifacts } = kept()
+    const tree = (await provenances.of(digest))?.tree
+    if (!tree) throw new Error("no origin came")
+    const soon = Date.now() + 60_000
+    expect(await there.remove(digest, Date.now() - 60_000)).toBeUndefined()
+    expect(await there.has(digest)).toBe(true)
+    expect(await there.remove(digest, soon)).toBeGreaterThan(0)
+    expect([await there.has(digest), await artifacts.has(tree)]).toEqual([false, false])
+    expect(await containers.image(digest, signal)).toBeUndefined()
+    expect(await there.remove(digest, soon)).toBe(0)
+
+    // Somebody else on the same engine has it too.
+    await there.unpack(digest, await here.pack(digest))
+    const others = dockerEngine({ socket: other.socket, owner: "aaaaaaaaaaaa" })
+    await others.load(digest, await engine.containers.save(digest, signal), signal)
+    const bytes = (await artifacts.manifest(tree)).reduce(
+      (sum, one) => sum + (one.kind === "file" ? one.size : 0),
+      0,
+    )
+    expect(await there.remove(digest, soon)).toBe(bytes)
+    expect(await there.has(digest)).toBe(false)
+    expect(await others.image(digest, signal)).toBeDefined()
+    await others.removeImage(digest, signal)
+    expect(await others.image(digest, signal)).toBeUndefined()
+  })
+
+  it("an image that a container uses stays, and so does its origin", async () => {
+    await there.unpack(engine.digest, await here.pack(engine.digest))
+    const about = { app: "papi", region: "prod", release: "a".repeat(40), instance: "papi-prod-9", epoch: 1 }
+    const command = ["node", "server.js"]
+    const order = { command, env: {}, port: 8080, memory: 64 * 1024 ** 2, cpus: 1, about }
+    const name = `immunity-${key}-papi-prod-9`
+    const id = await containers.create({ ...order, name, image: engine.digest }, signal)
+    expect(await there.remove(engine.digest, Date.now() + 60_000)).toBeUndefined()
+    expect(await there.has(engine.digest)).toBe(true)
+    await containers.remove(id, signal)
+    expect(await there.remove(engine.digest, Date.now() + 60_000)).toBeGreaterThan(0)
+    expect(await there.has(engine.digest)).toBe(false)
+  })
+
   const aLayer = (folder: string): string => {
     const inside = join(folder, "inside")
     mkdirSync(inside)
@@ -186,8 +228,13 @@ describe.skipIf(!engine)("between two servers with an engine each, and no regist
 
   it("what breaks off on the way is not taken, and comes whole the next time", async () => {
     const tar = await here.pack(digest)
-    tar.once("data", () => setTimeout(() => tar.destroy(new Error("the line is dead")), 5))
-    await expect(there.unpack(digest, tar)).rejects.toThrow()
+    const broken = async function* () {
+      for await (const chunk of tar as AsyncIterable<Buffer>) {
+        yield chunk.subarray(0, 1_000)
+        throw new Error("the line is dead")
+      }
+    }
+    await expect(there.unpack(digest, Readable.from(broken()))).rejects.toThrow()
     expect(await there.has(digest)).toBe(false)
     await there.unpack(digest, await here.pack(digest))
     expect(await there.has(digest)).toBe(true)

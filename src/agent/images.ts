@@ -3,10 +3,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import type { Digest } from "../core/model/ids.ts"
-import type { Artifacts, TravellingArtifacts } from "../ports/artifacts.ts"
+import type { TravellingArtifacts } from "../ports/artifacts.ts"
 import type { Containers } from "../ports/containers.ts"
 import type { Provenance, Provenances } from "../ports/provenance.ts"
-import { discard } from "./artifacts.ts"
+import { type ArtifactFolder, discard } from "./artifacts.ts"
 import { verifyImageArchive } from "./image-archive.ts"
 import { packed, unpackInto } from "./tar.ts"
 
@@ -17,7 +17,7 @@ export type TravellingImagesParts = {
   readonly dir: string
   readonly containers: Containers
   readonly provenances: Provenances
-  readonly artifacts: Artifacts
+  readonly artifacts: Pick<ArtifactFolder, "add" | "copy" | "addedAt" | "remove">
 }
 
 /**
@@ -76,6 +76,22 @@ export function travellingImages(parts: TravellingImagesParts): TravellingArtifa
       } finally {
         await discard(coming)
       }
+    },
+    async remove(digest, addedBefore) {
+      const origin = await provenances.of(digest)
+      if (!origin) return 0
+      // Building and bringing an image add its tree, so its time is theirs.
+      const at = await artifacts.addedAt(origin.tree)
+      if (at !== undefined && at >= addedBefore) return undefined
+      const signal = AbortSignal.timeout(60_000)
+      const image = await containers.image(digest, signal)
+      if (!(await containers.removeImage(digest, signal))) return undefined
+      await provenances.forget(digest)
+      const others = await provenances.from(origin.tree)
+      const tree = others.length > 0 ? undefined : await artifacts.remove(origin.tree, addedBefore)
+      // Where somebody else named it too it stays, and is theirs.
+      const stays = await containers.image(digest, signal)
+      return (stays ? 0 : (image?.bytes ?? 0)) + (tree ?? 0)
     },
   }
 }

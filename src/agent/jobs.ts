@@ -6,6 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
+import type { AppName, Digest } from "../core/model/ids.ts"
 import type { Instant } from "../core/model/time.ts"
 import type { JobSpec } from "../core/pipeline/effects.ts"
 import type { JobOutcome } from "../core/pipeline/input.ts"
@@ -30,6 +31,9 @@ export type JobParts = {
   readonly path: string
 }
 
+/** Told of what was built before anybody else is. */
+type Built = (app: AppName, digest: Digest) => Promise<void>
+
 const kept = 200
 const atOnce = 2
 const mostSource = 1024 ** 3
@@ -37,6 +41,7 @@ const mostSource = 1024 ** 3
 /** Builds and tests: each runs once under its name, confined, with its log and its outcome on disk. */
 export class Jobs {
   readonly #parts: JobParts
+  readonly #built: Built
   readonly #jobs = new Map<string, AgentJob>()
   readonly #queue: (() => Promise<void>)[] = []
   readonly #stop = new AbortController()
@@ -45,16 +50,17 @@ export class Jobs {
   #running = 0
   #arrivals = 0
 
-  private constructor(parts: JobParts) {
+  private constructor(parts: JobParts, built: Built) {
     this.#parts = parts
+    this.#built = built
     this.#work = join(
       tmpdir(),
       `immunity-work-${createHash("sha256").update(parts.dir).digest("hex").slice(0, 16)}`,
     )
   }
 
-  static async open(parts: JobParts): Promise<Jobs> {
-    const jobs = new Jobs(parts)
+  static async open(parts: JobParts, built: Built = async () => undefined): Promise<Jobs> {
+    const jobs = new Jobs(parts, built)
     await mkdir(join(parts.dir, "jobs"), { recursive: true })
     await mkdir(join(parts.dir, "sources"), { recursive: true })
     await forgetOldSources(join(parts.dir, "sources"), parts.clock.now())
@@ -126,6 +132,7 @@ export class Jobs {
     // Before its end is told: whoever hears of it may bring the same source again at once.
     if (spec.kind === "build") await rm(this.#source(spec.commit), { force: true })
     await discard(workspace)
+    if (outcome.kind === "built") await this.#built(job.app, outcome.digest)
     await this.#end(job, outcome)
   }
 

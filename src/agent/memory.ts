@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
+import type { AppName, Digest } from "../core/model/ids.ts"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import { readJson, writeAtomically } from "./files.ts"
 
@@ -10,9 +11,11 @@ type Remembered = {
   /** Started once; never again under the same id. */
   readonly started: readonly string[]
   readonly specs: Readonly<Record<string, { readonly app: string; readonly spec: InstanceSpec }>>
+  /** Whose orders built or brought an artifact: only they say when it may go. By digest. */
+  readonly owners: Readonly<Record<Digest, readonly AppName[]>>
 }
 
-const nothing: Remembered = { epochs: {}, released: [], started: [], specs: {} }
+const nothing: Remembered = { epochs: {}, released: [], started: [], specs: {}, owners: {} }
 const mostIds = 10_000
 
 /** What the agent must never forget, on disk before it counts. */
@@ -82,6 +85,35 @@ export class Memory {
     await this.#save()
     // Also when a crash kept it from being written down: it ran.
     await this.started(id)
+  }
+
+  /** What is recorded runs from it, or is compared with it. */
+  isUsed(digest: Digest): boolean {
+    return Object.values(this.#now.specs).some(({ spec }) => spec.digest === digest)
+  }
+
+  owners(digest: Digest): readonly AppName[] {
+    return this.#now.owners[digest] ?? []
+  }
+
+  ownedBy(app: AppName): readonly Digest[] {
+    const all = Object.keys(this.#now.owners) as readonly Digest[]
+    return all.filter((digest) => this.owners(digest).includes(app))
+  }
+
+  async owns(app: AppName, digests: readonly Digest[]): Promise<void> {
+    const news = digests.filter((digest) => !this.owners(digest).includes(app))
+    if (news.length === 0) return
+    const more = Object.fromEntries(news.map((digest) => [digest, [...this.owners(digest), app]]))
+    this.#now = { ...this.#now, owners: { ...this.#now.owners, ...more } }
+    await this.#save()
+  }
+
+  async disowns(app: AppName, digest: Digest): Promise<void> {
+    const { [digest]: known = [], ...others } = this.#now.owners
+    const left = known.filter((owner) => owner !== app)
+    this.#now = { ...this.#now, owners: left.length > 0 ? { ...others, [digest]: left } : others }
+    await this.#save()
   }
 
   #save(): Promise<void> {

@@ -135,6 +135,11 @@ async function handle(
       if (!put) throw new BadOrder("artifacts of other servers are not taken here")
       return put(fenceIn(url), digestIn(url), request, signal)
     }
+    case "POST /v1/keep-artifacts": {
+      const { fence, keep } = parse(bodies.keepArtifacts, await readBody(request, mostBody))
+      if (!agent.keepArtifacts) throw new BadOrder("artifacts of this server are not removed")
+      return agent.keepArtifacts(fence, keep as readonly Digest[], signal)
+    }
     case "POST /v1/run-job": {
       const { fence, job, url: address } = parse(bodies.runJob, await readBody(request, mostBody))
       return agent.runJob(fence, asJob(job), address, signal)

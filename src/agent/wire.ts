@@ -68,6 +68,11 @@ export const bodies = {
   ofFence: Fence,
   ofDigest: digest,
   fence: Type.Object({ app: name(), epoch: whole() }),
+  // To keep nothing at all is no order that anybody means.
+  keepArtifacts: Type.Object(
+    { fence: Fence, keep: Type.Array(digest, { minItems: 1, maxItems: 5_000 }) },
+    only,
+  ),
   runJob: Type.Object({
     fence: Fence,
     url: Type.Optional(text),

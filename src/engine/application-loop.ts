@@ -233,6 +233,7 @@ export class ApplicationLoop implements Holding {
       if (/^(job|start|release|stop|routes|fence) /.test(label) && !performer.problems.has(label))
         this.problems.delete(label)
     }
+    if (!ordered && !this.#underWay()) performer.prune(this.ledger.state, this.world, until)
     return ordered
   }
 

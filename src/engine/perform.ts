@@ -9,6 +9,7 @@ import { configPurpose, type Sealer } from "../ports/sealer.ts"
 import { Bringing } from "./bring.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
+import { Pruning } from "./prune.ts"
 import { straysIn } from "./strays.ts"
 
 /** Brings the world to what is wanted, one application through one lease. Every order is safe to repeat. */
@@ -20,6 +21,7 @@ export class Performer {
   readonly #fenced = new Set<ServerName>()
   readonly #running = new Set<string>()
   readonly #bringing: Bringing
+  readonly #pruning: Pruning
   /** By their labels, as of the last turn. */
   #wanted: ReadonlySet<string> = new Set()
   #generation = 0
@@ -34,6 +36,7 @@ export class Performer {
     this.#epoch = epoch
     this.#forbidden = forbidden
     this.#bringing = new Bringing(parts)
+    this.#pruning = new Pruning(parts)
   }
 
   /** The barrier: every server knows our epoch before the first of our orders reaches any. */
@@ -80,6 +83,14 @@ export class Performer {
     for (const effect of slow) this.#inBackground(state, effect, world, signal)
     const done = await Promise.all(quick.map((effect) => this.#guarded(state, effect, world, signal)))
     return ordered || done.some(Boolean)
+  }
+
+  /** What no release needs any more goes from the servers that answer. Nothing waits for it, and it is no problem. */
+  prune(state: Application, world: World, signal: AbortSignal): void {
+    for (const server of this.#parts.agents.keys()) {
+      const { agent, seen } = this.#at(server, world)
+      if (agent && seen) this.#pruning.begin(state, agent, () => this.#next(state.app), signal)
+    }
   }
 
   /** What could not be done and is no longer wanted is no problem any more. */

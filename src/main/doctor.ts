@@ -2,6 +2,7 @@ import { execFile } from "node:child_process"
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { sizeOfArtifacts } from "../agent/artifacts.ts"
 import type { AppView } from "../api/contract/views.ts"
 import { Client, exit, serverUrl } from "../cli/client.ts"
 import type { Killed } from "../ports/kill-switch.ts"
@@ -60,7 +61,21 @@ async function folder(where: Where): Promise<readonly Finding[]> {
         next: "immunity serve makes it, or --dir with the server's data folder",
       },
     ]
-  return [...(existsSync(where.dir) ? [secrets(where)] : []), ...(await store(where))]
+  const here = existsSync(where.dir) ? [secrets(where), ...(await artifacts(where))] : []
+  return [...here, ...(await store(where))]
+}
+
+/** Of processes and of trees that images were built from; what images take besides, their engine knows. */
+async function artifacts({ dir }: Where): Promise<readonly Finding[]> {
+  const folder = join(foldersIn(dir).agent, "artifacts")
+  if (!existsSync(folder)) return []
+  try {
+    const { count, bytes } = await sizeOfArtifacts(folder)
+    const says = `${count} take ${Math.ceil(bytes / 1024 / 1024)} MiB; what no release needs any more goes by itself`
+    return [{ about: "artifacts", state: "well", says }]
+  } catch (error) {
+    return [{ about: "artifacts", state: "unknown", says: messageOf(error) }]
+  }
 }
 
 function secrets({ dir }: Where): Finding {

@@ -61,6 +61,11 @@ export type Ordered =
   /** `no-room`: nothing is wrong with the order, and it may be given again. */
   | { readonly kind: "refused"; readonly because: string; readonly code?: "no-room" | undefined }
 
+/** `left`: how many of those that are not kept could not go yet. */
+export type Pruned =
+  | { readonly kind: "done"; readonly removed: number; readonly bytes: number; readonly left: number }
+  | { readonly kind: "refused"; readonly because: string }
+
 /**
  * One server. Few typed verbs, each safe to repeat; the agent refuses a writer with an older epoch, and an
  * instance id that was released or has ended. A rejected promise means: the outcome is unknown.
@@ -85,6 +90,11 @@ export interface Agent {
   getArtifact?(digest: Digest, signal: AbortSignal): Promise<Readable>
   /** Takes in only what has this digest; anything else throws. */
   putArtifact?(fence: Fence, digest: Digest, tar: Readable, signal: AbortSignal): Promise<Ordered>
+  /**
+   * Removes what was built or brought for this application and is not on the list, unless another application has it
+   * too, an instance is recorded with it, or it came a moment ago. What nobody's order brought is left alone.
+   */
+  keepArtifacts?(fence: Fence, keep: readonly Digest[], signal: AbortSignal): Promise<Pruned>
   runJob(fence: Fence, job: JobSpec, url: string | undefined, signal: AbortSignal): Promise<Ordered>
   startInstance(fence: Fence, instance: InstanceSpec, signal: AbortSignal): Promise<Ordered>
   /** Refused unless the router released the id. */

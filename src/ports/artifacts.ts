@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream"
 import type { Digest } from "../core/model/ids.ts"
+import type { Instant } from "../core/model/time.ts"
 
 export type ManifestEntry =
   | {
@@ -27,4 +28,9 @@ export interface TravellingArtifacts {
   pack(digest: Digest): Promise<Readable>
   /** Takes a tar in. Throws when what came is not what the digest says; nothing of it is kept then. */
   unpack(digest: Digest, tar: Readable): Promise<void>
+  /**
+   * Removes it and answers how many bytes that freed; undefined, and nothing is removed, when it was added at or after
+   * that time or the engine still uses it. What is gone already, or was never ours, frees nothing.
+   */
+  remove(digest: Digest, addedBefore: Instant): Promise<number | undefined>
 }

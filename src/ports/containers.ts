@@ -101,5 +101,9 @@ export interface Containers {
    * into the tar: whoever brings one must know that nothing else is in it.
    */
   load(digest: Digest, tar: Readable, signal: AbortSignal): Promise<void>
-  removeImage(digest: Digest, signal: AbortSignal): Promise<void>
+  /**
+   * Takes our own name from an image, and with its last name the image goes. False, and nothing changes, while a
+   * container uses it; one that does not bear our name is not ours to remove.
+   */
+  removeImage(digest: Digest, signal: AbortSignal): Promise<boolean>
 }

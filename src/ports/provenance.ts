@@ -20,6 +20,10 @@ export type Provenance = {
 export interface Provenances {
   of(image: Digest): Promise<Provenance | undefined>
   remember(provenance: Provenance): Promise<void>
+  /** From now on the image does not run here. */
+  forget(image: Digest): Promise<void>
+  /** The images that were built from a tree. */
+  from(tree: Digest): Promise<readonly Digest[]>
   /** Takes what another server tells; throws, with what is wrong, when it is not told as it should be. */
   read(told: string): Provenance
 }

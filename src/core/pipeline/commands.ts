@@ -15,6 +15,7 @@ import { orderDrill } from "./drill.ts"
 import { blocker, blockerOf } from "./guards.ts"
 import type { Bound, Command } from "./input.ts"
 import { migrationsBetween, noWayBack } from "./migrations.ts"
+import { artifactGone } from "./pinned.ts"
 
 /** Obeys a person, or says which rule stands in the way. A refusal changes nothing. */
 export function obey(draft: Draft, command: Command, by: string): Refusal | undefined {
@@ -106,6 +107,8 @@ function deploy(
   }
   if (commit.state.name === "refused")
     return refuse("wrong-phase", `its immunity.yaml is not valid: ${commit.state.problems[0] ?? ""}`)
+  const gone = commit.state.name === "built" && release && artifactGone(state, release)
+  if (gone) return refuse("not-allowed", gone)
   if (hotfix) {
     if (reason.trim() === "")
       return refuse("reason-missing", "a hotfix needs a reason: say why it cannot wait")
@@ -363,6 +366,8 @@ function retry(draft: Draft, rollout: Rollout, reason: string): Refusal | undefi
     return refuse("wrong-phase", `${region.name} is busy with rollout ${region.active}`)
   const blocked = blockerOf(state, rollout, draft.at)
   if (blocked) return refuse(blocked.why, blocked.because)
+  const gone = artifactGone(state, release)
+  if (gone) return refuse("not-allowed", gone)
   if (state.quarantine[release.id])
     draft.add({ type: "quarantine-lifted", release: release.id, reason }, reason)
   const index = state.regions.findIndex((known) => known.name === region.name)

@@ -6,12 +6,15 @@ import { terminal } from "../rollout/rollout.ts"
 import type { Application } from "./application.ts"
 import { decide } from "./decide.ts"
 import { evolve, nothing } from "./evolve.ts"
+import { pinnedArtifacts } from "./pinned.ts"
 import { placesOf } from "./places.ts"
 
 /** What must be true after every single act. */
 function check(world: CoreWorld): void {
   const { state } = world
+  const pinned = pinnedArtifacts(state)
   for (const effect of world.wants()) {
+    if (effect.kind === "start-instance") expect(pinned, effect.instance.id).toContain(effect.instance.digest)
     if (effect.kind === "stop-instance") {
       expect(
         find(state, effect.instance)?.released,

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises"
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Type } from "typebox"
 import { Value } from "typebox/value"
@@ -43,6 +43,16 @@ export function provenancesIn(dir: string): Provenances {
       const path = file(dir, provenance.image)
       await writeFile(`${path}.new`, JSON.stringify(provenance), { mode: 0o600 })
       await rename(`${path}.new`, path)
+    },
+    forget: (image) => rm(file(dir, image), { force: true }),
+    async from(tree) {
+      const names = await readdir(dir).catch(() => [])
+      const all = await Promise.all(
+        names
+          .filter((name) => name.endsWith(".json"))
+          .map(async (name) => read(await readFile(join(dir, name), "utf8"))),
+      )
+      return all.flatMap((known) => (known.tree === tree ? [known.image] : []))
     },
   }
 }

@@ -197,8 +197,12 @@ class DockerEngine implements Containers {
 
   /** Nothing is run by this name. Images without any are what people prune, also those of a kept release. */
   async #name(digest: Digest, signal: AbortSignal): Promise<void> {
-    const query = { repo: `localhost/immunity-${this.#owner}`, tag: digest.slice("sha256:".length, 19) }
-    await this.#tell({ method: "POST", path: `/images/${digest}/tag`, query, signal })
+    const { repo, tag } = this.#nameOf(digest)
+    await this.#tell({ method: "POST", path: `/images/${digest}/tag`, query: { repo, tag }, signal })
+  }
+
+  #nameOf(digest: Digest): { readonly repo: string; readonly tag: string } {
+    return { repo: `localhost/immunity-${this.#owner}`, tag: digest.slice("sha256:".length, 19) }
   }
 
   async meaning(reference: string, signal: AbortSignal): Promise<Digest | undefined> {
@@ -207,8 +211,18 @@ class DockerEngine implements Containers {
     return found && digestOf(found.Id)
   }
 
-  async removeImage(digest: Digest, signal: AbortSignal): Promise<void> {
-    await this.#tell({ method: "DELETE", path: `/images/${digest}`, signal }, [404])
+  async removeImage(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    const { repo, tag } = this.#nameOf(digest)
+    const name = `${repo}:${tag}`
+    // Others may have given it names of their own, or our name to something else.
+    if ((await this.meaning(name, signal)) !== digest) return true
+    try {
+      await this.#tell({ method: "DELETE", path: `/images/${name}`, signal }, [404])
+      return true
+    } catch (error) {
+      if (error instanceof EngineRefused && error.status === 409) return false
+      throw error
+    }
   }
 
   #image(reference: string, signal: AbortSignal): Promise<Static<typeof InspectedImage> | undefined> {

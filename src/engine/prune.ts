@@ -1,0 +1,83 @@
+import { fractionOf } from "../core/model/chance.ts"
+import type { Digest, ServerName } from "../core/model/ids.ts"
+import type { Duration } from "../core/model/time.ts"
+import type { Application } from "../core/pipeline/application.ts"
+import { pinnedArtifacts } from "../core/pipeline/pinned.ts"
+import type { Agent } from "../ports/agent.ts"
+import type { Fence } from "../ports/router.ts"
+import { backOff } from "./back-off.ts"
+import { type Parts, sentence } from "./parts.ts"
+
+const every: Duration = 3_600_000
+/** After a start not all applications tell their lists at once. */
+const within: Duration = 60_000
+const firstAgain: Duration = 60_000
+/** Files of many releases may have to go. */
+const patience: Duration = 120_000
+
+type Told = {
+  /** The list after which nothing was left to be removed. */
+  readonly done: string | undefined
+  /** Not before. */
+  readonly again: Duration
+  readonly failures: number
+}
+
+/**
+ * Tells servers what of an application they keep, so that the rest can go: when that has changed, at most hourly, and
+ * again after a while where it failed. Nobody waits for it.
+ */
+export class Pruning {
+  readonly #parts: Pick<Parts, "clock" | "log">
+  readonly #startedAt: Duration
+  readonly #told = new Map<ServerName, Told>()
+  readonly #underWay = new Set<ServerName>()
+
+  constructor(parts: Pick<Parts, "clock" | "log">) {
+    this.#parts = parts
+    this.#startedAt = parts.clock.mono()
+  }
+
+  /** Does nothing while it is under way there, or is not due. */
+  begin(state: Application, agent: Agent, fence: () => Fence, signal: AbortSignal): void {
+    const { server } = agent
+    if (!agent.keepArtifacts || this.#underWay.has(server)) return
+    const known = this.#told.get(server)
+    if (this.#parts.clock.mono() < (known?.again ?? this.#startedAt + within * fractionOf(state.app))) return
+    const keep = pinnedArtifacts(state)
+    if (keep.length === 0 || known?.done === keep.join()) return
+    this.#underWay.add(server)
+    void this.#tell(state.app, agent, keep, fence, signal).finally(() => this.#underWay.delete(server))
+  }
+
+  async #tell(
+    app: string,
+    agent: Agent,
+    keep: readonly Digest[],
+    fence: () => Fence,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, log } = this.#parts
+    const { server } = agent
+    const failed = (because: string): void => {
+      if (signal.aborted) return
+      const failures = (this.#told.get(server)?.failures ?? 0) + 1
+      const pause = backOff(`prune ${app} ${server}`, failures, { first: firstAgain, longest: every })
+      this.#told.set(server, { done: undefined, again: clock.mono() + pause, failures })
+      log.warn({ app, server }, `old artifacts were not removed: ${because}`)
+    }
+    try {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)])
+      const pruned = await agent.keepArtifacts?.(fence(), keep, limit)
+      if (pruned === undefined) return
+      if (pruned.kind === "refused") return failed(pruned.because)
+      const { removed, bytes, left } = pruned
+      const done = left === 0 ? keep.join() : undefined
+      this.#told.set(server, { done, again: clock.mono() + every, failures: 0 })
+      if (removed > 0)
+        log.info({ app, server, removed, bytes, left }, "artifacts of old releases were removed")
+    } catch (error) {
+      failed(sentence(error))
+    }
+  }
+}

@@ -166,6 +166,7 @@ export class Jobs {
     const order = {
       job: spec.id,
       commit: spec.commit,
+      origin: spec.origin,
       workspace: tree,
       scratch,
       command: spec.command,

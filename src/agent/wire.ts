@@ -64,6 +64,15 @@ const Configuration = Type.Object({
   values: Type.Record(Type.String(), Type.Object({ plain: Type.String({ maxLength: 40_000 }) })),
 })
 
+/** Written into labels that others read. */
+const Origin = Type.Object(
+  {
+    source: Type.Optional(Type.String({ maxLength: 2_000, pattern: "^[a-z]+://[^\\s@$\"'`\\\\]+$" })),
+    committedAt: Type.Optional(Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 })),
+  },
+  only,
+)
+
 export const bodies = {
   ofFence: Fence,
   ofDigest: digest,
@@ -83,6 +92,7 @@ export const bodies = {
         server: text,
         timeout: whole(),
         commit,
+        origin: Type.Optional(Origin),
         command: Type.Optional(text),
         output: text,
         network: Type.Union([Type.Literal("none"), Type.Literal("allowed")]),

@@ -1,9 +1,11 @@
 import type { CommitId, Digest } from "../core/model/ids.ts"
+import type { Origin } from "../core/model/origin.ts"
 import type { Duration } from "../core/model/time.ts"
 
 export type BuildOrder = {
   readonly job: string
   readonly commit: CommitId
+  readonly origin?: Origin | undefined
   /** A folder with the tree at the commit; one use, removed afterwards. */
   readonly workspace: string
   /** A folder beside it for HOME and temporary files: what lands there is no part of the artifact. One use too. */

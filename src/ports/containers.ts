@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream"
 import type { CommitId, Digest } from "../core/model/ids.ts"
+import type { Origin } from "../core/model/origin.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { Difference } from "../core/pipeline/events.ts"
 
@@ -53,6 +54,7 @@ export type ImageOrder = {
   readonly context: string
   /** Absent for an image that no commit stands behind: a base. */
   readonly commit: CommitId | undefined
+  readonly origin?: Origin | undefined
   readonly network: "none" | "allowed"
 }
 

@@ -14,6 +14,7 @@ import { ask } from "../../src/providers/engine/wire.ts"
 import { contractServer } from "../../src/testing/compute-world.ts"
 
 const key = "abcdefabcdef"
+const origin = { source: "https://git.example.com/shop/papi", committedAt: Date.UTC(2026, 10, 21, 9, 30) }
 const soon = () => AbortSignal.timeout(120_000)
 
 /** A real Podman for one test file, with an image of the contract's server that our builder built. */
@@ -46,7 +47,7 @@ export async function realEngine() {
     }
     for (const [name, text] of Object.entries(all)) writeFileSync(join(workspace, name), text)
     const scratch = mkdtempSync(join(dir, "scratch-"))
-    const order = { job: "papi-build-1", commit, workspace, scratch, command: undefined, output: "." }
+    const order = { job: "papi-build-1", commit, origin, workspace, scratch, command: undefined, output: "." }
     return builder.build({ ...order, network: "none", timeout: 120_000 }, () => undefined, soon())
   }
   const built = await build()

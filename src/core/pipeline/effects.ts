@@ -9,6 +9,7 @@ import type {
   RolloutNumber,
   ServerName,
 } from "../model/ids.ts"
+import type { Origin } from "../model/origin.ts"
 import type { KayentaPolicy, MetricPolicy, RunPolicy, StickyPolicy } from "../model/policy.ts"
 import type { Duration, Instant } from "../model/time.ts"
 import type { Stage } from "../rollout/rollout.ts"
@@ -43,6 +44,7 @@ export type JobSpec = {
   | {
       readonly kind: "build"
       readonly commit: CommitId
+      readonly origin?: Origin | undefined
       readonly command: string | undefined
       readonly output: string
       readonly network: "none" | "allowed"

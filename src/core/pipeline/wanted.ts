@@ -1,4 +1,5 @@
 import { valuesIn } from "../model/configuration.ts"
+import { originOf } from "../model/origin.ts"
 import type { HealthPolicy, RunPolicy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
@@ -46,10 +47,11 @@ const builds = (app: Application): readonly Effect[] =>
     const { command, output, timeout } = policy.build
     // A policy stored before builds had a network of their own says nothing about it.
     const network = policy.build.network ?? "none"
+    const origin = originOf(app.source.url, commit.at)
     return [
       {
         kind: "run-job",
-        job: { kind: "build", id: job, server, timeout, commit: commit.id, command, output, network },
+        job: { kind: "build", id: job, server, timeout, commit: commit.id, origin, command, output, network },
       },
     ]
   })

@@ -48,8 +48,8 @@ async function image(
   const dockerfile = await lstat(join(output, "Dockerfile")).catch(() => undefined)
   if (!dockerfile?.isFile()) return failed(`there is no Dockerfile in ${order.output} at this commit`)
   const tree = await parts.artifacts.add(output)
-  const { commit, network } = order
-  const digest = await containers.build({ context: output, commit, network }, log, signal)
+  const { commit, origin, network } = order
+  const digest = await containers.build({ context: output, commit, origin, network }, log, signal)
   const built = await containers.image(digest, signal)
   if (!built) return failed(`the engine built ${digest} and does not know it`)
   if (built.volumes.length > 0) {

@@ -122,6 +122,9 @@ describe.skipIf(!engine)("on a real engine", () => {
       "immunity.digest": engine.digest,
       "immunity.epoch": "3",
       "org.opencontainers.image.revision": "a".repeat(40),
+      "org.opencontainers.image.version": "a".repeat(7),
+      "org.opencontainers.image.source": "https://git.example.com/shop/papi",
+      "org.opencontainers.image.created": "2026-11-21T09:30:00.000Z",
     })
   })
 

@@ -71,18 +71,25 @@ const instances =
 
 /**
  * A level of which each sample remembers the last, every 15 seconds; the same law on both sides, which is so wide, and
- * told apart by instance or not.
+ * told apart by instance, as values without a name, or as a single value.
  */
 const remembering =
-  (memory: number, deviation = 0.05, told = false): Null["start"] =>
+  (
+    memory: number,
+    deviation = 0.05,
+    source: "told apart" | "no names" | "one value" = "no names",
+  ): Null["start"] =>
   (chance) => {
     const side = (values: readonly number[], first: number): Observation => {
+      if (source === "one value") {
+        return { kind: "gauge", values: [values.reduce((all, value) => all + value, 0) / values.length] }
+      }
       const each = values.map((value, i) => ({
         id: `${first + i}`,
         seen: { kind: "gauge" as const, values: [value] },
       }))
       const all = { kind: "gauge" as const, values }
-      return told ? toldApart(all, each) : all
+      return source === "told apart" ? toldApart(all, each) : all
     }
     let levels = Array.from({ length: 4 }, () => normal(chance))
     return () => {
@@ -113,8 +120,12 @@ export const nulls: Readonly<Record<string, Null>> = {
   "a level that remembers 0.5": { ...level, start: remembering(0.5) },
   "a level that remembers 0.9": { ...level, start: remembering(0.9) },
   "a level that remembers 0.95": { ...level, start: remembering(0.95) },
-  "a level twice as wide that remembers 0.95, told apart": { ...level, start: remembering(0.95, 0.1, true) },
-  "the same, added up": { ...level, start: remembering(0.95, 0.1) },
+  "a level twice as wide that remembers 0.95, told apart": {
+    ...level,
+    start: remembering(0.95, 0.1, "told apart"),
+  },
+  "the same, of instances without names": { ...level, start: remembering(0.95, 0.1) },
+  "the same, added up to one value a side": { ...level, start: remembering(0.95, 0.1, "one value") },
 }
 
 /** Share of the rollouts that are accused. */

@@ -7,7 +7,7 @@ import type { Look } from "./look.ts"
 import type { Widened } from "./margins.ts"
 import type { JudgeOptions } from "./options.ts"
 import type { Statistic } from "./statistic.ts"
-import { remembersTooMuch, scatterIn } from "./statistic.ts"
+import { chanceIn, remembersTooMuch, scatterIn } from "./statistic.ts"
 import type { Split } from "./traffic-split.ts"
 import { mismatchOf } from "./traffic-split.ts"
 import { percent } from "./words.ts"
@@ -75,7 +75,7 @@ export type Doubt = {
 
 /** Undefined as long as nothing speaks against the assumptions of the comparison. */
 export function doubtOf(
-  { split, statistic, copies }: Basis,
+  { split, statistic, copies, policy }: Basis,
   learned: Learned | undefined,
 ): Doubt | undefined {
   const mismatch = mismatchOf(split)
@@ -92,6 +92,13 @@ export function doubtOf(
   }
   if (remembersTooMuch(statistic)) {
     const because = "it changes so slowly that minutes are no evidence of their own: hours would be needed"
+    return { kind: "unsure", because, convicts: false }
+  }
+  const chance = chanceIn(statistic, widened(policy, learned))
+  if (chance) {
+    const because =
+      `by chance alone equal sides lie about ${percent(chance.apart)} apart so far, ` +
+      `which is too near to the ${percent(chance.tolerated)} that are tolerated`
     return { kind: "unsure", because, convicts: false }
   }
   return undefined

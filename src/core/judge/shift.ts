@@ -1,6 +1,8 @@
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
 import { house, logWealth, openBets, settle } from "./bets.ts"
+import type { Width } from "./level-width.ts"
+import { addToWidth, endMinuteOfWidth, median, noWidth, variance } from "./level-width.ts"
 import type { Widened } from "./margins.ts"
 import { ratioToExclude } from "./margins.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
@@ -26,6 +28,10 @@ export type Shift = {
   readonly squares: number
   readonly jumps: number
   readonly memory: Memory
+  /** How far the instances of a side wander apart. */
+  readonly width: Width
+  /** Values a side in the last interval. */
+  readonly sizes: { readonly canary: number; readonly control: number }
   /** Intervals in which both sides showed something. */
   readonly samples: number
 }
@@ -73,6 +79,8 @@ export const openShift: Shift = {
   jumps: worthOfUsual,
   halves: 0,
   samples: 0,
+  width: noWidth,
+  sizes: { canary: 0, control: 0 },
   memory: { first: undefined, last: undefined, minutes: 0, sum: 0, products: 0, squares: 0 },
 }
 
@@ -86,14 +94,26 @@ export function foldShift(
   seen: Levels | undefined,
   pace: Pace,
 ): Shift {
-  const difference = seen && differenceOf(seen, policy)
+  const logs = seen && logsOf(seen, policy)
+  const difference = logs && differenceOf(logs, policy)
   const sum = past.sum + (difference ?? 0)
   const count = past.count + (difference === undefined ? 0 : 1)
   const halves = past.halves + (seen ? betweenHalves(seen.control, policy) : 0)
   const seconds = past.seconds + pace.seconds
   const samples = past.samples + (difference === undefined ? 0 : 1)
-  if (seconds < minute) return { ...past, sum, count, halves, seconds, samples }
-  const next = { ...past, samples, sum: 0, count: 0, halves: 0, seconds: 0 }
+  const width = logs ? addToWidth(past.width, logs) : past.width
+  const sizes = logs ? { canary: logs.canary.length, control: logs.control.length } : past.sizes
+  if (seconds < minute) return { ...past, sum, count, halves, seconds, samples, width, sizes }
+  const next = {
+    ...past,
+    samples,
+    width: endMinuteOfWidth(width),
+    sizes,
+    sum: 0,
+    count: 0,
+    halves: 0,
+    seconds: 0,
+  }
   if (count === 0) return next
   const folded = foldMinute(next, policy, -Math.log(options.alpha), pace, sum / count)
   return { ...folded, memory: remember(past.memory, halves / count) }
@@ -151,6 +171,45 @@ const enoughMinutes = 20
 export const isMemoryTooStrong = ({ memory }: Shift): boolean =>
   memory.minutes >= enoughMinutes && memoryOf(memory) > tooStrong
 
+/** Feared of the memory where nothing shows it, and how many minutes that is worth against what was seen. */
+const suspectedMemory = 0.8
+const minutesOfSuspicion = 10
+/** So many typical chances must fit into what is tolerated before anybody is accused. */
+const chancesToFit = 2
+/** The variance of a median of many, as a multiple of that of their mean, lies between 1.3 and 1.6. */
+const ofMedian = 1.4
+
+/**
+ * By how much two sides that are equally good typically lie apart by chance, on average over all that was seen, as a
+ * logarithm: as wide as their instances wander, and as few values of their own as the minutes are worth that remember
+ * each other. Undefined where no two instances of a side were seen at once.
+ */
+function chanceOf({ width, memory, sizes }: Shift): number | undefined {
+  const one = variance(width)
+  if (one === undefined) return undefined
+  const { minutes } = memory
+  const suspected =
+    (minutes * memoryOf(memory) + minutesOfSuspicion * suspectedMemory) / (minutes + minutesOfSuspicion)
+  const alike = Math.min(1, (1 + suspected) / (1 - suspected) / minutes)
+  return Math.sqrt(one * alike * (1 / sizes.canary + (sizes.control > 2 ? ofMedian : 1) / sizes.control))
+}
+
+/** How far two equal sides lie apart by chance, and what is tolerated of it, as parts of the level. */
+export type Chance = { readonly apart: number; readonly tolerated: number }
+
+/**
+ * Chance alone may well reach what is tolerated, or what must be excluded where nothing is. Undefined when it does not,
+ * or when nothing shows how far it reaches.
+ */
+export function lostInChance(shift: Shift, policy: Widened): Chance | undefined {
+  const { tolerated, excluded } = limitsOf(policy)
+  const chance = chanceOf(shift) ?? 0
+  const limit = tolerated > 0 ? tolerated : excluded
+  return chancesToFit * chance > limit
+    ? { apart: Math.exp(chance) - 1, tolerated: Math.exp(limit) - 1 }
+    : undefined
+}
+
 /** How much more than independent samples the mean of many varies: samples of a minute count as one. */
 export function scatterOfLevel({ memory, samples }: Shift): number {
   const m = memoryOf(memory)
@@ -160,9 +219,11 @@ export function scatterOfLevel({ memory, samples }: Shift): number {
 function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace, difference: number): Shift {
   const spread = Math.sqrt(past.squares / past.jumps)
   const memory = memoryOf(past.memory)
-  // What is new in this minute, and how much that varies: jumps show 1 − memory of a minute's variance.
-  const news = past.last === undefined ? 1 / Math.sqrt(1 - memory) : Math.sqrt(1 + memory)
-  const bet = (limit: number, sign: 1 | -1) => {
+  // One value for all of the control has no halves that would show its memory, so the worst is feared.
+  const accusing = past.sizes.control < 2 ? Math.max(memory, suspectedMemory) : memory
+  const bet = (limit: number, sign: 1 | -1, memory: number) => {
+    // What is new in this minute, and how much that varies: jumps show 1 − memory of a minute's variance.
+    const news = past.last === undefined ? 1 / Math.sqrt(1 - memory) : Math.sqrt(1 + memory)
     const remembered = past.last === undefined ? 0 : memory * (past.last - limit)
     const fresh = difference - limit - remembered
     const z = Math.max(-mostAgainst, Math.min(most, (sign * fresh) / (spread * news)))
@@ -173,8 +234,8 @@ function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace
   const square = jump === undefined ? 0 : Math.min(strangestJump * spread ** 2, (resemblance * jump ** 2) / 2)
   return {
     ...past,
-    worse: settle(past.worse, ourHouse, bet(tolerated, 1), partOfProof * proof),
-    fine: settle(past.fine, ourHouse, bet(excluded, -1), mostPraise, pace.praiseCeiling),
+    worse: settle(past.worse, ourHouse, bet(tolerated, 1, accusing), partOfProof * proof),
+    fine: settle(past.fine, ourHouse, bet(excluded, -1, memory), mostPraise, pace.praiseCeiling),
     last: difference,
     squares: past.squares + square,
     jumps: past.jumps + (jump === undefined ? 0 : 1),
@@ -200,23 +261,18 @@ function limitsOf(policy: MetricPolicy): { readonly tolerated: number; readonly 
 }
 
 /**
- * How far the canary's mean lies beyond the control's median, as a logarithm; one noisy instance of the
- * control does not move a median. A tolerated difference is added to all levels, so that those near 0
- * can be compared. Undefined where a side showed nothing, or a level without a logarithm.
+ * Both sides on a logarithmic scale. A tolerated difference is added to all levels, so that those near 0 can be compared.
+ * Undefined where a side showed nothing, or a level without a logarithm.
  */
-function differenceOf({ canary, control }: Levels, policy: MetricPolicy): number | undefined {
+function logsOf({ canary, control }: Levels, policy: MetricPolicy): Levels | undefined {
   if (canary.length === 0 || control.length === 0) return undefined
   const logOf = (value: number) => Math.log(value + policy.tolerateDelta)
   const logs = { canary: canary.map(logOf), control: control.map(logOf) }
-  if (![...logs.canary, ...logs.control].every(Number.isFinite)) return undefined
-  const mean = logs.canary.reduce((a, b) => a + b, 0) / canary.length
-  const beyond = mean - median(logs.control)
-  return policy.worse === "up" ? beyond : -beyond
+  return [...logs.canary, ...logs.control].every(Number.isFinite) ? logs : undefined
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const half = sorted.length >> 1
-  const upper = sorted[half] ?? 0
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? upper) + upper) / 2
+/** How far the canary's mean lies beyond the control's median; one noisy instance of the control does not move a median. */
+function differenceOf({ canary, control }: Levels, policy: MetricPolicy): number {
+  const beyond = canary.reduce((a, b) => a + b, 0) / canary.length - median(control)
+  return policy.worse === "up" ? beyond : -beyond
 }

@@ -18,12 +18,14 @@ import { foldGauge, lookAtGauge, openGauge } from "./gauge.ts"
 import type { LatencyState } from "./latency.ts"
 import { foldLatency, lookAtLatency, openLatency } from "./latency.ts"
 import type { Look } from "./look.ts"
+import type { Widened } from "./margins.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 import type { ProportionState } from "./proportion.ts"
 import { foldProportion, lookAtProportion, openProportion } from "./proportion.ts"
 import { readEvents, readGauge, readHistogram, readProportion } from "./readings.ts"
 import type { Seen } from "./seen.ts"
-import { isMemoryTooStrong, scatterOfLevel } from "./shift.ts"
+import type { Chance } from "./shift.ts"
+import { isMemoryTooStrong, lostInChance, scatterOfLevel } from "./shift.ts"
 import { suspicionAtMost } from "./suspicion.ts"
 
 /** The evidence on one metric, by its kind. */
@@ -156,3 +158,7 @@ export function scatterIn(statistic: Statistic): number {
 /** Its minutes hang together so much that they are next to no evidence. */
 export const remembersTooMuch = (statistic: Statistic): boolean =>
   statistic.kind === "gauge" && isMemoryTooStrong(statistic.shift)
+
+/** Of a level: how far chance takes equal sides apart, where that is too far for what is tolerated. */
+export const chanceIn = (statistic: Statistic, policy: Widened): Chance | undefined =>
+  statistic.kind === "gauge" ? lostInChance(statistic.shift, policy) : undefined

@@ -9,6 +9,7 @@ export type SeenCommit = {
   readonly author: string
   readonly email: string
   readonly committedAt: Instant
+  /** Paths that differ from the commit before it; of the oldest of several, from what was known before. */
   readonly changed: readonly string[]
   /** The text of immunity.yaml at that commit; undefined when there is none. */
   readonly config: string | undefined

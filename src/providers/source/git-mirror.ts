@@ -126,8 +126,8 @@ export function archiveOf(
   return addAbortSignal(signal, tar)
 }
 
-/** Paths that differ from the commit before it on the branch; of the first commit, all of them. */
-async function changedIn(
+/** Paths that differ from an earlier commit, usually the one before it on the branch; without one, all of them. */
+export async function changedIn(
   mirror: string,
   limits: GitLimits,
   parent: string | undefined,

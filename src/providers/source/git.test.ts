@@ -80,7 +80,8 @@ describe("a git repository as a source of commits", () => {
       [second, ["a/b.js"], "app: papi\n"],
       [third, ["a/b.js", "a/c.js", "immunity.yaml"], "app: papi\nx: 1\n"],
     ])
-    expect((await git1.commits(papi(), first, third, 1, signal)).map((c) => c.commit)).toEqual([third])
+    const cut = await git1.commits(papi(), first, third, 1, signal)
+    expect(cut.map((c) => [c.commit, c.changed])).toEqual([[third, ["a/b.js", "a/c.js", "immunity.yaml"]]])
     expect(await git1.commits(papi(), third, third, 20, signal)).toEqual([])
     expect((await git1.commits(papi(), "a".repeat(40), third, 20, signal)).map((c) => c.commit)).toEqual([
       third,
@@ -99,6 +100,18 @@ describe("a git repository as a source of commits", () => {
     expect(seen.map((c) => [c.commit, c.changed])).toEqual([
       [second, ["a"]],
       [head, ["migrations/1.sql"]],
+    ])
+  })
+
+  it("tells with the oldest commit what those before it changed, when a push is longer than what is told", async () => {
+    const first = commit("first", { a: "1" })
+    commit("takes a column away", { "migrations/2.contract.sql": "drop" })
+    const third = commit("third", { a: "2" })
+    const head = commit("fourth", { a: "3" })
+    const seen = await source().commits(papi(), first, head, 2, signal)
+    expect(seen.map((c) => [c.commit, c.changed])).toEqual([
+      [third, ["a", "migrations/2.contract.sql"]],
+      [head, ["a"]],
     ])
   })
 

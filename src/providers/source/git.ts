@@ -1,7 +1,7 @@
 import type { CommitSource, SeenCommit } from "../../ports/source.ts"
 import { readCommitId } from "./git-address.ts"
 import { defaultLimits, type GitLimits } from "./git-limits.ts"
-import { archiveOf, commitsBetween, hasCommit, lookAt } from "./git-mirror.ts"
+import { archiveOf, changedIn, commitsBetween, hasCommit, lookAt } from "./git-mirror.ts"
 import { Mirrors } from "./git-mirrors.ts"
 
 export type GitSourceOptions = {
@@ -29,7 +29,11 @@ export function gitSource(options: GitSourceOptions): CommitSource {
       const ids = known ? await commitsBetween(mirror, limits, from, head, limit, signal) : [head]
       const seen: SeenCommit[] = []
       for (const id of ids) seen.push(await lookAt(mirror, limits, id, signal))
-      return seen
+      const [oldest, ...rest] = seen
+      if (!known || !oldest) return seen
+      // A push may be longer than the limit: what is left out must not hide a migration that it brought.
+      const before = await changedIn(mirror, limits, from, oldest.commit, signal)
+      return [{ ...oldest, changed: [...new Set([...oldest.changed, ...before])].sort() }, ...rest]
     },
 
     async archive(source, commit, signal) {

@@ -89,6 +89,12 @@ describe("the margin that the control's own instances teach", () => {
     expect(many.limit).toBeLessThan(0.045)
   })
 
+  it("is not given as a reason where it changes nothing, as beside a control without failures", () => {
+    const worse = only(heard(60, [0.12], [0]))
+    expect(worse.kind).toBe("worse")
+    expect(worse.because).not.toMatch(/does not tell/)
+  })
+
   it("of one instance is wider for the accusation only: what is called ok is as the policy says", () => {
     expect(only(heard(120, [0.01], [0.01])).kind).toBe("ok")
     const doubled = only(heard(30, [0.06], [0.03]))

@@ -110,9 +110,15 @@ export const withoutComparison = (look: Look): Look =>
 
 const oneAlone = "one instance of the control does not tell how far two may lie apart"
 
+/** What widens what is tolerated by less than this share of it is not told. */
+const leastTold = 0.1
+
 /** Says where a margin comes from that the policy does not name. */
 export function tellWhy(look: Look, { tolerateRatio }: MetricPolicy, learned: Learned | undefined): Look {
-  if (!learned || ratioOf(learned) <= tolerateRatio || look.tolerated === undefined) return look
+  if (!learned || look.tolerated === undefined) return look
+  // Of next to nothing a wider ratio is nothing: then the reason would only confuse.
+  const added = (look.control?.value ?? 0) * (ratioOf(learned) - tolerateRatio)
+  if (added <= leastTold * (look.limit ?? 0)) return look
   if (learned.instances < 2) {
     const because = `${look.promotion.because}; ${oneAlone}`
     return {

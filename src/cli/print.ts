@@ -60,7 +60,7 @@ export function printRollout(view: RolloutView): void {
   for (const sentence of view.rehearsals) line(`  proved   ${sentence}`)
   const { minutes, extra, says } = view.cost
   if (minutes > 0 || extra > 0)
-    line(`  cost     ${minutes} instance minutes beside what serves; ${extra} such instances now`)
+    line(`  cost     ${minutes} instance minutes beside what serves; such instances now: ${extra}`)
   for (const sentence of says) line(`  size     ${sentence}`)
   if (view.harm.bad > 0)
     line(

@@ -2,10 +2,9 @@ import type { Hours, Policy } from "../core/model/policy.ts"
 import type { Problem } from "./problem.ts"
 import type { File, HoursFile } from "./schema.ts"
 import { durationOf } from "./units.ts"
+import { weekdays, zoneProblem } from "./week.ts"
 
 type Found = Pick<Problem, "severity" | "code" | "message"> & { readonly path: readonly (string | number)[] }
-
-const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
 
 /** What the file says of instances that are ended on purpose; nothing where it says nothing. */
 export function failuresOf({
@@ -42,7 +41,7 @@ function hoursOf({ between, days: named, zone }: HoursFile): Hours | undefined {
 
 /** `Fri-Mon` goes over the weekend. */
 function daysOf(named: string): readonly number[] {
-  const [first = 0, last = first] = named.split("-").map((name) => days.indexOf(name.trim()))
+  const [first = 0, last = first] = named.split("-").map((name) => weekdays.indexOf(name.trim()))
   const count = ((last - first + 7) % 7) + 1
   return Array.from({ length: count }, (_, i) => (first + i) % 7)
 }
@@ -54,12 +53,8 @@ function hoursProblem(
   const read = hoursOf(hours)
   if (read && read.from >= read.until)
     return { key: "between", message: `"${hours.between}" ends before it begins; give hours of one day` }
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: hours.zone ?? "UTC" })
-    return undefined
-  } catch {
-    return { key: "zone", message: `"${hours.zone}" is not a time zone such as "Europe/Berlin"` }
-  }
+  const message = zoneProblem(hours.zone ?? "UTC")
+  return message === undefined ? undefined : { key: "zone", message }
 }
 
 const leastEvery = 60_000

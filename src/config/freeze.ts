@@ -1,6 +1,6 @@
 import type { FreezeWindow } from "../core/model/policy.ts"
+import { weekdays, zoneProblem } from "./week.ts"
 
-const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
 const week = 7 * 86_400_000
 const rule =
   /^(Sun|Mon|Tue|Wed|Thu|Fri|Sat) ([01]\d|2[0-3]):([0-5]\d) - (Sun|Mon|Tue|Wed|Thu|Fri|Sat) ([01]\d|2[0-3]):([0-5]\d)$/
@@ -8,12 +8,7 @@ const rule =
 /** What is wrong with a window, in a sentence; undefined when nothing is. */
 export function freezeProblem(when: string, zone: string): string | undefined {
   if (!rule.test(when)) return `"${when}" is not a window such as "Fri 16:00 - Mon 08:00"`
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: zone })
-    return undefined
-  } catch {
-    return `"${zone}" is not a time zone such as "Europe/Berlin"`
-  }
+  return zoneProblem(zone)
 }
 
 /** The spans of a weekly window around `now`, a week back and five ahead; right over changes of daylight saving. */
@@ -23,10 +18,16 @@ export function freezeSpans(when: string, zone: string, now: number): FreezeWind
   const [, fromDay = "", fromHour, fromMinute, untilDay = "", untilHour, untilMinute] = found
   const spans: { from: number; until: number }[] = []
   for (let back = -1; back <= 5; back++) {
-    const from = inZone(now + back * week, zone, days.indexOf(fromDay), Number(fromHour), Number(fromMinute))
-    let until = inZone(from, zone, days.indexOf(untilDay), Number(untilHour), Number(untilMinute))
+    const from = inZone(
+      now + back * week,
+      zone,
+      weekdays.indexOf(fromDay),
+      Number(fromHour),
+      Number(fromMinute),
+    )
+    let until = inZone(from, zone, weekdays.indexOf(untilDay), Number(untilHour), Number(untilMinute))
     if (until <= from)
-      until = inZone(from + week, zone, days.indexOf(untilDay), Number(untilHour), Number(untilMinute))
+      until = inZone(from + week, zone, weekdays.indexOf(untilDay), Number(untilHour), Number(untilMinute))
     spans.push({ from, until })
   }
   return spans
@@ -73,6 +74,6 @@ function wall(
     hour: Number(get("hour")),
     minute: Number(get("minute")),
     second: Number(get("second")),
-    day: days.indexOf(get("weekday")),
+    day: weekdays.indexOf(get("weekday")),
   }
 }

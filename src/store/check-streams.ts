@@ -2,6 +2,7 @@ import type { Kysely } from "kysely"
 import { chainStart, checkLink } from "./chain.ts"
 import type { Dialect } from "./dialect.ts"
 import type { Damage } from "./errors.ts"
+import { standing } from "./snapshots.ts"
 import { streamsIn } from "./streams.ts"
 import type { Tables } from "./tables.ts"
 
@@ -81,14 +82,7 @@ async function snapshotMarks(
   db: Kysely<Tables>,
   streams: readonly string[],
 ): Promise<ReadonlyMap<string, Mark>> {
-  const rows = await db
-    .selectFrom("snapshot")
-    .innerJoin("event", (join) =>
-      join
-        .onRef("event.stream", "=", "snapshot.stream")
-        .onRef("event.version", "=", "snapshot.version")
-        .onRef("event.hash", "=", "snapshot.hash"),
-    )
+  const rows = await standing(db)
     .select(["event.stream", "event.version", "event.epoch", "event.hash"])
     .where("snapshot.stream", "in", streams)
     .execute()

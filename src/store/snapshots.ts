@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import { deserialize, serialize } from "node:v8"
+import type { Kysely } from "kysely"
 import type { Application } from "../core/pipeline/application.ts"
 import type { Snapshot, Snapshots } from "../ports/snapshots.ts"
 import type { Dialect } from "./dialect.ts"
@@ -38,14 +39,7 @@ export function sqlSnapshots({ db }: Dialect, code: string): Snapshots {
 
     async read(streams) {
       if (streams.length === 0) return []
-      const rows = await db
-        .selectFrom("snapshot")
-        .innerJoin("event", (join) =>
-          join
-            .onRef("event.stream", "=", "snapshot.stream")
-            .onRef("event.version", "=", "snapshot.version")
-            .onRef("event.hash", "=", "snapshot.hash"),
-        )
+      const rows = await standing(db)
         .selectAll("snapshot")
         .where("snapshot.stream", "in", streams)
         .where("snapshot.code", "=", code)
@@ -55,6 +49,17 @@ export function sqlSnapshots({ db }: Dialect, code: string): Snapshots {
     },
   }
 }
+
+/** Snapshots of which the event that they stand on is still the one that it was, with that event. */
+export const standing = (db: Kysely<Tables>) =>
+  db
+    .selectFrom("snapshot")
+    .innerJoin("event", (join) =>
+      join
+        .onRef("event.stream", "=", "snapshot.stream")
+        .onRef("event.version", "=", "snapshot.version")
+        .onRef("event.hash", "=", "snapshot.hash"),
+    )
 
 function rowOf({ stream, version, hash, state }: Snapshot, code: string): Row {
   // Unlike JSON it keeps what several parts share, which is most of a state, and fields that are undefined.

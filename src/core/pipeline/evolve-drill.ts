@@ -1,7 +1,7 @@
 import { regionPolicy } from "../rollout/rollout.ts"
 import type { Application, Drill } from "./application.ts"
 import type { Recorded } from "./events.ts"
-import { drillPlace } from "./places.ts"
+import { drillPlace, emptyPlace } from "./places.ts"
 
 const remembered = 20
 
@@ -12,16 +12,7 @@ export function evolveDrill(app: Application, { event, at, by }: Recorded): Appl
       const rollout = app.rollouts[event.pool]
       if (!rollout) return app
       const { drill: number, region, release, pool } = event
-      const place = {
-        name: drillPlace(region),
-        policy: regionPolicy(rollout),
-        stable: undefined,
-        kept: [],
-        active: undefined,
-        instances: {},
-        nextSerial: 1,
-        weights: {},
-      }
+      const place = emptyPlace(drillPlace(region), regionPolicy(rollout))
       return { ...app, drill: { number, region, release, pool, at, by, place, crashes: 0, tests: [] } }
     }
     case "drill-ready":

@@ -13,6 +13,7 @@ import type { Application, Commit, CommitState, Instance, Region } from "./appli
 import { metered } from "./cost.ts"
 import type { Recorded } from "./events.ts"
 import { evolveDrill } from "./evolve-drill.ts"
+import { emptyPlace } from "./places.ts"
 import { failuresAfter } from "./rehearsed.ts"
 
 /** An application before its first event. */
@@ -329,17 +330,7 @@ function configured(
 function followPolicy(regions: readonly Region[], policy: Policy): readonly Region[] {
   const listed = policy.regions.map((wanted): Region => {
     const known = regions.find((region) => region.name === wanted.name)
-    if (known) return { ...known, policy: wanted }
-    return {
-      name: wanted.name,
-      policy: wanted,
-      stable: undefined,
-      kept: [],
-      active: undefined,
-      instances: {},
-      nextSerial: 1,
-      weights: {},
-    }
+    return known ? { ...known, policy: wanted } : emptyPlace(wanted.name, wanted)
   })
   const dropped = regions.filter(
     (region) =>

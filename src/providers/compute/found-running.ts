@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { lstatSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { livingAt, pids } from "./proc.ts"
 
 /** Folders of a machine that everybody may write; all other places are closed to an instance's user. */
 const commonPlaces = ["/tmp", "/var/tmp", "/dev/shm"]
@@ -27,8 +28,7 @@ export function lookAround(among: ReadonlySet<number>): FoundRunning {
 
 /** Whoever runs anything on this machine now. Empty where /proc is not there. */
 export function usersPresent(): ReadonlySet<number> {
-  const pids = quietly(() => readdirSync("/proc"))?.filter((name) => /^\d+$/.test(name)) ?? []
-  return new Set(pids.flatMap((pid) => quietly(() => lstatSync(`/proc/${pid}`).uid) ?? []))
+  return new Set(pids().flatMap((pid) => userOf(pid) ?? []))
 }
 
 /** The variables that a process was started with, each as a sum of its value; empty when they cannot be read. */
@@ -45,19 +45,16 @@ export function environmentOf(pid: number): Readonly<Record<string, string>> {
 
 function processesOf(among: ReadonlySet<number>): FoundRunning["processes"] {
   const found = new Map<number, FoundProcess[]>()
-  for (const pid of quietly(() => readdirSync("/proc")) ?? []) {
-    if (!/^\d+$/.test(pid)) continue
-    const uid = quietly(() => lstatSync(`/proc/${pid}`).uid)
+  for (const pid of pids()) {
+    const uid = userOf(pid)
     if (uid === undefined || !among.has(uid)) continue
-    const stat = quietly(() => readFileSync(`/proc/${pid}/stat`, "utf8"))
-    // The second field is the command in parentheses and may hold anything; the rest follows its last ")".
-    const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")
-    if (!stat || !fields || fields[0] === "Z" || fields[0] === "X") continue
-    const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"))
-    add(found, uid, { pid: Number(pid), session: Number(fields[3]), name: plain(name) })
+    const living = livingAt(pid)
+    if (living) add(found, uid, { pid, session: living.session, name: plain(living.name) })
   }
   return found
 }
+
+const userOf = (pid: number): number | undefined => quietly(() => lstatSync(`/proc/${pid}`).uid)
 
 function listeningOf(among: ReadonlySet<number>): FoundRunning["listening"] {
   const found = new Map<number, string[]>()

@@ -54,7 +54,8 @@ export function processesAtHome(home: string): readonly number[] {
   })
 }
 
-function pids(): readonly number[] {
+/** Of everything that runs on this machine. Empty where /proc is not there. */
+export function pids(): readonly number[] {
   try {
     return readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []))
   } catch {
@@ -62,14 +63,28 @@ function pids(): readonly number[] {
   }
 }
 
-/** The second field is the command in parentheses and may hold anything; the rest follows its last ")". */
+/** What lives under this pid: its name and its session. Undefined when nothing does, or only its remains. */
+export function livingAt(pid: number): { readonly name: string; readonly session: number } | undefined {
+  const stat = textOf(pid)
+  const fields = stat && fieldsOf(stat)
+  if (!stat || !fields || isDead(fields)) return undefined
+  return { name: stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")")), session: Number(fields[3]) }
+}
+
 function statOf(pid: number): readonly string[] | undefined {
+  const stat = textOf(pid)
+  return stat === undefined ? undefined : fieldsOf(stat)
+}
+
+function textOf(pid: number): string | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    return readFileSync(`/proc/${pid}/stat`, "utf8")
   } catch {
     return undefined
   }
 }
+
+/** The second field is the command in parentheses and may hold anything; the rest follows its last ")". */
+const fieldsOf = (stat: string): readonly string[] => stat.slice(stat.lastIndexOf(")") + 2).split(" ")
 
 const isDead = (fields: readonly string[]): boolean => fields[0] === "Z" || fields[0] === "X"

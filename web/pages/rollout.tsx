@@ -160,7 +160,8 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
       <section>
         <h2>Cost</h2>
         <p>
-          {rollout.cost.minutes} instance minutes beside what serves; such instances now: {rollout.cost.extra}.
+          {rollout.cost.minutes} instance minutes beside what serves; such instances now: {rollout.cost.extra}
+          .
         </p>
         {rollout.cost.says.map((sentence) => (
           <p>{sentence}.</p>

@@ -253,6 +253,10 @@ export class Exchange implements Receiver, Ticking {
     const upstream = this.#upstream
     const member = this.#member
     if (this.#phase === "over" || !upstream || !member) return
+    if (failure === "exhausted") {
+      this.#refuse(503, failure, `this router cannot open another connection: ${because}`)
+      return
+    }
     if (failure === "connect") {
       member.instance.passive.unreachable(this.#traffic.now(), this.#traffic.limits)
       this.#tried.push(member)
@@ -336,15 +340,11 @@ export class Exchange implements Receiver, Ticking {
 
   cut(because: string): void {
     if (this.#phase === "over") return
-    const wasAnswering = this.#phase === "answering"
-    this.#upstream?.destroy()
-    if (!wasAnswering) {
-      if (this.#member) this.#member.counters.aborted += 1
-      this.#pair?.primary("gone")
-      this.#leave()
-      this.#answerItself(503, "drained", because)
+    if (this.#phase !== "answering") {
+      this.#refuse(503, "drained", because)
       return
     }
+    this.#upstream?.destroy()
     this.#leave()
     this.#over()
     this.#client.broken()
@@ -365,6 +365,11 @@ export class Exchange implements Receiver, Ticking {
       this.#client.broken()
       return
     }
+    this.#refuse(status, reason, message)
+  }
+
+  /** Answers itself, at no fault of the instance. */
+  #refuse(status: number, reason: string, message: string): void {
     if (this.#member) this.#member.counters.aborted += 1
     this.#pair?.primary("gone")
     this.#upstream?.destroy()

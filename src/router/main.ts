@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { collectAlone } from "./collect-alone.ts"
 import { controlVerbs, sizeOf, statsVerbs } from "./control.ts"
 import type { Crew } from "./crew.ts"
+import { clientsWithin, mostDescriptors } from "./descriptors.ts"
 import { Governor } from "./governor.ts"
 import { HealthWatch } from "./health-watch.ts"
 import { defaultLimits, type Limits } from "./limits.ts"
@@ -45,7 +46,7 @@ export async function startRouter(options: StartRouter): Promise<RunningRouter> 
     throw new Error(
       `another router answers at ${control}; stop it first, or give this one a --dir of its own`,
     )
-  const limits = { ...defaultLimits, ...options.limits }
+  const limits = affordable({ ...defaultLimits, ...options.limits }, workers, log)
   const crew = await openCrew(workers, limits, tls, log)
   const health = new HealthWatch((marks) => crew.mark(marks), log)
   const governor = new Governor(new StateFile(dir), crew, health, log, options.deadMan)
@@ -68,6 +69,20 @@ export async function startRouter(options: StartRouter): Promise<RunningRouter> 
     await ended
   }
   return { governor, crew, stop: () => end(true), kill: () => end(false) }
+}
+
+/** Nobody is let in who could not be served: each process that carries traffic may open so many files. */
+function affordable(limits: Limits, workers: number, log: Log): Limits {
+  const descriptors = mostDescriptors()
+  if (descriptors === undefined) return limits
+  const mostClients = clientsWithin(descriptors) * Math.max(1, workers)
+  if (mostClients >= limits.mostClients) return limits
+  log("warn", "fewer clients than configured can be served at a time; raise the limit of open files", {
+    mostClients,
+    configured: limits.mostClients,
+    descriptors,
+  })
+  return { ...limits, mostClients }
 }
 
 async function openCrew(workers: number, limits: Limits, tls: TlsFiles | undefined, log: Log): Promise<Crew> {

@@ -134,6 +134,11 @@ class Copy implements Receiver, Ticking {
       this.#attempt()
       return
     }
+    if (failure === "exhausted") {
+      this.#counters.dropped += 1
+      this.#leave()
+      return
+    }
     this.#lost(failure === "connect" ? "connect" : "reset")
   }
 

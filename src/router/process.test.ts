@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync } from "node:fs"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { existsSync, readdirSync } from "node:fs"
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -15,6 +15,7 @@ import {
   rawClient,
   routeTo,
   type SeenState,
+  type SeenStats,
   until,
 } from "./router.fixture.ts"
 
@@ -84,6 +85,28 @@ describe("the router's process", () => {
     expect((await fetchFrom(address)).body).toBe("one")
     expect((await state(dir)).degraded).toMatch(/damaged/)
     expect(second.output()).toMatch(/"level":"error".*damaged/)
+  })
+
+  it.runIf(process.platform === "linux")("blames no instance when it may open no more files", async () => {
+    const dir = await folder()
+    const router = run(dir)
+    await serving(router)
+    const address = await routed(dir, await named(cleanup, "one"))
+    const client = rawClient(cleanup, address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await until("a first answer", () => /one$/.test(client.text()) || undefined)
+    const { pid } = router.child
+    const allow = (files: number) => execFileSync("prlimit", [`--pid=${pid}`, `--nofile=${files}:`])
+    const open = new Set(readdirSync(`/proc/${pid}/fd`))
+    allow([...Array(open.size + 1).keys()].findIndex((file) => !open.has(String(file))))
+    client.socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    await until("an answer", () => /exhausted/.test(client.text()) || undefined)
+    allow(1024)
+    expect((await fetchFrom(address)).body).toBe("one")
+    const stats = (await ask(join(dir, "stats.sock"), "GET", "/stats")).body as SeenStats
+    expect(stats.routes["papi/prod"]?.pools.r1?.["r1-0"]).toMatchObject({
+      aborted: 1,
+      errors: { connect: 0 },
+    })
   })
 
   it("refuses to start beside another one", async () => {

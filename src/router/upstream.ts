@@ -6,9 +6,17 @@ import type { Address } from "./read-table.ts"
 import { type ResponseHead, readResponseHead } from "./response-head.ts"
 import { type Arrival, type Arriving, round } from "./round.ts"
 
-/** Why a connection to an instance gave no whole answer. `bad-response`: what came cannot be understood.
- * `silent`: it answers nobody any more. */
-export type UpstreamFailure = "connect" | "reset" | "bad-response" | "silent"
+/**
+ * Why a connection to an instance gave no whole answer. `bad-response`: what came cannot be understood. `silent`: it
+ * answers nobody any more. `exhausted`: this machine had no file, port or memory left for a connection, which says
+ * nothing about the instance.
+ */
+export type UpstreamFailure = "connect" | "reset" | "bad-response" | "silent" | "exhausted"
+
+const ofThisMachine = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "ENOMEM"])
+
+const isExhaustion = (error: Error): boolean =>
+  "code" in error && typeof error.code === "string" && ofThisMachine.has(error.code)
 
 /** Who waits for the answer on a connection. After `ended`, `upgraded` or `failed` it hears nothing more. */
 export interface Receiver {
@@ -118,10 +126,10 @@ export class Upstream implements Arriving {
   #heard(what: Arrival): void {
     if (Buffer.isBuffer(what)) this.#arrived(what)
     else if (what === "end") this.#finished()
-    else {
-      const because = what === "close" ? "the connection was closed" : what.message
-      this.#fail(this.#isConnected ? "reset" : "connect", because)
-    }
+    else if (what === "close")
+      this.#fail(this.#isConnected ? "reset" : "connect", "the connection was closed")
+    else if (this.#isConnected) this.#fail("reset", what.message)
+    else this.#fail(isExhaustion(what) ? "exhausted" : "connect", what.message)
   }
 
   /** Takes the connection for one request. `connected` is called at once when it already is. */

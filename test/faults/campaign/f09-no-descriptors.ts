@@ -4,7 +4,8 @@ import { pause, until } from "../../support/until.ts"
 import { type Fault, Findings, type Result, type Scale } from "./stage/result.ts"
 import { withTrial } from "./stage/trial.ts"
 
-const most = 160
+/** Enough for a hundred users a second, with what our router keeps back for their requests. */
+const most = 400
 
 /**
  * F9: every process may open few files, and strangers take all connections of the router that they can get and keep

@@ -8,7 +8,8 @@ const megabyte = 1024 * 1024
 
 /**
  * F11: an instance that logs one line of 100 MB, a test that says 1 GB, an instance that eats memory. Only they pay:
- * what is ours stays small, and users notice nothing.
+ * what is ours stays small, and users notice nothing, except those whose requests the hungry instance had when its
+ * memory ended.
  */
 async function flood(scale: Scale): Promise<Result> {
   const findings = new Findings()
@@ -19,7 +20,9 @@ async function flood(scale: Scale): Promise<Result> {
     await trial.begin({ clerkEveryMs: 500 })
     await cluster.climb(cluster.commit("a line of 100 MB", "flood-log"), "succeeded")
     await cluster.climb(cluster.commit("a test of 1 GB", "flood-test"), "succeeded")
+    const excused = trial.excuse(/^502 reset/)
     const hungry = await cluster.climb(cluster.commit("hungry", "leak"), ["failed", "rolled-back"])
+    excused()
     findings.figures.hungryInstance = hungry
     findings.runs = 3
     const logs = join(cluster.dir, "server", "agent", "logs")

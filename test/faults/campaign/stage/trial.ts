@@ -41,7 +41,7 @@ export class Trial {
   #clerk: Clerk | undefined
   #closed = false
   /** Times, since the epoch, in which the fault itself costs requests: they are not counted as failed. */
-  readonly #excused: { readonly from: number; readonly until: number }[] = []
+  readonly #excused: { readonly from: number; readonly until: number; readonly why: RegExp }[] = []
 
   private constructor(cluster: Cluster, findings: Findings, rate: number) {
     this.cluster = cluster
@@ -83,10 +83,13 @@ export class Trial {
     return this.#clerk
   }
 
-  /** What fails from here until the answer is called was broken by the fault itself, and cannot be otherwise. */
-  excuse(): () => void {
+  /**
+   * What fails from here until the answer is called was broken by the fault itself, and cannot be otherwise: all of it,
+   * or what failed in this way.
+   */
+  excuse(why = /^/): () => void {
     const from = Date.now()
-    return () => this.#excused.push({ from, until: Date.now() })
+    return () => this.#excused.push({ from, until: Date.now(), why })
   }
 
   /** The epoch that the router obeys at the moment. */
@@ -167,8 +170,8 @@ export class Trial {
   }
 
   #count(failed: readonly Failure[]): void {
-    const excused = ({ at, until }: Failure) =>
-      this.#excused.some((time) => at < time.until && until > time.from)
+    const excused = ({ at, until, why }: Failure) =>
+      this.#excused.some((time) => at < time.until && until > time.from && time.why.test(why))
     const guilty = failed.filter((one) => !excused(one))
     this.findings.failedRequests += guilty.length
     const excusedCount = failed.length - guilty.length

@@ -7,7 +7,8 @@
 #   scripts/setup.sh faults   also what the campaign of faults needs (PostgreSQL, HAProxy, Prometheus, libfaketime, a C
 #                             compiler, network tools)
 #   scripts/setup.sh tests    also the system packages that tests need (Chromium, Prometheus, PostgreSQL, HAProxy,
-#                             nginx, Podman)
+#                             nginx, Podman, a registry)
+#   scripts/setup.sh docker   also Docker, to run the tests with containers on it (IMMUNITY_OWN_ENGINE=docker)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -29,9 +30,9 @@ if [ ! -f dist/.built ] || [ -n "$newer" ]; then
 fi
 
 what=${1:-}
-case $what in tests | routers | containers | faults) ;; *) exit 0 ;; esac
+case $what in tests | routers | containers | faults | docker) ;; *) exit 0 ;; esac
 missing=
-if [ "$what" != containers ]; then
+if [ "$what" != containers ] && [ "$what" != docker ]; then
   [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null 2>&1 || missing="$missing haproxy"
 fi
 if [ "$what" = tests ] || [ "$what" = routers ]; then
@@ -53,6 +54,11 @@ if [ "$what" = tests ] || [ "$what" = faults ]; then
 fi
 if [ "$what" = tests ]; then
   command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+  command -v docker-registry >/dev/null 2>&1 || missing="$missing docker-registry"
+fi
+if [ "$what" = docker ]; then
+  [ -x /usr/sbin/dockerd ] || command -v dockerd >/dev/null 2>&1 || missing="$missing docker.io"
+  command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 fi
 if [ "$what" = faults ]; then
   command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"

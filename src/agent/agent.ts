@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import type { Agent, AgentInstance, Observed, Ordered } from "../ports/agent.ts"
-import type { TravellingArtifacts } from "../ports/artifacts.ts"
+import { NotFetched, type TravellingArtifacts } from "../ports/artifacts.ts"
 import { type Compute, NoRoom, type RunningInstance } from "../ports/compute.ts"
 import { about, countersAbout } from "../ports/observed.ts"
 import type { Fence, Router, RouterState } from "../ports/router.ts"
@@ -215,16 +215,22 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
         return { kind: "done" }
       }),
     hasArtifact: async (digest) => (await parts.travelling?.has(digest)) ?? false,
-    async getArtifact(digest) {
+    async getArtifact(digest, _signal, lean) {
       if (!parts.travelling) throw new Error("artifacts of this server do not travel")
-      return parts.travelling.pack(digest)
+      return parts.travelling.pack(digest, lean)
     },
     putArtifact: (fence, digest, tar) =>
       guarded(fence, () =>
         oneByOne(digest, async () => {
           if (!parts.travelling) return refused("artifacts of other servers are not taken here")
           if (await parts.travelling.has(digest)) tar.resume()
-          else await parts.travelling.unpack(digest, tar)
+          else
+            try {
+              await parts.travelling.unpack(digest, tar)
+            } catch (error) {
+              if (error instanceof NotFetched) return { ...refused(error.message), code: "not-fetched" }
+              throw error
+            }
           await memory.owns(fence.app, [digest])
           return { kind: "done" }
         }),

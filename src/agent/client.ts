@@ -73,7 +73,8 @@ function agentOver(server: string, way: Way): Agent {
       const path = `/v1/has-artifact?digest=${digest}`
       return (await call<{ readonly has: boolean }>("GET", path, undefined, signal)).has
     },
-    getArtifact: (digest, signal) => receive(way, `/v1/artifact?digest=${digest}`, signal),
+    getArtifact: (digest, signal, lean) =>
+      receive(way, `/v1/artifact?digest=${digest}${lean ? "&lean" : ""}`, signal),
     putArtifact: (fence, digest, tar, signal) =>
       send<Ordered>(way, "PUT", `/v1/artifact?${queryOf(fence, { digest })}`, tar, signal),
     keepArtifacts: (fence, keep, signal) =>

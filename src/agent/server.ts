@@ -126,7 +126,7 @@ async function handle(
     case "GET /v1/has-artifact":
       return { has: (await agent.hasArtifact?.(digestIn(url), signal)) ?? false }
     case "GET /v1/artifact": {
-      const tar = await agent.getArtifact?.(digestIn(url), signal)
+      const tar = await agent.getArtifact?.(digestIn(url), signal, url.searchParams.has("lean"))
       if (!tar) throw new BadOrder("artifacts of this server do not travel")
       return tar
     }

@@ -17,6 +17,7 @@ import {
 import { systemClock } from "../providers/clock/system.ts"
 import { dockerCompute, processCompute, scriptCompute } from "../providers/compute/index.ts"
 import { dockerEngine } from "../providers/engine/index.ts"
+import { distributionRegistry } from "../providers/registry/index.ts"
 import { routers } from "../providers/router/index.ts"
 import type { ComputeChoice } from "./compute-choice.ts"
 import { keyIn, ownArgv, passable, toolPath } from "./folders.ts"
@@ -108,14 +109,16 @@ async function providersFor(choice: ComputeChoice, dir: string, path: string, ho
   // As engines tell it again, or a container would be called changed for its own folder.
   const handed = join(realpathSync(dir), "handed")
   const containers = dockerEngine({ socket: choice.socket, owner: key, host, handed })
-  const objection = objectionTo(provenances, containers)
+  const { repository, login: loginFile } = choice.registry ?? {}
+  const registry = distributionRegistry({ containers, provenances, repository, loginFile })
+  const objection = objectionTo(provenances, containers, registry)
   const passing = join(dir, "images-passing")
   // What an agent that died had half brought.
   await discard(passing)
   return {
     artifacts: treesOfImages(provenances, artifacts),
-    travelling: travellingImages({ dir: passing, containers, provenances, artifacts }),
-    builder: dockerBuilder({ sandbox, artifacts, path, containers, clock, provenances }),
+    travelling: travellingImages({ dir: passing, containers, provenances, artifacts, registry }),
+    builder: dockerBuilder({ sandbox, artifacts, path, containers, clock, provenances, registry }),
     compute: dockerCompute({ dir, handed, containers, clock, key, objection }),
   }
 }

@@ -1,3 +1,4 @@
+import { resolve } from "node:path"
 import { exit, Stop } from "../cli/client.ts"
 import { executable } from "./executable.ts"
 
@@ -5,14 +6,19 @@ import { executable } from "./executable.ts"
 export type ComputeChoice =
   | { readonly kind: "process" }
   /** `socket`: where a Docker or Podman answers; nobody but the agent speaks with it. */
-  | { readonly kind: "docker"; readonly socket: string }
+  | { readonly kind: "docker"; readonly socket: string; readonly registry?: RegistryChoice | undefined }
   /** `driver`: an executable, by its absolute path, that runs them wherever it can. */
   | { readonly kind: "script"; readonly driver: string }
+
+/** Where images go that are built here; `login`: a file with user:password. */
+export type RegistryChoice = { readonly repository: string; readonly login?: string | undefined }
 
 export type ComputeFlags = {
   readonly compute: string
   readonly engine: string
   readonly driver?: string
+  readonly registry?: string
+  readonly registryLogin?: string
   readonly mostInstances?: string
 }
 
@@ -26,11 +32,13 @@ export function mostOf({ mostInstances: text }: ComputeFlags): number | undefine
 }
 
 /** What the flags of `serve` and `agent` say. */
-export function computeOf({ compute: kind, engine: socket, driver }: ComputeFlags): ComputeChoice {
+export function computeOf(flags: ComputeFlags): ComputeChoice {
+  const { compute: kind, engine: socket, driver } = flags
+  const registry = registryOf(flags)
   if (driver !== undefined && kind !== "script")
     throw new Stop(exit.usage, `--driver ${driver} goes with --compute script, and not with ${kind}`)
   if (kind === "process") return { kind }
-  if (kind === "docker") return { kind, socket }
+  if (kind === "docker") return { kind, socket, registry }
   if (kind !== "script")
     throw new Stop(
       exit.usage,
@@ -41,9 +49,36 @@ export function computeOf({ compute: kind, engine: socket, driver }: ComputeFlag
   return { kind, driver: executable(driver) }
 }
 
+function registryOf({ compute, registry, registryLogin }: ComputeFlags): RegistryChoice | undefined {
+  if (registry === undefined) {
+    if (registryLogin === undefined) return undefined
+    throw new Stop(exit.usage, `--registry-login ${registryLogin} goes with --registry`)
+  }
+  if (compute !== "docker")
+    throw new Stop(exit.usage, `--registry ${registry} goes with --compute docker, and not with ${compute}`)
+  // A first part without a dot or a port is no host to engines, but a folder on Docker Hub.
+  if (
+    !/^(localhost|[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+|[a-zA-Z0-9.-]+:\d{1,5})(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+$/.test(
+      registry,
+    )
+  )
+    throw new Stop(
+      exit.usage,
+      `--registry ${registry} names no repository; it is a host and a path, such as registry.example.com:5000/team/images`,
+    )
+  return { repository: registry, login: registryLogin && resolve(registryLogin) }
+}
+
 /** The same, as flags for an agent. */
 export function computeFlags(choice: ComputeChoice | undefined): readonly string[] {
-  if (choice?.kind === "docker") return ["--compute", "docker", "--engine", choice.socket]
+  if (choice?.kind === "docker") {
+    const { repository, login } = choice.registry ?? {}
+    return [
+      ...["--compute", "docker", "--engine", choice.socket],
+      ...(repository === undefined ? [] : ["--registry", repository]),
+      ...(login === undefined ? [] : ["--registry-login", login]),
+    ]
+  }
   if (choice?.kind === "script") return ["--compute", "script", "--driver", choice.driver]
   return []
 }

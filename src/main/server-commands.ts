@@ -7,6 +7,8 @@ import { addRouterCommand } from "./router-command.ts"
 import type { ServeOptions } from "./serve.ts"
 
 const defaultEngine = "/var/run/docker.sock"
+const registryHelp =
+  "where images go that are built, and servers fetch them: registry.example.com:5000/team/images"
 
 type ServeFlags = Omit<ServeOptions, "port" | "compute" | "mostInstances"> &
   ComputeFlags & { readonly port: string }
@@ -70,6 +72,8 @@ export function addServerCommands(program: Command): void {
       defaultEngine,
     )
     .option("--driver <file>", "the executable that runs instances, for --compute script")
+    .option("--registry <repository>", registryHelp)
+    .option("--registry-login <file>", "one line, user:password; only its owner may read it")
     .option("--most-instances <count>", "that may run on this server, of all applications")
     .action(async (options: ServeFlags) => {
       const { serve } = await import("./serve.ts")
@@ -93,6 +97,8 @@ export function addServerCommands(program: Command): void {
     .option("--compute <kind>", "process, docker or script", "process")
     .option("--engine <socket>", "where Docker or Podman answers", defaultEngine)
     .option("--driver <file>", "the executable that runs instances, for --compute script")
+    .option("--registry <repository>", registryHelp)
+    .option("--registry-login <file>", "one line, user:password; only its owner may read it")
     .option("--most-instances <count>", "that may run on this server, of all applications")
     .action(async (options: AgentFlags) => {
       const { startAgent } = await import("./agent.ts")
@@ -114,6 +120,8 @@ export function addServerCommands(program: Command): void {
     .option("--compute <kind>", "process, docker or script", "process")
     .option("--engine <socket>", "where Docker or Podman answers", defaultEngine)
     .option("--driver <file>", "the executable that runs instances, for --compute script")
+    .option("--registry <repository>", registryHelp)
+    .option("--registry-login <file>", "one line, user:password; only its owner may read it")
     .option("--most-instances <count>", "that may run on this server, of all applications")
     .action(async (options: JoinFlags) => {
       const { joinAndStart } = await import("./agent.ts")

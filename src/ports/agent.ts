@@ -58,8 +58,15 @@ export type News = {
 /** `refused`: an older fence than the agent has seen, or an order outside the whitelist. */
 export type Ordered =
   | { readonly kind: "done" }
-  /** `no-room`: nothing is wrong with the order, and it may be given again. */
-  | { readonly kind: "refused"; readonly because: string; readonly code?: "no-room" | undefined }
+  /**
+   * `no-room`: nothing is wrong with the order, and it may be given again. `not-fetched`: a lean artifact came, and
+   * what it leaves out could not be had; the whole one will be taken.
+   */
+  | {
+      readonly kind: "refused"
+      readonly because: string
+      readonly code?: "no-room" | "not-fetched" | undefined
+    }
 
 /** `left`: how many of those that are not kept could not go yet. */
 export type Pruned =
@@ -86,8 +93,8 @@ export interface Agent {
   putSource(fence: Fence, commit: CommitId, tar: Readable, signal: AbortSignal): Promise<Ordered>
   /** Artifacts travel between servers; absent on an agent that is the only one. */
   hasArtifact?(digest: Digest, signal: AbortSignal): Promise<boolean>
-  /** A tar of its files. Throws when it is not there. */
-  getArtifact?(digest: Digest, signal: AbortSignal): Promise<Readable>
+  /** A tar of its files. `lean`: without what others can fetch from a registry. Throws when it is not there. */
+  getArtifact?(digest: Digest, signal: AbortSignal, lean?: boolean): Promise<Readable>
   /** Takes in only what has this digest; anything else throws. */
   putArtifact?(fence: Fence, digest: Digest, tar: Readable, signal: AbortSignal): Promise<Ordered>
   /**

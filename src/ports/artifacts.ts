@@ -21,12 +21,21 @@ export interface Artifacts {
   copy(digest: Digest, folder: string): Promise<void>
 }
 
+/** What a lean tar leaves out could not be fetched; the whole one may be sent. */
+export class NotFetched extends Error {}
+
 /** Artifacts that can leave a server and come to another one. */
 export interface TravellingArtifacts {
   has(digest: Digest): Promise<boolean>
-  /** A tar of its files. Throws when the digest is unknown. */
-  pack(digest: Digest): Promise<Readable>
-  /** Takes a tar in. Throws when what came is not what the digest says; nothing of it is kept then. */
+  /**
+   * A tar of its files. `lean`: without what the other server can fetch elsewhere, where there is such a place.
+   * Throws when the digest is unknown.
+   */
+  pack(digest: Digest, lean?: boolean): Promise<Readable>
+  /**
+   * Takes a tar in. Throws when what came is not what the digest says; nothing of it is kept then. `NotFetched`: the
+   * tar was lean, and what is missing in it could not be had.
+   */
   unpack(digest: Digest, tar: Readable): Promise<void>
   /**
    * Removes it and answers how many bytes that freed; undefined, and nothing is removed, when it was added at or after

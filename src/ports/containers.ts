@@ -66,6 +66,11 @@ export type Image = {
   readonly labels: Readonly<Record<string, string>>
 }
 
+/** Where an image lies in a registry. It is asked for by the digest of its manifest, never by a tag. */
+export type RegistryCopy = { readonly repository: string; readonly manifest: Digest }
+
+export type RegistryLogin = { readonly username: string; readonly password: string }
+
 /**
  * A container engine, seen through a short list of verbs. Only containers that bear this agent's mark can be
  * listed, read, stopped or removed; to all others it is blind. What it says of a container is the engine's word:
@@ -103,6 +108,20 @@ export interface Containers {
    * into the tar: whoever brings one must know that nothing else is in it.
    */
   load(digest: Digest, tar: Readable, signal: AbortSignal): Promise<void>
+  /** Puts an image into a repository of a registry; where it lies there. Throws with the registry's own words. */
+  push(
+    digest: Digest,
+    repository: string,
+    login: RegistryLogin | undefined,
+    signal: AbortSignal,
+  ): Promise<RegistryCopy>
+  /** Takes in what lies there, by its digest alone. Throws, and keeps nothing, when that is not this image. */
+  pull(
+    digest: Digest,
+    from: RegistryCopy,
+    login: RegistryLogin | undefined,
+    signal: AbortSignal,
+  ): Promise<void>
   /**
    * Takes our own name from an image, and with its last name the image goes. False, and nothing changes, while a
    * container uses it; one that does not bear our name is not ours to remove.

@@ -1,5 +1,6 @@
 import type { CommitId, Digest, JobId } from "../core/model/ids.ts"
 import type { Instant } from "../core/model/time.ts"
+import type { RegistryCopy } from "./containers.ts"
 
 /** Where an image came from: enough to ask whether it is what it says, and to build it again. */
 export type Provenance = {
@@ -14,6 +15,8 @@ export type Provenance = {
   readonly bases: readonly { readonly name: string; readonly digest?: Digest | undefined }[]
   readonly engine: string
   readonly builtAt: Instant
+  /** Where servers may fetch it; absent: from each other alone. */
+  readonly registry?: RegistryCopy | undefined
 }
 
 /** What a server knows of where its images came from. An image of which it knows nothing does not run there. */

@@ -83,12 +83,12 @@ describe.skipIf(!engine)("what an application in containers is configured with",
       // An older one may leave while it is looked at; the one that serves does not.
       const told = (...args: readonly string[]): string => {
         try {
-          return engine.podman(...args)
+          return engine.command(...args)
         } catch {
           return ""
         }
       }
-      const names = engine.podman("ps", "--format", "{{.Names}}").trim().split("\n")
+      const names = engine.command("ps", "--format", "{{.Names}}").trim().split("\n")
       const inspected = names.map((name) => told("inspect", name))
       expect(inspected.join()).toContain(`${now.release}`)
       for (const text of [...inspected, ...names.map((name) => told("logs", name))])

@@ -11,14 +11,18 @@ import { dockerBuilder, provenancesIn } from "../../src/providers/builder/index.
 import { systemClock } from "../../src/providers/clock/system.ts"
 import { dockerEngine } from "../../src/providers/engine/index.ts"
 import { ask } from "../../src/providers/engine/wire.ts"
+import { distributionRegistry } from "../../src/providers/registry/index.ts"
 import { contractServer } from "../../src/testing/compute-world.ts"
 
 const key = "abcdefabcdef"
 const origin = { source: "https://git.example.com/shop/papi", committedAt: Date.UTC(2026, 10, 21, 9, 30) }
 const soon = () => AbortSignal.timeout(120_000)
 
-/** A real Podman for one test file, with an image of the contract's server that our builder built. */
-export async function realEngine() {
+/**
+ * A real engine for one test file, with an image of the contract's server that our builder built; what it builds goes
+ * to a registry, where one is given.
+ */
+export async function realEngine(to?: { readonly repository: string; readonly login: string }) {
   const dir = mkdtempSync(join(tmpdir(), "immunity-engine-"))
   const engine = await startEngine(join(dir, "podman"))
   if ("impossible" in engine) {
@@ -34,7 +38,13 @@ export async function realEngine() {
   const images = join(dir, "images")
   const artifacts = artifactFolder(join(dir, "artifacts"))
   const parts = { sandbox: processSandbox, path: process.env.PATH ?? "", containers, artifacts }
-  const builder = dockerBuilder({ ...parts, clock: systemClock, provenances: provenancesIn(images) })
+  const provenances = provenancesIn(images)
+  const loginFile = join(dir, "registry-login")
+  if (to) writeFileSync(loginFile, `${to.login}\n`, { mode: 0o600 })
+  const registry =
+    to && distributionRegistry({ containers, provenances, repository: to.repository, loginFile })
+  const builder = dockerBuilder({ ...parts, clock: systemClock, provenances, registry })
+  let said = ""
 
   /** Builds the contract's server, or what is given instead; the digest, or why there is none. */
   const build = async (files: Readonly<Record<string, string>> = {}, commit = "a".repeat(40)) => {
@@ -48,7 +58,17 @@ export async function realEngine() {
     for (const [name, text] of Object.entries(all)) writeFileSync(join(workspace, name), text)
     const scratch = mkdtempSync(join(dir, "scratch-"))
     const order = { job: "papi-build-1", commit, origin, workspace, scratch, command: undefined, output: "." }
-    return builder.build({ ...order, network: "none", timeout: 120_000 }, () => undefined, soon())
+    return builder.build(
+      { ...order, network: "none", timeout: 120_000 },
+      (chunk) => {
+        said += Buffer.from(chunk).toString()
+      },
+      soon(),
+    )
+  }
+  const command = (...args: readonly string[]) => {
+    const [file, ...own] = engine.command
+    return execFileSync(file, [...own, ...args], { env: engine.env, encoding: "utf8", stdio: "pipe" })
   }
   const built = await build()
   if (built.kind === "failed") throw new Error(built.because)
@@ -64,16 +84,22 @@ export async function realEngine() {
     base: `sha256:${base}` as Digest,
     digest: built.digest,
     build,
+    registry,
+    /** All that builds said. */
+    said: () => said,
     /** A folder for an agent. */
     folder: () => mkdtempSync(join(dir, "agents", "agent-")),
     /** As somebody who holds the engine's socket. */
     ask: (method: "GET" | "POST" | "DELETE", path: string, body?: unknown) =>
       ask(socket, { method, path, body, signal: soon() }),
-    /** As somebody with Podman's own command. */
-    podman: (...args: readonly string[]) => {
-      const env = { ...process.env, CONTAINERS_CONF: join(dir, "podman", "containers.conf") }
-      const own = ["--root", join(dir, "podman", "root"), "--runroot", join(dir, "podman", "run")]
-      return execFileSync("podman", [...own, ...args], { env, encoding: "utf8", stdio: "pipe" })
+    /** As somebody with the engine's own command. */
+    command,
+    /** Takes every container away. */
+    clear: () => {
+      const all = command("ps", "--all", "--quiet")
+        .split("\n")
+        .filter((id) => id !== "")
+      if (all.length > 0) command("rm", "--force", ...all)
     },
     close: async () => {
       await engine.close()

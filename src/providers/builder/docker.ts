@@ -6,6 +6,7 @@ import type { Builder, BuildOrder, Built } from "../../ports/builder.ts"
 import type { Clock } from "../../ports/clock.ts"
 import type { Containers } from "../../ports/containers.ts"
 import type { Provenance, Provenances } from "../../ports/provenance.ts"
+import type { ImageRegistry } from "../../ports/registry.ts"
 import { type CommandParts, runCommand } from "./command.ts"
 
 export type DockerBuilderParts = CommandParts & {
@@ -14,6 +15,8 @@ export type DockerBuilderParts = CommandParts & {
   readonly clock: Clock
   /** Told of every image that is built here. */
   readonly provenances: Provenances
+  /** Where images go that were built here. */
+  readonly registry?: Pick<ImageRegistry, "publish"> | undefined
 }
 
 /** Builds an image from the Dockerfile in the output folder, after the command, where there is one. */
@@ -59,7 +62,7 @@ async function image(
         "write to /tmp, or keep data outside of the instance",
     )
   }
-  await parts.provenances.remember({
+  const known: Provenance = {
     image: digest,
     commit,
     job: order.job,
@@ -69,8 +72,26 @@ async function image(
     bases: await basesOf(containers, await readFile(join(output, "Dockerfile"), "utf8"), signal),
     engine: await containers.version(signal),
     builtAt: parts.clock.now(),
-  })
+  }
+  await parts.provenances.remember(known)
+  await published(parts, known, log, signal)
   return { kind: "built", digest, bytes: built.bytes }
+}
+
+/** A registry that is down makes no build fail: servers are sent the image by this one, and it is pushed when they ask. */
+async function published(
+  { registry }: DockerBuilderParts,
+  known: Provenance,
+  log: (chunk: Uint8Array) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!registry) return
+  const told = await registry.publish(known, signal).then(
+    (copy) => copy && `pushed to ${copy.repository}@${copy.manifest}`,
+    (error: unknown) =>
+      `NOT PUSHED, other servers are sent it by this one: ${error instanceof Error ? error.message : String(error)}`,
+  )
+  if (told !== undefined) log(Buffer.from(`${told}\n`))
 }
 
 /** Names that a Dockerfile builds on; stages of its own mean nothing to the engine. */
@@ -92,13 +113,19 @@ function basesOf(
 export function objectionTo(
   provenances: Provenances,
   containers: Containers,
+  registry?: Pick<ImageRegistry, "pull"> | undefined,
 ): (image: Digest, signal: AbortSignal) => Promise<string | undefined> {
   return async (image, signal) => {
-    if (!(await provenances.of(image)))
+    const origin = await provenances.of(image)
+    if (!origin)
       return `the image ${image} was not built on this server from a commit, nor brought here with its origin; it is not run`
-    if (!(await containers.image(image, signal)))
-      return `there is no image ${image} on this server any more; build its commit again`
-    return undefined
+    if (await containers.image(image, signal)) return undefined
+    const gone = `there is no image ${image} on this server any more`
+    if (!origin.registry || !registry) return `${gone}; build its commit again`
+    return registry.pull(origin, signal).then(
+      () => undefined,
+      (error: unknown) => `${gone}, and ${error instanceof Error ? error.message : String(error)}`,
+    )
   }
 }
 

@@ -6,6 +6,8 @@ import type { Digest } from "../../core/model/ids.ts"
 import type { Provenance, Provenances } from "../../ports/provenance.ts"
 
 const digest = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" })
+/** A host, then a path: what a registry's copy is asked for by. */
+const repositoryForm = "^[a-zA-Z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
 const text = Type.String({ maxLength: 20_000 })
 const Told = Type.Object(
   {
@@ -18,6 +20,9 @@ const Told = Type.Object(
     bases: Type.Array(Type.Object({ name: text, digest: Type.Optional(digest) }), { maxItems: 100 }),
     engine: text,
     builtAt: Type.Number(),
+    registry: Type.Optional(
+      Type.Object({ repository: Type.String({ pattern: repositoryForm, maxLength: 255 }), manifest: digest }),
+    ),
   },
   { additionalProperties: false },
 )

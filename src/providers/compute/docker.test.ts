@@ -52,7 +52,7 @@ describe.skipIf(!engine)("on a real engine", () => {
     compute = computeOn(engine, dir)
   })
   afterEach(async () => {
-    engine.podman("rm", "--force", "--all", "--time", "0")
+    engine.clear()
   })
 
   const spec = (id: string, image: Digest = engine.digest): InstanceSpec => ({
@@ -95,7 +95,7 @@ describe.skipIf(!engine)("on a real engine", () => {
     await start("papi-prod-1")
     await serves("papi-prod-1")
     const name = `immunity-${key}-papi-prod-1`
-    const status = engine.podman(
+    const status = engine.command(
       "exec",
       name,
       "node",
@@ -133,8 +133,8 @@ describe.skipIf(!engine)("on a real engine", () => {
     // Its name is one of ours, and it copied every label but the mark.
     const about = ["--label", "immunity.app=papi", "--label", "immunity.agent=somebody"]
     const forever = ["node", "-e", "setInterval(() => {}, 1000)"]
-    engine.podman("run", "--detach", "--name", foreign, ...about, engine.base.slice(7), ...forever)
-    engine.podman("run", "--detach", "--name", "postgres", engine.base.slice(7), ...forever)
+    engine.command("run", "--detach", "--name", foreign, ...about, engine.base.slice(7), ...forever)
+    engine.command("run", "--detach", "--name", "postgres", engine.base.slice(7), ...forever)
     expect(await compute.list(signal)).toEqual([])
     for (const id of [foreign, "postgres"]) {
       const refusals = [
@@ -149,14 +149,14 @@ describe.skipIf(!engine)("on a real engine", () => {
     await expect(start("papi-prod-5")).rejects.toThrow("is not a container of this agent; it is left alone")
     await expect(compute.stop("papi-prod-5", 0, signal)).rejects.toThrow("it is left alone")
     await expect(compute.forget("papi-prod-5")).rejects.toThrow("it is left alone")
-    const running = engine.podman("ps", "--format", "{{.Names}}").trim().split("\n").sort()
+    const running = engine.command("ps", "--format", "{{.Names}}").trim().split("\n").sort()
     expect(running).toEqual([foreign, "postgres"])
   })
 
   it("a tag that was moved changes nothing: an instance is what its digest says", async () => {
-    engine.podman("tag", engine.digest.slice(7), "localhost/papi:live")
+    engine.command("tag", engine.digest.slice(7), "localhost/papi:live")
     await start("papi-prod-1")
-    engine.podman("tag", engine.base.slice(7), "localhost/papi:live")
+    engine.command("tag", engine.base.slice(7), "localhost/papi:live")
     await start("papi-prod-2")
     const images = (await containers.list(signal)).map(({ image }) => image)
     expect(images).toEqual([engine.digest, engine.digest])
@@ -164,7 +164,7 @@ describe.skipIf(!engine)("on a real engine", () => {
 
   it("an image that was given another one's digest for a name is not taken for it", async () => {
     const digest: Digest = `sha256:${"1".repeat(64)}`
-    engine.podman("tag", engine.base.slice(7), `localhost/${digest}`)
+    engine.command("tag", engine.base.slice(7), `localhost/${digest}`)
     const order = {
       name: `immunity-${key}-papi-prod-1`,
       image: digest,
@@ -177,7 +177,7 @@ describe.skipIf(!engine)("on a real engine", () => {
       containers.create({ ...order, memory: 64 * 1024 ** 2, cpus: 1, about }, signal),
     ).rejects.toThrow(/there is no image|it is not used|was not started/)
     expect(await containers.list(signal)).toEqual([])
-    engine.podman("untag", engine.base.slice(7), `localhost/${digest}`)
+    engine.command("rmi", `localhost/${digest}`)
   })
 
   it("an image that nobody built here from a commit is not run, though the engine has it", async () => {
@@ -226,7 +226,7 @@ describe.skipIf(!engine)("on a real engine", () => {
     await start("papi-prod-1")
     await serves("papi-prod-1")
     expect((await only("papi-prod-1")).differences).toEqual([])
-    engine.podman(
+    engine.command(
       "exec",
       "--detach",
       `immunity-${key}-papi-prod-1`,
@@ -275,10 +275,10 @@ describe.skipIf(!engine)("on a real engine", () => {
 
   // Last: the base that others build on goes with it.
   it("pruning takes no image of ours, run or not; pruning all takes none that a kept instance runs", async () => {
-    engine.podman("image", "prune", "--force")
+    engine.command("image", "prune", "--force")
     expect(await containers.image(engine.digest, signal)).toBeDefined()
     await start("papi-prod-1")
-    engine.podman("image", "prune", "--all", "--force")
+    engine.command("image", "prune", "--all", "--force")
     expect(await containers.image(engine.digest, signal)).toBeDefined()
   })
 })

@@ -73,6 +73,7 @@ export const InspectedImage = Type.Object({
 })
 export const BuildLine = Type.Object({
   stream: maybe(Type.String()),
+  status: maybe(Type.String()),
   error: maybe(Type.String()),
   aux: maybe(Type.Object({ ID: maybe(Type.String()) })),
 })

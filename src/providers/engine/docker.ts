@@ -4,7 +4,14 @@ import type { Readable } from "node:stream"
 import type { Static, TSchema } from "typebox"
 import type { Digest } from "../../core/model/ids.ts"
 import type { Difference } from "../../core/pipeline/events.ts"
-import type { Container, ContainerOrder, Containers, ImageOrder } from "../../ports/containers.ts"
+import type {
+  Container,
+  ContainerOrder,
+  Containers,
+  ImageOrder,
+  RegistryCopy,
+  RegistryLogin,
+} from "../../ports/containers.ts"
 import {
   BuildLine,
   Changes,
@@ -19,6 +26,7 @@ import {
 } from "./answers.ts"
 import { buildImage } from "./build.ts"
 import { changedFiles, changedSettings } from "./compare.ts"
+import { pullImage, pushImage } from "./registry.ts"
 import { bodyOf, refusalOf } from "./whitelist.ts"
 import { type Ask, ask, demultiplex, EngineRefused, open } from "./wire.ts"
 
@@ -195,6 +203,47 @@ class DockerEngine implements Containers {
     await this.#name(digest, signal)
   }
 
+  async push(
+    digest: Digest,
+    repository: string,
+    login: RegistryLogin | undefined,
+    signal: AbortSignal,
+  ): Promise<RegistryCopy> {
+    if (!(await this.image(digest, signal))) throw new Error(`there is no image ${digest} on this server`)
+    // A name for it to be pushed by, and for whoever cleans the registry up; nothing is ever fetched by it.
+    const name = { repo: repository, tag: digest.replace(":", "-") }
+    await this.#tell({ method: "POST", path: `/images/${digest}/tag`, query: name, signal })
+    try {
+      return { repository, manifest: await pushImage(this.#socket, name, login, signal) }
+    } catch (error) {
+      throw new Error(`${repository} did not take the image ${digest}: ${wordsOf(error)}`)
+    } finally {
+      const path = `/images/${name.repo}:${name.tag}`
+      await this.#tell({ method: "DELETE", path, signal: AbortSignal.timeout(30_000) }, [404, 409])
+    }
+  }
+
+  async pull(
+    digest: Digest,
+    from: RegistryCopy,
+    login: RegistryLogin | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { repository, manifest } = from
+    const reference = `${repository}@${manifest}`
+    await pullImage(this.#socket, from, login, signal).catch((error: unknown) => {
+      throw new Error(`${reference} could not be fetched: ${wordsOf(error)}`)
+    })
+    const found = await this.meaning(reference, signal)
+    if (found === digest) await this.#name(digest, signal)
+    // Our own name holds it, where it is the right one; nothing else does.
+    await this.#tell({ method: "DELETE", path: `/images/${reference}`, signal }, [404, 409])
+    if (found !== digest)
+      throw new Error(
+        `${reference} is the image ${found ?? "of nothing"}, and not ${digest}; it is not taken`,
+      )
+  }
+
   /** Nothing is run by this name. Images without any are what people prune, also those of a kept release. */
   async #name(digest: Digest, signal: AbortSignal): Promise<void> {
     const { repo, tag } = this.#nameOf(digest)
@@ -259,3 +308,5 @@ class DockerEngine implements Containers {
     }
   }
 }
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

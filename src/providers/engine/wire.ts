@@ -19,6 +19,7 @@ export type Ask = {
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
   readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
   readonly signal: AbortSignal
 }
 
@@ -40,6 +41,7 @@ export function open(socketPath: string, order: Ask & { readonly tar?: Readable 
   const body = order.body === undefined ? undefined : JSON.stringify(order.body)
   const headers = {
     host: "engine",
+    ...order.headers,
     ...(order.tar ? { "content-type": "application/x-tar" } : {}),
     ...(body === undefined
       ? {}

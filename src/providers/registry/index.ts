@@ -1,0 +1,2 @@
+/** Every kind of registry: one file, one line. */
+export { distributionRegistry } from "./distribution.ts"

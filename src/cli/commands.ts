@@ -1,5 +1,7 @@
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
+import { resolve } from "node:path"
 import type { Command } from "commander"
+import type { Added } from "../api/contract/commands.ts"
 import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } from "../api/contract/views.ts"
 import { addAnswers } from "./answers.ts"
 import { exit, Stop } from "./client.ts"
@@ -19,14 +21,15 @@ export function addClientCommands(program: Command): void {
     .option("--name <name>", "its name; by default the repository's")
     .option("--branch <branch>", "the branch to follow", "main")
     .action(async (url: string, options: Common & { name?: string; branch: string }) => {
-      const added = await client(options).post<{ app: string }>("/v1/apps", {
-        url,
+      const added = await client(options).post<Added>("/v1/apps", {
+        url: existsSync(url) ? resolve(url) : url,
         branch: options.branch,
         app: options.name,
       })
-      print(options, added, () =>
-        line(`${added.app} is added; its newest commit is read now. See: immunity status ${added.app}`),
-      )
+      print(options, added, () => {
+        line(`${added.app} is added; its newest commit is read now. See: immunity status ${added.app}`)
+        if (added.warning) line(`! it gets nowhere yet: ${added.warning}`)
+      })
     })
   base(
     app,

@@ -1,12 +1,13 @@
 import type { AppName } from "../core/model/ids.ts"
 import type { Duration } from "../core/model/time.ts"
-import type { Application } from "../core/pipeline/application.ts"
+import type { Application, Source } from "../core/pipeline/application.ts"
 import type { Command } from "../core/pipeline/input.ts"
 import type { OutboxRow, StoredEvent } from "../ports/journal.ts"
 import type { Order } from "../ports/orders.ts"
 import { ApplicationLoop, type Shared } from "./application-loop.ts"
 import { backOff } from "./back-off.ts"
 import { Eyes } from "./eyes.ts"
+import { type FirstLook, firstLook } from "./first-look.ts"
 import { Follower } from "./follow.ts"
 import { Gate } from "./gate.ts"
 import { SnapshotKeeper } from "./keep-snapshots.ts"
@@ -35,6 +36,8 @@ export interface Engine {
   problems(app: AppName): ReadonlyMap<string, string>
   /** Whether another control plane holds the application. */
   follows(app: AppName): boolean
+  /** Whether this repository may be added under that name; for whoever is about to. */
+  firstLook(app: AppName, source: Source): Promise<FirstLook>
   /** A person's order. A repeated id takes effect once. */
   submit(app: AppName, command: Command, by: string, commandId: string): Promise<Result>
   /** A hint that a repository has something new; forged or repeated ones change nothing. */
@@ -132,6 +135,7 @@ export function createEngine(world: Parts): Engine {
       return tenure.problem === undefined ? problems : new Map([...problems, ["lease", tenure.problem]])
     },
     follows: (app) => loops.get(app)?.follows ?? false,
+    firstLook: (app, source) => firstLook(parts, app, source),
     async submit(app, command, by, commandId) {
       const known = loops.get(app)
       if (!known && command.type !== "add-app") {

@@ -48,7 +48,10 @@ export type ReadPolicy = (
   pins: string | undefined,
   app: AppName,
   now: Instant,
-) => { readonly policy: Policy } | { readonly problems: readonly string[] }
+) =>
+  | { readonly policy: Policy }
+  /** `meantFor`: the application that the file names, where it is another one. */
+  | { readonly problems: readonly string[]; readonly meantFor?: AppName | undefined }
 
 /** How often things are looked at, in milliseconds. */
 export type Pace = {

@@ -221,7 +221,10 @@ function policyFor(
   }
   if (read.policy.app !== app) {
     return {
-      problems: [`immunity.yaml is for "${read.policy.app}", and this application is called "${app}"`],
+      problems: [
+        `immunity.yaml says app: ${read.policy.app}, and this application is called ${app}; say app: ${app} there, or add the repository once more as ${read.policy.app} (immunity app add URL --name ${read.policy.app})`,
+      ],
+      meantFor: read.policy.app,
     }
   }
   return { policy: read.policy }

@@ -142,6 +142,29 @@ describe("whoever gives orders on the command line", () => {
     expect(ill.code).toBe(1)
   })
 
+  it("is refused a repository under another name at once, and told of a commit that is refused later", async () => {
+    const added = await run("app", "add", cluster.repository, "--name", "other")
+    expect([added.code, added.stdout]).toEqual([2, ""])
+    expect(added.stderr).toContain("its immunity.yaml says app: papi, and it would be added as other")
+    expect(added.stderr).toContain("--name papi")
+    const yaml = pipeline(cluster.ports.slice(1)).replace("app: papi", "app: other")
+    const commit = cluster.commit("renames itself", "none", { "immunity.yaml": yaml })
+    const { sentence, todo } = await cluster.until(
+      "the commit",
+      async () => {
+        const app = await cluster.app()
+        return app.commits[0]?.commit === commit.slice(0, 7) ? app : undefined
+      },
+      minutes,
+    )
+    expect(sentence).toContain(`the newest commit ${commit.slice(0, 7)} "renames itself" is refused: `)
+    expect(sentence).toContain("immunity.yaml says app: other, and this application is called papi")
+    expect(todo).toContain("Mend immunity.yaml")
+    const empty = join(cluster.dir, "nowhere")
+    const missing = await run("app", "add", empty, "--name", "nowhere")
+    expect([missing.code, missing.stdout]).toEqual([0, expect.stringContaining("it could not be read")])
+  })
+
   it("finds no drift where nobody touched anything", async () => {
     const { code, stdout } = await run("drift", "papi", "--exit-code")
     expect([code, stdout.trim()]).toEqual([0, "every instance is what its release says"])

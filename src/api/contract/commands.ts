@@ -106,3 +106,11 @@ export const Invite = Type.Object(
 )
 export const Done = Type.Object({ ok: Type.Literal(true), version: Type.Number() })
 export type Done = Static<typeof Done>
+export const Added = Type.Object({
+  ok: Type.Literal(true),
+  version: Type.Number(),
+  app: Type.String(),
+  /** Why it gets nowhere yet. */
+  warning: Type.Optional(Type.String()),
+})
+export type Added = Static<typeof Added>

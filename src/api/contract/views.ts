@@ -203,7 +203,7 @@ export const InstanceView = Type.Object({
   weight: Type.Number(),
   since: Type.Number(),
   memory: maybe(Type.Number()),
-  /** The router leaves it alone for a while, because it refuses connections. */
+  /** The router asks nothing of it: it refuses connections or fails the router's own checks. */
   refusing: maybe(Type.Boolean()),
   modified: Type.Array(Type.String()),
   leaving: maybe(Type.String()),

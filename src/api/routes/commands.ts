@@ -2,11 +2,14 @@ import { randomUUID } from "node:crypto"
 import type { FastifyInstance, FastifyRequest } from "fastify"
 import type { Static, TSchema } from "typebox"
 import { Value } from "typebox/value"
+import { unreachable } from "../../core/model/unreachable.ts"
+import type { Source } from "../../core/pipeline/application.ts"
 import type { Command } from "../../core/pipeline/input.ts"
 import { configPurpose } from "../../ports/sealer.ts"
 import { actorOf } from "../access.ts"
 import {
   AddApp,
+  type Added,
   AnswerPaths,
   Approve,
   Configure,
@@ -31,15 +34,16 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
   const order = (request: FastifyRequest, app: string, command: Command): Promise<Done> =>
     submit(parts, request, app, command)
 
-  api.post("/v1/apps", async (request) => {
+  api.post("/v1/apps", async (request): Promise<Added> => {
     const body = check(AddApp, request.body)
     const app = body.app ?? nameFrom(body.url)
+    checkName(app)
+    const source = { url: body.url, branch: body.branch ?? "main" }
+    const warning = parts.engine.state(app) ? undefined : await mayBeAdded(parts, app, source)
     return {
-      ...(await order(request, app, {
-        type: "add-app",
-        source: { url: body.url, branch: body.branch ?? "main" },
-      })),
+      ...(await order(request, app, { type: "add-app", source })),
       app,
+      ...(warning ? { warning } : {}),
     }
   })
   api.post<InApp>("/v1/apps/:app/deploy", async (request) => {
@@ -180,12 +184,7 @@ export async function submit(
   app: string,
   command: Command,
 ): Promise<Done> {
-  if (!/^[a-z][a-z0-9-]{0,39}$/.test(app))
-    throw new ApiError(
-      400,
-      "bad-name",
-      `${app.slice(0, 60)} is not a name: a letter, then letters, digits and -`,
-    )
+  checkName(app)
   const match = request.headers["if-match"]
   if (match !== undefined && match !== `"${parts.engine.version(app)}"`) {
     throw new ApiError(412, "changed", "it has changed since you looked; look again")
@@ -204,6 +203,34 @@ export async function submit(
         "not-leader",
         "another control plane holds this application; try again in a few seconds",
       )
+  }
+}
+
+function checkName(app: string): void {
+  if (!/^[a-z][a-z0-9-]{0,39}$/.test(app))
+    throw new ApiError(
+      400,
+      "bad-name",
+      `${app.slice(0, 60)} is not a name: a letter, then letters, digits and -`,
+    )
+}
+
+/** An application keeps its name for ever: another one's is refused at once; all that can be mended is told. */
+async function mayBeAdded({ engine }: ApiParts, app: string, source: Source): Promise<string | undefined> {
+  const look = await engine.firstLook(app, source)
+  switch (look.kind) {
+    case "well":
+      return undefined
+    case "not-yet":
+      return look.because
+    case "other-name":
+      throw new ApiError(
+        422,
+        "other-name",
+        `its immunity.yaml says app: ${look.name}, and it would be added as ${app}: every commit would be refused. Add it as that (--name ${look.name}), or say app: ${app} in the file`,
+      )
+    default:
+      return unreachable(look)
   }
 }
 

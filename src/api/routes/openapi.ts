@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify"
 import type { TSchema } from "typebox"
 import {
   AddApp,
+  Added,
   AnswerPaths,
   Approve,
   Deploy,
@@ -46,7 +47,7 @@ const operations: readonly Operation[] = [
     says: "One rollout with its timeline",
     answer: RolloutView,
   },
-  { method: "post", path: "/v1/apps", says: "Adds an application", body: AddApp },
+  { method: "post", path: "/v1/apps", says: "Adds an application", body: AddApp, answer: Added },
   { method: "post", path: "/v1/apps/{app}/deploy", says: "Chooses a commit", body: Deploy, answer: Done },
   {
     method: "post",

@@ -5,6 +5,7 @@ import { terminal } from "../../core/rollout/rollout.ts"
 import type { AppSummary, AppView, CommitView, LockView, RegionView, Tone } from "../contract/views.ts"
 import { costNow } from "./cost.ts"
 import { drillAttention, drillView, drillViews, lastDrill, resultView } from "./drills.ts"
+import { stuckNewest } from "./newest-commit.ts"
 import { summaryOf } from "./rollout-view.ts"
 import { attentionOf, strengthView } from "./strength.ts"
 
@@ -36,42 +37,60 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
 }
 
 export function appSummary(app: Application): AppSummary {
+  return { app: app.app, tone: appTone(app), ...standing(app) }
+}
+
+/** Where it stands and what a person does about it: what is most urgent comes first, all else beside it. */
+function standing(app: Application): Pick<AppSummary, "sentence" | "todo"> {
   const lock = app.locks[0]
   const asking = active(app).find((rollout) => summaryOf(app, rollout).asks)
   const moving = active(app)[0]
-  const production = app.regions.filter((region) => region.policy.production)
-  const serving = production.find((region) => region.stable !== undefined)
-  const release = serving?.stable === undefined ? undefined : app.rollouts[serving.stable]?.release
-  const runs = release ? `${shortCommit(release)} is in production` : "nothing is in production yet"
-  const tone = appTone(app)
+  const runs = inProduction(app)
+  const stuck = stuckNewest(app)
+  // A lock and a rollout say themselves what was blocked.
+  const besides = stuck && !stuck.blocked ? ` Besides, ${stuck.sentence}. ${stuck.todo}` : ""
+  if (lock)
+    return {
+      sentence: `Locked: ${lock.because}`,
+      todo: `Users are safe: ${runs}. Look at the change, then unlock with a reason.${besides}`,
+    }
+  if (asking)
+    return {
+      sentence: summaryOf(app, asking).sentence,
+      todo: `A person must decide about rollout ${asking.number} at ${asking.region}.${besides}`,
+    }
+  if (moving)
+    return {
+      sentence: summaryOf(app, moving).sentence,
+      todo: besides ? `About this rollout you need to do nothing.${besides}` : nothingToDo,
+    }
   const weak = needsAttention(app)
-  return {
-    app: app.app,
-    tone,
-    sentence: lock
-      ? `Locked: ${lock.because}`
-      : asking
-        ? summaryOf(app, asking).sentence
-        : moving
-          ? summaryOf(app, moving).sentence
-          : weak
-            ? `A rehearsal found something: ${weak}.`
-            : `Nothing moves; ${runs}.`,
-    todo: lock
-      ? `Users are safe: ${runs}. Look at the change, then unlock with a reason.`
-      : asking
-        ? `A person must decide about rollout ${asking.number} at ${asking.region}.`
-        : weak
-          ? "See why (immunity why, immunity logs, immunity servers), before a real failure asks."
-          : "You need to do nothing right now.",
-  }
+  if (weak)
+    return {
+      sentence: `A rehearsal found something: ${weak}.`,
+      todo: `See why (immunity why, immunity logs, immunity servers), before a real failure asks.${besides}`,
+    }
+  if (stuck) return { sentence: `Nothing moves; ${runs}, and ${stuck.sentence}.`, todo: stuck.todo }
+  if (app.commits.length === 0)
+    return { sentence: `No commit of ${app.source.branch} was read yet; ${runs}.`, todo: nothingToDo }
+  return { sentence: `Nothing moves; ${runs}.`, todo: nothingToDo }
+}
+
+const nothingToDo = "You need to do nothing right now."
+
+function inProduction(app: Application): string {
+  const serving = app.regions.find(({ policy, stable }) => policy.production && stable !== undefined)
+  const release = serving?.stable === undefined ? undefined : app.rollouts[serving.stable]?.release
+  return release ? `${shortCommit(release)} is in production` : "nothing is in production yet"
 }
 
 /** How it stands, without the words: for lists of many. */
 export function appTone(app: Application): Tone {
   if (app.locks.length > 0 || needsAttention(app) !== undefined) return "bad"
   const under = active(app)
-  if (under.length > 0) return under.some((rollout) => summaryOf(app, rollout).asks) ? "wait" : "busy"
+  if (under.some((rollout) => summaryOf(app, rollout).asks)) return "wait"
+  if (under.length > 0) return "busy"
+  if (stuckNewest(app)) return "wait"
   return app.regions.some(({ policy, stable }) => policy.production && stable !== undefined) ? "ok" : "none"
 }
 

@@ -7,7 +7,7 @@ import { halt, pastReturn } from "../rollout/hold.ts"
 import { placeToGo, retreat } from "../rollout/retreat.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { acceptAnswers, withdrawAnswers } from "./accept-answers.ts"
-import type { Region, Release } from "./application.ts"
+import type { Region, Release, Source } from "./application.ts"
 import { newestRelease, queue } from "./climb.ts"
 import { configure, restoreConfiguration } from "./configure.ts"
 import { type Draft, type Refusal, refuse } from "./draft.ts"
@@ -26,10 +26,7 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
   if (startsSomething && draft.limits.nothingNew) return refuse("no-room", draft.limits.nothingNew)
   switch (command.type) {
     case "add-app":
-      if (draft.state.source.url !== "")
-        return refuse("wrong-phase", `${draft.state.app} was added already, from ${draft.state.source.url}`)
-      draft.add({ type: "app-added", source: command.source }, "added")
-      return undefined
+      return addApp(draft, command.source)
     case "deploy":
       return deploy(draft, command.commit, command.reason, command.hotfix === true)
     case "override":
@@ -77,6 +74,19 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
     default:
       return unreachable(command)
   }
+}
+
+/** An address or branch that was mistyped may be given anew: until a commit was read nothing rests on it. */
+function addApp(draft: Draft, source: Source): Refusal | undefined {
+  const known = draft.state.source
+  const same = known.url === source.url && known.branch === source.branch
+  if (known.url !== "" && (same || draft.state.commits.length > 0))
+    return refuse("wrong-phase", `${draft.state.app} was added already, from ${known.url}`)
+  draft.add(
+    { type: "app-added", source },
+    known.url === "" ? "added" : `instead of ${known.url}: no commit was read yet`,
+  )
+  return undefined
 }
 
 function withRollout(

@@ -1,0 +1,19 @@
+import { expect, it } from "vitest"
+import { CoreWorld, papiPolicy } from "../../testing/core-world.ts"
+
+const add = (world: CoreWorld, url: string) =>
+  world.give({ type: "add-app", source: { url, branch: "main" } }, "Mira")
+
+it("a mistyped address may be given anew until a commit was read, and then stays", () => {
+  const world = new CoreWorld()
+  add(world, "/srv/git/papo.git")
+  expect(add(world, "/srv/git/papo.git").refused?.message).toBe(
+    "papi was added already, from /srv/git/papo.git",
+  )
+  expect(add(world, "/srv/git/papi.git").refused).toBeUndefined()
+  expect(world.state.source.url).toBe("/srv/git/papi.git")
+  world.push("a1", papiPolicy())
+  expect(add(world, "/srv/git/other.git").refused?.message).toBe(
+    "papi was added already, from /srv/git/papi.git",
+  )
+})

@@ -11,6 +11,7 @@ import { limitedTo, machineCapacity } from "./capacity.ts"
 import { Changes } from "./changes.ts"
 import { Configurations } from "./configurations.ts"
 import { type JobParts, Jobs, logPath } from "./jobs.ts"
+import { KeepLogs } from "./keep-logs.ts"
 import { readLog } from "./log-file.ts"
 import { Memory } from "./memory.ts"
 import { Probe } from "./probes.ts"
@@ -50,6 +51,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const probes = new Map<string, Probe>()
   const overMemory = new Map<string, string>()
   const changes = new Changes()
+  const logs = new KeepLogs(join(dir, "logs"), (id) => jobs.list().some((job) => job.id === id))
   const underWay = new Map<string, Promise<unknown>>()
   const starting = new Set<string>()
   let places: Promise<unknown> = Promise.resolve()
@@ -189,11 +191,15 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     }
   }
 
-  // Memory is watched also while no control plane asks.
+  // Memory and logs are watched also while no control plane asks.
   const beat = setInterval(() => {
     void compute
       .list(AbortSignal.timeout(5_000))
-      .then((all) => all.forEach(describe))
+      .then((all) => {
+        all.forEach(describe)
+        const running = all.flatMap(({ id, state }) => (state === "running" ? [id] : []))
+        if (!compute.continuesLogs) logs.look(running, clock.now())
+      })
       .catch(() => undefined)
   }, 500)
 

@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from "node:fs"
 import { open, stat } from "node:fs/promises"
 import type { LogChunk } from "../ports/agent.ts"
+import { type Generation, generationsOf } from "./log-generations.ts"
 
 /** What one job may write; the rest is dropped and said so. */
 const mostLogBytes = 10 * 1024 * 1024
@@ -40,9 +41,27 @@ export class LogFile {
   }
 }
 
-/** Reads a log from a byte on, also while it is written. Undefined when there is none. */
+/**
+ * Reads a log from a byte on, counted from its beginning, also while it is written and after it was shortened.
+ * Undefined when there is none.
+ */
 export async function readLog(
   path: string,
+  from: number,
+  limit: number,
+  ended: boolean,
+): Promise<LogChunk | undefined> {
+  for (;;) {
+    const before = generationsOf(path).at(-1)
+    const chunk = await readGeneration(path, before, from, limit, ended)
+    // Shortened meanwhile: what was read may stand elsewhere now.
+    if (generationsOf(path).at(-1)?.end === before?.end) return chunk
+  }
+}
+
+async function readGeneration(
+  path: string,
+  before: Generation | undefined,
   from: number,
   limit: number,
   ended: boolean,
@@ -52,13 +71,29 @@ export async function readLog(
     () => undefined,
   )
   if (size === undefined) return undefined
-  const start = Math.min(Math.max(0, from), size)
-  const length = Math.min(limit, size - start)
-  const file = await open(path, "r")
+  const base = before?.end ?? 0
+  const inBefore = before !== undefined && from < base
+  const begin = inBefore ? before.start : base
+  const end = inBefore ? base : base + size
+  const start = Math.min(Math.max(begin, from), end)
+  const gone =
+    before !== undefined && from < before.start
+      ? `… ${before.start - from} bytes before this are no longer kept\n`
+      : ""
+  const read = await readBytes(inBefore ? before.path : path, start - begin, Math.min(limit, end - start))
+  const next = start + read.length
+  return { text: gone + read.toString("utf8"), next, ended: ended && next >= base + size }
+}
+
+async function readBytes(path: string, at: number, length: number): Promise<Buffer> {
+  const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined
+    throw error
+  })
+  if (!file) return Buffer.alloc(0)
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start)
-    const next = start + bytesRead
-    return { text: buffer.subarray(0, bytesRead).toString("utf8"), next, ended: ended && next >= size }
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, at)
+    return buffer.subarray(0, bytesRead)
   } finally {
     await file.close()
   }

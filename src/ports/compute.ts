@@ -30,6 +30,8 @@ export interface Compute {
    * to them. Absent: they ask the agent, and `start` is told nothing of it.
    */
   readonly handsConfigurationOver?: true
+  /** The length of a log says where it goes on with it: nobody else may shorten one. Absent: logs are shortened. */
+  readonly continuesLogs?: true
   /** Throws `NoRoom` when it could be started where there is more room. */
   start(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<void>
   /** Asks it to end, forces it after `grace`; resolves when it is gone. Unknown ids are gone already. */

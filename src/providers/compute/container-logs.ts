@@ -1,11 +1,9 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs"
-import { mkdir } from "node:fs/promises"
+import { mkdir, readdir, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Containers } from "../../ports/containers.ts"
 
-const mostBytes = 10 * 1024 ** 2
-
-/** The output of containers as files: the engine keeps it from the beginning, so a new agent writes it anew. */
+/** The output of containers as files: the engine keeps it from the beginning, so a new agent writes it anew. The agent shortens them. */
 export class ContainerLogs {
   readonly #folder: string
   readonly #containers: Containers
@@ -31,14 +29,13 @@ export class ContainerLogs {
 
   async #copy(instance: string, container: string, signal: AbortSignal): Promise<void> {
     await mkdir(this.#folder, { recursive: true })
+    // What the agent cut off of it comes again as well.
+    for (const name of await readdir(this.#folder))
+      if (name.startsWith(`${instance}.log.`)) await rm(join(this.#folder, name), { force: true })
     const file = openSync(join(this.#folder, `${instance}.log`), "a", 0o600)
-    let written = 0
     try {
       ftruncateSync(file)
-      const write = (chunk: Uint8Array) => {
-        if (written < mostBytes) written += writeSync(file, chunk.subarray(0, mostBytes - written))
-      }
-      await this.#containers.output(container, write, signal)
+      await this.#containers.output(container, (chunk) => writeSync(file, chunk), signal)
     } finally {
       closeSync(file)
     }

@@ -35,6 +35,7 @@ export function scriptCompute(parts: ScriptComputeParts): Compute {
 }
 
 class ScriptCompute implements Compute {
+  readonly continuesLogs = true
   readonly #parts: ScriptComputeParts
   readonly #logs: DriverLogs
   /** The looks that are shared: whoever asks soon after another one gets the same answer. */

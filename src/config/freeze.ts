@@ -1,7 +1,12 @@
-import type { FreezeWindow } from "../core/model/policy.ts"
+import type { WeeklyWindow } from "../core/model/policy.ts"
+import type { Instant } from "../core/model/time.ts"
 import { weekdays, zoneProblem } from "./week.ts"
 
-const week = 7 * 86_400_000
+const minute = 60_000
+const day = 86_400_000
+const week = 7 * day
+/** Clocks follow laws, and nobody knows those of the next decade. */
+const lookAhead = 10 * 365 * day
 const rule =
   /^(Sun|Mon|Tue|Wed|Thu|Fri|Sat) ([01]\d|2[0-3]):([0-5]\d) - (Sun|Mon|Tue|Wed|Thu|Fri|Sat) ([01]\d|2[0-3]):([0-5]\d)$/
 
@@ -11,51 +16,42 @@ export function freezeProblem(when: string, zone: string): string | undefined {
   return zoneProblem(zone)
 }
 
-/** The spans of a weekly window around `now`, a week back and five ahead; right over changes of daylight saving. */
-export function freezeSpans(when: string, zone: string, now: number): FreezeWindow["spans"] {
+/** The window as the core repeats it, with what the zone's clocks do until years after `now`. */
+export function freezeWeekly(when: string, zone: string, now: Instant): WeeklyWindow | undefined {
   const found = rule.exec(when)
-  if (!found) return []
+  if (!found) return undefined
   const [, fromDay = "", fromHour, fromMinute, untilDay = "", untilHour, untilMinute] = found
-  const spans: { from: number; until: number }[] = []
-  for (let back = -1; back <= 5; back++) {
-    const from = inZone(
-      now + back * week,
-      zone,
-      weekdays.indexOf(fromDay),
-      Number(fromHour),
-      Number(fromMinute),
-    )
-    let until = inZone(from, zone, weekdays.indexOf(untilDay), Number(untilHour), Number(untilMinute))
-    if (until <= from)
-      until = inZone(from + week, zone, weekdays.indexOf(untilDay), Number(untilHour), Number(untilMinute))
-    spans.push({ from, until })
+  const place = (name: string, hour: string | undefined, minute: string | undefined) =>
+    weekdays.indexOf(name) * day + Number(hour) * 3_600_000 + Number(minute) * 60_000
+  return {
+    from: place(fromDay, fromHour, fromMinute),
+    until: place(untilDay, untilHour, untilMinute),
+    offsets: offsetsOf(zone, now),
   }
-  return spans
 }
 
-/** The instant of a weekday and wall-clock time in the week (Sunday to Saturday, local) that holds `near`. */
-function inZone(near: number, zone: string, day: number, hour: number, minute: number): number {
-  const local = wall(near, zone)
-  const target = Date.UTC(local.year, local.month - 1, local.date + (day - local.day), hour, minute)
-  // Twice: the first guess may lie on the other side of a clock change.
-  let instant = target - offset(target, zone)
-  instant = target - offset(instant, zone)
-  return instant
+/** Looked for week by week: no zone changes its clocks there and back within one. */
+function offsetsOf(zone: string, now: Instant): WeeklyWindow["offsets"] {
+  const clock = clockOf(zone)
+  const begin = Math.floor(now / day) * day - week
+  const offsets = [{ at: begin, offset: offset(begin, clock) }]
+  for (let before = begin; before < begin + lookAhead; before += week) {
+    const known = offsets.at(-1)?.offset
+    const then = offset(before + week, clock)
+    if (then === known) continue
+    let [low, high] = [before, before + week]
+    while (high - low > minute) {
+      const middle = low + Math.floor((high - low) / (2 * minute)) * minute
+      if (offset(middle, clock) === known) low = middle
+      else high = middle
+    }
+    offsets.push({ at: high, offset: then })
+  }
+  return offsets
 }
 
-function offset(at: number, zone: string): number {
-  const local = wall(at, zone)
-  return (
-    Date.UTC(local.year, local.month - 1, local.date, local.hour, local.minute, local.second) -
-    Math.floor(at / 1_000) * 1_000
-  )
-}
-
-function wall(
-  at: number,
-  zone: string,
-): Record<"year" | "month" | "date" | "hour" | "minute" | "second" | "day", number> {
-  const parts = new Intl.DateTimeFormat("en-US", {
+const clockOf = (zone: string): Intl.DateTimeFormat =>
+  new Intl.DateTimeFormat("en-US", {
     timeZone: zone,
     hourCycle: "h23",
     year: "numeric",
@@ -64,16 +60,10 @@ function wall(
     hour: "numeric",
     minute: "numeric",
     second: "numeric",
-    weekday: "short",
-  }).formatToParts(at)
-  const get = (type: string) => parts.find((part) => part.type === type)?.value ?? "0"
-  return {
-    year: Number(get("year")),
-    month: Number(get("month")),
-    date: Number(get("day")),
-    hour: Number(get("hour")),
-    minute: Number(get("minute")),
-    second: Number(get("second")),
-    day: weekdays.indexOf(get("weekday")),
-  }
+  })
+
+function offset(at: Instant, clock: Intl.DateTimeFormat): number {
+  const parts = Object.fromEntries(clock.formatToParts(at).map(({ type, value }) => [type, Number(value)]))
+  const { year = 0, month = 0, day: date = 0, hour = 0, minute: min = 0, second = 0 } = parts
+  return Date.UTC(year, month - 1, date, hour, min, second) - Math.floor(at / 1_000) * 1_000
 }

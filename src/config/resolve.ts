@@ -13,7 +13,7 @@ import { ladder } from "../core/rollout/ramp.ts"
 import { answersMetric } from "./answers.ts"
 import { httpMetrics } from "./defaults.ts"
 import { drillOf, failuresOf } from "./failures.ts"
-import { freezeSpans } from "./freeze.ts"
+import { freezeWeekly } from "./freeze.ts"
 import { judgePolicy } from "./judge.ts"
 import { kindOf, sourcePolicy, sourcesOf } from "./metric-sources.ts"
 import type { File, MetricFile, Pins, RegionFile, SourceFile } from "./schema.ts"
@@ -75,7 +75,8 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
     ...drillOf(file),
     freeze: [...(file.freeze ?? []), ...(pins.freeze ?? [])].map((window) => ({
       ...window,
-      spans: freezeSpans(window.when, window.zone, now),
+      spans: [],
+      weekly: freezeWeekly(window.when, window.zone, now),
     })),
     notify: (file.notify ?? []).map(({ webhook, on }) => ({
       webhook,

@@ -343,11 +343,24 @@ export type LockPolicy = {
 /** A recurring window, in its own time zone, in which nothing new is advanced. Rollback stays allowed. */
 export type FreezeWindow = {
   readonly name: string
-  /** Precomputed by the shell for the coming weeks: the core knows no calendars. */
+  /** Single spans; of what is written in immunity.yaml there are none. */
   readonly spans: readonly { readonly from: Instant; readonly until: Instant }[]
+  /** Every week, for ever: a release may wait, or run, for years before it meets a freeze. */
+  readonly weekly?: WeeklyWindow | undefined
   /** The rule as written: `Fri 16:00 - Mon 08:00` in `Europe/Berlin`. */
   readonly when: string
   readonly zone: string
+}
+
+/** Places of the week on the clock of a wall, in milliseconds since Sunday 00:00; the same twice is the whole week. */
+export type WeeklyWindow = {
+  readonly from: Duration
+  readonly until: Duration
+  /**
+   * How far that clock is ahead of UTC from each instant on, oldest first: the core knows no calendars. The last one
+   * holds for ever, so past the years that were looked ahead only summer time is off, by its hour.
+   */
+  readonly offsets: readonly { readonly at: Instant; readonly offset: number }[]
 }
 
 export type NotifyPolicy = {

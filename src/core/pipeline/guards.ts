@@ -1,3 +1,4 @@
+import { frozenUntil } from "../model/freeze.ts"
 import type { RegionName } from "../model/ids.ts"
 import type { FreezeWindow } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
@@ -27,13 +28,9 @@ export function blocker(
   if (app.paused)
     return { why: "paused", because: `paused by ${app.paused.by}: ${app.paused.reason}`, until: undefined }
   for (const window of overridden ? [] : freeze) {
-    const span = window.spans.find(({ from, until }) => from <= at && at < until)
-    if (span)
-      return {
-        why: "frozen",
-        because: `frozen: ${window.name} (${window.when}, ${window.zone})`,
-        until: span.until,
-      }
+    const until = frozenUntil(window, at)
+    if (until !== undefined)
+      return { why: "frozen", because: `frozen: ${window.name} (${window.when}, ${window.zone})`, until }
   }
   return undefined
 }

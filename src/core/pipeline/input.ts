@@ -112,7 +112,7 @@ export type Fact =
       /** Observed time, in milliseconds, in this stage and step; only intervals in which both cohorts were seen. */
       readonly observed: Duration
       readonly evidence: string
-      /** Instances that refuse the router's connections, whatever their probe says. */
+      /** Instances that refuse the router's connections or fail its checks, whatever the agent's probe says. */
       readonly refusing?: readonly InstanceId[] | undefined
     }
   /** Time has passed: deadlines are looked at. */

@@ -1,3 +1,4 @@
+import { frozenUntil } from "../model/freeze.ts"
 import type { RolloutNumber } from "../model/ids.ts"
 import type { Hours } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
@@ -41,7 +42,7 @@ export function unrest(draft: Draft): string | undefined {
   if (moves(state)) return "a rollout is under way"
   const frozen = state.regions
     .flatMap(({ stable }) => (stable === undefined ? [] : (state.rollouts[stable]?.policy.freeze ?? [])))
-    .find(({ spans }) => spans.some(({ from, until }) => from <= at && at < until))
+    .find((window) => frozenUntil(window, at) !== undefined)
   if (frozen) return `frozen: ${frozen.name}`
   if (Object.keys(state.left ?? {}).length > 0) return "a server is lost or drained"
   const weak = state.regions.find((region) => !isWell(state, region))

@@ -1,4 +1,5 @@
 import { valuesIn } from "../model/configuration.ts"
+import { freezeChanges } from "../model/freeze.ts"
 import { originOf } from "../model/origin.ts"
 import type { HealthPolicy, RunPolicy } from "../model/policy.ts"
 import type { Instant } from "../model/time.ts"
@@ -379,8 +380,7 @@ function wakeTimes(app: Application, now: Instant): readonly Instant[] {
     if (phase.name === "aborting") times.push(phase.since + regionPolicy(rollout).deadline)
     if (phase.name === "shifting" && phase.reachedAt !== undefined)
       times.push(phase.reachedAt + regionPolicy(rollout).pause)
-    for (const window of rollout.policy.freeze)
-      for (const span of window.spans) times.push(span.from, span.until)
+    for (const window of rollout.policy.freeze) times.push(...freezeChanges(window, now))
   }
   for (const region of app.regions) {
     const spent = spentAt(app, region, now)

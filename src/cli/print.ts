@@ -86,7 +86,8 @@ export function printTimeline(entries: readonly TimelineEntry[]): void {
 export function printInstances(instances: readonly InstanceView[]): void {
   for (const instance of instances) {
     const notes = [
-      instance.refusing && "refuses the router's connections",
+      instance.refusing &&
+        "the router asks nothing of it: it refuses connections or fails the router's checks",
       instance.leaving && `leaving: ${instance.leaving}`,
       ...instance.modified.map((path) => `modified: ${path}`),
     ]

@@ -19,7 +19,7 @@ export type RouterState = {
   /** Where each route really listens: `127.0.0.1:8103`. */
   readonly listeners: Readonly<Record<string, string>>
   readonly inFlight: Readonly<Record<InstanceId, number>>
-  /** Instances that it leaves alone for a while, because they refuse its connections; absent where it does not tell. */
+  /** Instances that it leaves alone for a while, because they refuse it or say that they are not well; absent where it does not tell. */
   readonly refusing?: readonly InstanceId[] | undefined
   /** Ids that are refused for ever. */
   readonly released: readonly InstanceId[]

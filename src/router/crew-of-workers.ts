@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Crew, InstanceSeen, PreparedTable } from "./crew.ts"
+import type { Crew, PreparedTable } from "./crew.ts"
 import { freePort } from "./free-port.ts"
 import type { Marks } from "./health-watch.ts"
+import type { InstanceSeen } from "./instance.ts"
 import type { Limits } from "./limits.ts"
 import type { WantedListener } from "./listeners.ts"
 import type { Log } from "./log.ts"
@@ -144,6 +145,7 @@ export class CrewOfWorkers implements Crew {
         sum[id] = {
           inFlight: (known?.inFlight ?? 0) + one.inFlight,
           ejected: (known?.ejected ?? false) || one.ejected,
+          failing: (known?.failing ?? false) || one.failing,
         }
       }
     }

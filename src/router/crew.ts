@@ -1,5 +1,6 @@
 import type { DataPlane } from "./data-plane.ts"
 import type { Marks } from "./health-watch.ts"
+import type { InstanceSeen } from "./instance.ts"
 import type { Listeners, WantedListener } from "./listeners.ts"
 import type { Stats } from "./stats.ts"
 import type { RouteTable } from "./table.ts"
@@ -12,8 +13,6 @@ export type PreparedTable = {
   readonly commit: (routes: readonly RouteTable[]) => Promise<void>
   readonly abandon: () => Promise<void>
 }
-
-export type InstanceSeen = { readonly inFlight: number; readonly ejected: boolean }
 
 /** Those who carry the traffic: this process itself, or workers of it. */
 export interface Crew {

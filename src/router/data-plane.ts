@@ -5,7 +5,7 @@ import { ClientConnection, type Door } from "./client-connection.ts"
 import { RouteCounters } from "./counters.ts"
 import { Crowd } from "./crowd.ts"
 import type { Marks } from "./health-watch.ts"
-import { Instance, type Mark } from "./instance.ts"
+import { Instance, type InstanceSeen, type Mark } from "./instance.ts"
 import type { Limits } from "./limits.ts"
 import { isCopyable, sendCopy } from "./mirror.ts"
 import { mayCopy, Recent, strippedFor } from "./mirror-choice.ts"
@@ -185,10 +185,18 @@ export class DataPlane {
   }
 
   /** What is known of each instance now. */
-  instances(): Readonly<Record<string, { readonly inFlight: number; readonly ejected: boolean }>> {
+  instances(): Readonly<Record<string, InstanceSeen>> {
     const now = this.#traffic.now()
     return Object.fromEntries(
-      [...this.#instances].map(([id, one]) => [id, { inFlight: one.inFlight, ejected: one.isEjected(now) }]),
+      [...this.#instances].map(([id, one]) => [
+        id,
+        // Silence may be the network's, and says nothing of what runs there.
+        {
+          inFlight: one.inFlight,
+          ejected: one.isEjected(now),
+          failing: one.mark === "failing" && !this.#silent.has(id),
+        },
+      ]),
     )
   }
 

@@ -7,6 +7,12 @@ import { Upstream } from "./upstream.ts"
 /** A `stream` is an answer that has no end of its own, such as server-sent events. */
 export type UnderWayKind = "request" | "stream" | "tunnel" | "copy"
 
+/**
+ * `ejected`: left alone for what it did to requests; `failing`: for what it answered when it
+ * was asked how it is, silence not among it.
+ */
+export type InstanceSeen = { readonly inFlight: number; readonly ejected: boolean; readonly failing: boolean }
+
 /** What asking an instance has shown; undefined: it is well, or nobody asks. */
 export type Mark = "failing" | "unproven" | undefined
 

@@ -16,7 +16,9 @@ export type SeenState = {
   readonly pid: number
   readonly apps: Readonly<Record<string, Fence & { readonly routes: readonly RouteTable[] }>>
   readonly listeners: Readonly<Record<string, string>>
-  readonly instances: Readonly<Record<string, { readonly inFlight: number; readonly ejected: boolean }>>
+  readonly instances: Readonly<
+    Record<string, { readonly inFlight: number; readonly ejected: boolean; readonly failing: boolean }>
+  >
   readonly tombstones: readonly string[]
   readonly degraded?: string
 }

@@ -346,10 +346,14 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
       for (let n = 0; n < 5; n++) expect(await bodies()).toBe("200 a")
       b.isWell = true
       await until("users on both", async () => (await bodies()) === "200 a,200 b")
+      const told = async () => (await router.state(signal())).refusing?.join()
+      expect(await told()).toBe("")
       a.isWell = false
       await until("users on b alone", async () => (await bodies()) === "200 b")
+      await until("a to be told", async () => (await told()) === "a")
       a.isWell = true
       await until("users on both again", async () => (await bodies()) === "200 a,200 b")
+      await until("nobody to be told", async () => (await told()) === "")
     })
 
     it("counts a refused connection also where another instance of the pool answered", async () => {

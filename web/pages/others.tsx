@@ -50,7 +50,9 @@ export function Servers(
               {instance.address ?? "no address yet"} · {ago(instance.since, props.now)}
               {instance.memory !== undefined && ` · ${Math.round(instance.memory / 1024 / 1024)} MB`}
             </p>
-            {instance.refusing && <p>Refuses the router's connections; it is left alone for a while</p>}
+            {instance.refusing && (
+              <p>The router asks nothing of it: it refuses connections or fails the router's checks</p>
+            )}
             {instance.leaving && <p>Leaves: {instance.leaving}</p>}
             {instance.modified.map((path) => (
               <p>✕ {path}</p>

@@ -43,7 +43,9 @@ export function embeddedRouter(options: { readonly dir: string }): HeldRouter {
         })),
         listeners: state.listeners,
         inFlight: mapValues(state.instances, ({ inFlight }) => inFlight),
-        refusing: Object.keys(state.instances).filter((id) => state.instances[id]?.ejected === true),
+        refusing: Object.entries(state.instances).flatMap(([id, { ejected, failing }]) =>
+          ejected || failing ? [id] : [],
+        ),
         released: state.tombstones,
         degraded: state.degraded,
       }

@@ -34,7 +34,9 @@ export type StateWire = {
     >
   >
   readonly listeners: Readonly<Record<string, string>>
-  readonly instances: Readonly<Record<string, { readonly inFlight: number; readonly ejected?: boolean }>>
+  readonly instances: Readonly<
+    Record<string, { readonly inFlight: number; readonly ejected?: boolean; readonly failing?: boolean }>
+  >
   readonly tombstones: readonly string[]
   readonly degraded: string | undefined
 }

@@ -33,7 +33,7 @@ export class Outside {
 
   /** Asks if it is time to. Questions of one metric follow one another without gaps and never overlap. */
   ask(metric: MetricPolicy, state: Application, spec: MeasureSpec, now: Instant, signal: AbortSignal): void {
-    const every = "every" in metric.source ? (metric.source.every ?? usually) : usually
+    const every = everyOf(metric)
     const asked = this.#askedAt.get(metric.name)
     if (this.#out.has(metric.name) || (asked !== undefined && now - asked < every)) return
     this.#askedAt.set(metric.name, now)
@@ -43,6 +43,14 @@ export class Outside {
       this.#out.delete(metric.name)
       this.#arrived.push(measurement)
     })
+  }
+
+  /**
+   * Whether a first answer about what is judged since then may still be on its way: the first question may have begun
+   * before, and each ends in a measurement or in a reason for none.
+   */
+  awaits(metric: MetricPolicy, judgeFrom: Instant, now: Instant): boolean {
+    return this.#askedAt.has(metric.name) && now - judgeFrom < 2 * everyOf(metric) + this.#parts.pace.call
   }
 
   /** Hears which requests were copied lately, one reading after the other; keeps a few that are new. */
@@ -104,6 +112,9 @@ export class Outside {
     return { ...interval, ...seen, blind: failed && sentence(failed.reason) }
   }
 }
+
+const everyOf = ({ source }: MetricPolicy): Duration =>
+  "every" in source ? (source.every ?? usually) : usually
 
 /** A request between the edges of one side would count as slow on the other. */
 function comparable(a: Observation | undefined, b: Observation | undefined): boolean {

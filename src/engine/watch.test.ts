@@ -5,6 +5,7 @@ import type { MeasureSpec } from "../core/pipeline/effects.ts"
 import type { Fact } from "../core/pipeline/input.ts"
 import type { Counters, RouterCounters } from "../ports/counters.ts"
 import type { Evidence, Interval } from "../ports/evidence.ts"
+import type { MetricsSource } from "../ports/metrics.ts"
 import { atProd3 } from "../testing/core-stories.ts"
 import { CoreWorld } from "../testing/core-world.ts"
 import { defaultPace } from "./parts.ts"
@@ -52,6 +53,11 @@ class Second {
   #dropped = 0
   /** How many answers of the store are still to be lost, after it did what it was asked. */
   lost = 0
+  /** What a monitoring system says. */
+  outside: MetricsSource["observe"] = async ({ cohort: { pool } }) => ({
+    kind: "gauge",
+    values: [Math.sin(this.at) + (pool === "r2" ? 10.1 : 10), Number.NaN],
+  })
   /** Of whoever holds the application now. */
   epoch = 1
   readonly #stored = new Map<number, string[]>()
@@ -82,12 +88,7 @@ class Second {
     return Watch.open({ app: "papi", epoch: this.epoch }, measure, {
       evidence: this.evidence,
       metrics: {
-        prometheus: {
-          observe: async ({ cohort: { pool } }) => ({
-            kind: "gauge",
-            values: [Math.sin(this.at) + (pool === "r2" ? 10.1 : 10), Number.NaN],
-          }),
-        },
+        prometheus: { observe: (question, signal) => this.outside(question, signal) },
       },
       clock: { now: () => this.at, mono: () => this.at, sleep: async () => undefined },
       pace: defaultPace,
@@ -128,6 +129,33 @@ class Second {
 }
 
 const verdictsOf = (fact: Fact | undefined) => (fact?.type === "looked" ? fact.verdicts : [])
+
+describe("a system outside that was only just asked", () => {
+  it("holds nothing up while its first answer may still come, and does when it never comes", async () => {
+    const world = new Second()
+    world.outside = () => new Promise(() => undefined)
+    const watch = await world.open(spec(2))
+    const kinds: string[] = []
+    for (let i = 0; i < 22; i++) {
+      const found = verdictsOf(await world.look(watch, spec(2), 0)).find(
+        ({ metric }) => metric === levels.name,
+      )
+      if (found) kinds.push(`${found.kind}: ${found.because}`)
+    }
+    expect(new Set(kinds.slice(0, 10))).toEqual(new Set(["unsure: its first answer is awaited"]))
+    expect(kinds.at(-1)).toBe("nodata: nothing was measured yet")
+  })
+
+  it("holds as soon as it says that it cannot see", async () => {
+    const world = new Second()
+    world.outside = () => Promise.reject(new Error("it answers 503"))
+    const watch = await world.open(spec(2))
+    // Two questions of five seconds reach back into the warm-up; the third is about what is judged.
+    for (let i = 0; i < 13; i++) await world.look(watch, spec(2), 0)
+    const found = verdictsOf(await world.look(watch, spec(2), 0))
+    expect(found.at(-1)).toMatchObject({ kind: "nodata", because: expect.stringContaining("it answers 503") })
+  })
+})
 
 describe("a comparison in the router's counters", () => {
   it("knows instances apart, and what the router was told of the split while that stays the same", async () => {

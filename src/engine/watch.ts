@@ -31,6 +31,8 @@ export class Watch {
   readonly #metrics: string
   #intervals: { readonly step: number; readonly observed: number }[] = []
   #last: Reading | undefined
+  /** Metrics of which the judge has heard anything, be it why there is nothing. */
+  readonly #measured = new Set<string>()
   readonly #outside: Outside
   /** Measured, and not yet known to be stored: heard only when it is, so that store and judge agree. */
   #unstored: readonly Interval[] = []
@@ -74,6 +76,19 @@ export class Watch {
     return this.#judge.verdicts()
   }
 
+  /** The same, where a system that was asked and has had no time to answer yet is no reason to call anybody. */
+  #verdictsAt(spec: MeasureSpec, now: Instant): readonly Verdict[] {
+    const awaited = spec.metrics.filter(
+      (metric) => !this.#measured.has(metric.name) && this.#outside.awaits(metric, spec.judgeFrom, now),
+    )
+    const names = new Set(awaited.map(({ name }) => name))
+    return this.verdicts().map((verdict) =>
+      verdict.kind === "nodata" && names.has(verdict.metric)
+        ? { ...verdict, kind: "unsure", because: "its first answer is awaited" }
+        : verdict,
+    )
+  }
+
   /**
    * Takes one reading; the fact is undefined until there is an interval to speak of. "fenced" when the application is
    * another's by now: what was measured here is nobody's evidence any more.
@@ -103,7 +118,7 @@ export class Watch {
     }
     this.#unstored = [...this.#unstored, interval]
     if ((await this.#store(spec)) === "fenced") return "fenced"
-    const found = this.verdicts()
+    const found = this.#verdictsAt(spec, interval.to)
     // A warm-up has nothing to say but that it is far worse than any warm-up explains.
     if (!interval.judged && !found.some(({ kind }) => kind === "worse")) return undefined
     const observed = this.#intervals.reduce(
@@ -175,7 +190,10 @@ export class Watch {
     }
     const seen = interval.measurements.every((m) => m.canary !== undefined && m.blind === undefined)
     this.#intervals.push({ step: interval.step, observed: seen ? interval.to - interval.from : 0 })
-    for (const measurement of interval.measurements) this.#judge.observe(measurement)
+    for (const measurement of interval.measurements) {
+      this.#measured.add(measurement.metric)
+      this.#judge.observe(measurement)
+    }
   }
 
   #measure(

@@ -164,6 +164,7 @@ async function arrive(stage: Stage, nth: number, tell: Tell): Promise<Readonly<R
   const told = new Set<string>()
   return stage.until(`commit ${nth} in every region`, async () => {
     const app = await stage.app()
+    if (app.commits.length < nth) return undefined
     const newest = app.commits[0]?.commit
     if (app.commits[0]?.tone === "bad") throw new Error(`${newest}: ${app.commits[0].detail}`)
     const mine = app.rollouts.filter((rollout) => rollout.commit === newest)
@@ -182,9 +183,7 @@ async function arrive(stage: Stage, nth: number, tell: Tell): Promise<Readonly<R
         throw new Error(rollout.sentence)
     }
     const states = Object.fromEntries(mine.map((rollout) => [rollout.region, rollout.phase]))
-    return app.commits.length >= nth && regions.every((region) => states[region] === "succeeded")
-      ? states
-      : undefined
+    return regions.every((region) => states[region] === "succeeded") ? states : undefined
   })
 }
 

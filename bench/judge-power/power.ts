@@ -1,8 +1,8 @@
 import type { House } from "../../src/core/judge/bets.ts"
-import { logWealth, openBets, settle } from "../../src/core/judge/bets.ts"
+import { openBets, settle } from "../../src/core/judge/bets.ts"
 import { chanceFrom } from "../../src/core/judge/fixtures.ts"
 import { failureBets } from "../../src/core/judge/proportion.ts"
-import { riskRatioLogE } from "../../src/core/judge/risk-ratio.ts"
+import { riskRatioLogEs } from "../../src/core/judge/risk-ratio.ts"
 import type { Cell } from "./bound.ts"
 import { leastRequests } from "./bound.ts"
 import { untilFailure } from "./chance.ts"
@@ -17,7 +17,7 @@ function firstProof(cell: Cell, alpha: number, seed: number, failures: number): 
   const chance = chanceFrom(seed)
   const rate = weight * p1 + (1 - weight) * p0
   const gain = (k1: number) =>
-    effects.map((rho) => riskRatioLogE({ n1: weight, k1, n0: 1 - weight, k0: 1 - k1 }, { r: 1, d: 0 }, rho))
+    riskRatioLogEs({ n1: weight, k1, n0: 1 - weight, k0: 1 - k1 }, { r: 1, d: 0 }, effects, 1)
   const gains = [gain(0), gain(1)] as const
   let bets = openBets(rules)
   let requests = 0
@@ -25,7 +25,7 @@ function firstProof(cell: Cell, alpha: number, seed: number, failures: number): 
     requests += untilFailure(chance, rate)
     const onCanary = chance() < (weight * p1) / rate
     bets = settle(bets, rules satisfies House, gains[onCanary ? 1 : 0], Number.POSITIVE_INFINITY)
-    if (logWealth(bets) >= -Math.log(alpha)) return requests
+    if (bets.log >= -Math.log(alpha)) return requests
   }
   return undefined
 }

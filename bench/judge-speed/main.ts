@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util"
+import { effectsOf } from "../../src/core/judge/effects.ts"
 import { chanceFrom, errors, latency } from "../../src/core/judge/fixtures.ts"
 import type { JudgeState } from "../../src/core/judge/judge.ts"
 import { observe, startJudge, verdicts } from "../../src/core/judge/judge.ts"
-import { riskRatioLogE } from "../../src/core/judge/risk-ratio.ts"
+import { riskRatioLogEs } from "../../src/core/judge/risk-ratio.ts"
 import type { Measurement, Observation } from "../../src/core/model/measurement.ts"
 import type { MetricPolicy } from "../../src/core/model/policy.ts"
 import { normal, poisson } from "../judge-power/chance.ts"
@@ -77,11 +78,12 @@ const tallies = Array.from({ length: 256 }, () => ({
   n0: 9000,
   k0: poisson(chance, 45),
 }))
+const oneGuess = effectsOf([2])
 let sink = 0
 const result = {
   proportionUpdatesPerSecond: perSecond((i) => {
     const tally = tallies[i % tallies.length]
-    if (tally) sink += riskRatioLogE(tally, { r: 1.2, d: 0.001 }, 2)
+    if (tally) sink += riskRatioLogEs(tally, { r: 1.2, d: 0.001 }, oneGuess, 1)[0] ?? Number.NaN
   }, 1_000_000),
   proportionIntervalsPerSecond: intervals(errors, failures, 100_000),
   latencyIntervalsPerSecond: intervals(latency, latencies, 10_000),

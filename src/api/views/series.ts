@@ -1,5 +1,5 @@
 import { middleOf } from "../../core/judge/histogram.ts"
-import { addSpreads, nothingSpread, quantileBucket, spreadOf } from "../../core/judge/spread.ts"
+import { addHistogram, nothingSpread, quantileBucket } from "../../core/judge/spread.ts"
 import type { Observation } from "../../core/model/measurement.ts"
 import type { MetricPolicy } from "../../core/model/policy.ts"
 import type { Interval } from "../../ports/evidence.ts"
@@ -47,8 +47,8 @@ function numberOf(
       return total === 0 ? undefined : sum(proportions.map((one) => one.bad)) / total
     }
     case "latency-quantile": {
-      const spreads = seen.flatMap((one) => (one.kind === "histogram" ? [spreadOf(one.buckets)] : []))
-      const bucket = quantileBucket(spreads.reduce(addSpreads, nothingSpread), metric.quantile ?? 0.95)
+      const histograms = seen.flatMap((one) => (one.kind === "histogram" ? [one.buckets] : []))
+      const bucket = quantileBucket(histograms.reduce(addHistogram, nothingSpread), metric.quantile ?? 0.95)
       return bucket === undefined ? undefined : middleOf(bucket)
     }
     case "events": {

@@ -3,19 +3,20 @@
  * reaches 1/alpha, ever, with probability at most alpha, however often one looks.
  */
 export type Bets = {
-  /** Natural logarithm of the wealth on each guess. */
-  readonly held: readonly number[]
-  /** Natural logarithm of the wealth that is not laid. */
-  readonly spare: number
+  /** Natural logarithm of all wealth: of the e-value. */
+  readonly log: number
+  readonly parts: Parts
 }
 
-/** How the money is laid, in natural logarithms: the share of each guess, and the rest, which is spare. */
+/** What each guess holds of all wealth, and last what is not laid. */
+export type Parts = readonly number[]
+
+/** How the money is laid. */
 export type House = {
-  readonly shares: readonly number[]
-  readonly spare: number
+  /** The share of each guess, and last the rest, which is spare; they sum to 1. */
+  readonly shares: Parts
   /** The part of all wealth that is laid anew in every interval, so that a late onset need not first undo a good past. */
   readonly anew: number
-  readonly keep: number
 }
 
 const laidAtStart = 0.91
@@ -24,59 +25,70 @@ const laidAnew = 0.002
 /** A house for guesses of these weights (any positive numbers). */
 export function house(weights: readonly number[]): House {
   const sum = weights.reduce((a, b) => a + b, 0)
-  return {
-    shares: weights.map((weight) => Math.log((laidAtStart * weight) / sum)),
-    spare: Math.log(1 - laidAtStart),
-    anew: Math.log(laidAnew),
-    keep: Math.log(1 - laidAnew),
-  }
+  const shares = weights.map((weight) => (laidAtStart * weight) / sum)
+  return { shares: [...shares, 1 - laidAtStart], anew: laidAnew }
 }
 
-export const openBets = ({ shares, spare }: House): Bets => ({ held: shares, spare })
+export const openBets = ({ shares }: House): Bets => ({ log: 0, parts: shares })
 
 /**
  * The wealth after one interval that gave each guess this log e-value. No guess gains more than `cap`:
  * requests of one moment are not independent, and one bad moment must not be a proof. Gaining less
  * than fair keeps the guarantee; so does giving up what exceeds `ceiling`, which lets old praise fade.
+ *
+ * Wealth is kept as parts of a whole whose logarithm is known: a sum of products, so an interval needs one
+ * exponential a guess and one logarithm for all of them.
  */
 export function settle(
-  bets: Bets,
+  { log, parts }: Bets,
   rules: House,
   logEs: readonly number[],
   cap: number,
   ceiling = Number.POSITIVE_INFINITY,
 ): Bets {
-  const { shares, spare, anew, keep } = rules
-  const pot = logWealth(bets) + anew
-  const held = new Array<number>(bets.held.length)
+  const held = afterGains(parts, rules, gainsOf(logEs, cap))
+  const sum = sumOf(held)
+  return { log: Math.min(ceiling, log + Math.log(sum)), parts: divided(held, sum) }
+}
+
+/** More than this no guess gains at once, whatever the cap: beyond e^709 there are no numbers. */
+const mostAtOnce = 500
+
+/** The factors by which an interval multiplies what lies on each guess. */
+export function gainsOf(logEs: readonly number[], cap: number): readonly number[] {
+  const most = Math.min(cap, mostAtOnce)
+  const gains = new Array<number>(logEs.length)
+  for (let i = 0; i < gains.length; i++) gains[i] = Math.exp(Math.min(logEs[i] ?? 0, most))
+  return gains
+}
+
+/** What lies on each guess after some is laid anew, and gained or lost. */
+export function afterGains(parts: Parts, { shares, anew }: House, gains: readonly number[]): number[] {
+  const laid = anew * sumOf(parts)
+  const held = new Array<number>(parts.length)
   for (let i = 0; i < held.length; i++) {
-    const wealth = logSum2((bets.held[i] ?? 0) + keep, pot + (shares[i] ?? 0))
-    held[i] = wealth + Math.min(logEs[i] ?? 0, cap)
+    held[i] = ((parts[i] ?? 0) * (1 - anew) + (shares[i] ?? 0) * laid) * (gains[i] ?? 1)
   }
-  return giveUpAbove({ held, spare: logSum2(bets.spare + keep, pot + spare) }, ceiling)
+  return held
+}
+
+export function sumOf(parts: Parts): number {
+  let sum = 0
+  for (let i = 0; i < parts.length; i++) sum += parts[i] ?? 0
+  return sum
+}
+
+export function divided(parts: Parts, by: number): Parts {
+  const result = new Array<number>(parts.length)
+  for (let i = 0; i < result.length; i++) result[i] = (parts[i] ?? 0) / by
+  return result
 }
 
 /** The same bets with no more than this log wealth. Giving wealth away keeps the guarantee. */
-export function giveUpAbove(bets: Bets, ceiling: number): Bets {
-  if (ceiling === Number.POSITIVE_INFINITY) return bets
-  const excess = logWealth(bets) - ceiling
-  if (!(excess > 0)) return bets
-  return { held: bets.held.map((wealth) => wealth - excess), spare: bets.spare - excess }
-}
-
-/** Natural logarithm of the e-value. */
-export function logWealth({ held, spare }: Bets): number {
-  let most = spare
-  for (const wealth of held) if (wealth > most) most = wealth
-  let sum = Math.exp(spare - most)
-  for (const wealth of held) sum += Math.exp(wealth - most)
-  return most + Math.log(sum)
-}
-
-function logSum2(a: number, b: number): number {
-  if (b === Number.NEGATIVE_INFINITY) return a
-  return a > b ? a + Math.log1p(Math.exp(b - a)) : b + Math.log1p(Math.exp(a - b))
-}
+export const giveUpAbove = <Wealth extends { readonly log: number }>(
+  bets: Wealth,
+  ceiling: number,
+): Wealth => (bets.log > ceiling ? { ...bets, log: ceiling } : bets)
 
 /** ln Σ exp(x), without overflow. */
 export function logSum(logs: readonly number[]): number {

@@ -1,23 +1,24 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { House } from "./bets.ts"
-import { house, logWealth, openBets, settle } from "./bets.ts"
-import { alternativeAt, exactBernoulliLogE } from "./exact-bernoulli.ts"
+import { house, openBets, settle } from "./bets.ts"
+import { effectsOf } from "./effects.ts"
+import { exactBernoulliLogEs } from "./exact-bernoulli.ts"
 import { oneSampleBernoulliLogE } from "./one-sample-bernoulli.ts"
 import { oneSamplePoissonLogE } from "./one-sample-poisson.ts"
 import { project } from "./projection.ts"
-import { riskRatioLogE } from "./risk-ratio.ts"
+import { riskRatioLogEs } from "./risk-ratio.ts"
 import type { Margin, Tally } from "./tally.ts"
 import golden from "./vectors/eprocess-vectors.json" with { type: "json" }
 
 const numbers = (value: unknown): readonly number[] => (Array.isArray(value) ? value.map(Number) : [])
 /** All money is laid on these shares at the start, and none anew. */
-const all = (shares: readonly number[]): House => ({
-  shares: shares.map(Math.log),
-  spare: Number.NEGATIVE_INFINITY,
-  anew: Number.NEGATIVE_INFINITY,
-  keep: 0,
-})
+const all = (shares: readonly number[]): House => ({ shares: [...shares, 0], anew: 0 })
+/** The log e-value of a single guess. */
+const riskRatioLogE = (tally: Tally, margin: Margin, rho: number): number =>
+  riskRatioLogEs(tally, margin, effectsOf([rho]), 1)[0] ?? Number.NaN
+const exactBernoulliLogE = (tally: Tally, margin: Margin, guess: number, psi: number): number =>
+  exactBernoulliLogEs(tally, margin, guess, effectsOf([psi]), 1)[0] ?? Number.NaN
 const even = (n: number): readonly number[] => new Array<number>(n).fill(1 / n)
 
 describe("the golden vectors", () => {
@@ -37,9 +38,9 @@ describe("the golden vectors", () => {
           (side) => numbers(side)[i] ?? 0,
         )
         const tally = { n1: n1 ?? 0, k1: k1 ?? 0, n0: n0 ?? 0, k0: k0 ?? 0 }
-        const logEs = rho.map((ratio) => riskRatioLogE(tally, margin, ratio) / Number(vector.phi))
+        const logEs = riskRatioLogEs(tally, margin, effectsOf(rho), Number(vector.phi))
         bets = settle(bets, rules, logEs, Number.POSITIVE_INFINITY)
-        expect(Math.abs(logWealth(bets) - expected)).toBeLessThan(1e-9)
+        expect(Math.abs(bets.log - expected)).toBeLessThan(1e-9)
       })
     })
   }
@@ -55,12 +56,9 @@ describe("the golden vectors", () => {
       numbers(vector.logE).forEach((expected, i) => {
         const tally = { n1, k1: numbers(vector.k1)[i] ?? 0, n0, k0: numbers(vector.k0)[i] ?? 0 }
         const guess = (past.k + 0.5) / (past.n + 50)
-        const logEs = psi.map((odds) => {
-          const alternative = alternativeAt(guess, margin, odds)
-          return alternative ? exactBernoulliLogE(tally, margin, alternative) : Number.NaN
-        })
+        const logEs = exactBernoulliLogEs(tally, margin, guess, effectsOf(psi), 1)
         bets = settle(bets, rules, logEs, Number.POSITIVE_INFINITY)
-        expect(Math.abs(logWealth(bets) - expected)).toBeLessThan(1e-6)
+        expect(Math.abs(bets.log - expected)).toBeLessThan(1e-6)
         past = { k: past.k + tally.k1 + tally.k0, n: past.n + n1 + n0 }
       })
     })
@@ -143,18 +141,15 @@ describe("no test expects to win while its null hypothesis holds, by enumeration
     fc.assert(
       fc.property(size, size, share, share, margins, open, more, (n1, n0, p0, x, margin, guess, psi) => {
         const bound = margin.r * p0 + margin.d
-        const worse = alternativeAt(guess, margin, psi)
-        const fine = alternativeAt(guess, margin, 1 / psi)
-        fc.pre(worse !== undefined && fine !== undefined)
         const p1 = x * Math.min(1, bound)
-        expect(expectation(n1, n0, p1, p0, (t) => exactBernoulliLogE(t, margin, worse))).toBeLessThanOrEqual(
-          fairBy,
-        )
+        expect(
+          expectation(n1, n0, p1, p0, (t) => exactBernoulliLogE(t, margin, guess, psi)),
+        ).toBeLessThanOrEqual(fairBy)
         if (bound > 1) return
         const bad = bound + x * (1 - bound)
-        expect(expectation(n1, n0, bad, p0, (t) => exactBernoulliLogE(t, margin, fine))).toBeLessThanOrEqual(
-          fairBy,
-        )
+        expect(
+          expectation(n1, n0, bad, p0, (t) => exactBernoulliLogE(t, margin, guess, 1 / psi)),
+        ).toBeLessThanOrEqual(fairBy)
       }),
       { numRuns: 300 },
     )
@@ -212,8 +207,8 @@ describe("no test expects to win while its null hypothesis holds, by enumeration
         (n1, n0, p, bad, cap) => {
           const bet = (t: Tally) => guesses.map((rho) => riskRatioLogE(t, { r: 1, d: 0 }, rho))
           const before = settle(openBets(rules), rules, bet({ n1: 10, k1: bad, n0: 10, k0: 1 }), cap)
-          const after = expectation(n1, n0, p, p, (t) => logWealth(settle(before, rules, bet(t), cap, 4)))
-          expect(after).toBeLessThanOrEqual(Math.exp(logWealth(before)) * fairBy)
+          const after = expectation(n1, n0, p, p, (t) => settle(before, rules, bet(t), cap, 4).log)
+          expect(after).toBeLessThanOrEqual(Math.exp(before.log) * fairBy)
         },
       ),
       { numRuns: 200 },
@@ -225,5 +220,5 @@ it("an interval in which one side saw nothing is no evidence", () => {
   const margin = { r: 1.2, d: 0.001 }
   expect(riskRatioLogE({ n1: 0, k1: 0, n0: 10, k0: 9 }, margin, 2)).toBe(0)
   expect(riskRatioLogE({ n1: 10, k1: 9, n0: 0, k0: 0 }, margin, 2)).toBe(0)
-  expect(exactBernoulliLogE({ n1: 10, k1: 9, n0: 0, k0: 0 }, margin, { pa: 0.5, pb: 0.1 })).toBe(0)
+  expect(exactBernoulliLogE({ n1: 10, k1: 9, n0: 0, k0: 0 }, margin, 0.1, 5)).toBe(0)
 })

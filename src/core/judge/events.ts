@@ -1,19 +1,20 @@
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
-import { house, logWealth, openBets, settle } from "./bets.ts"
+import { house, openBets, settle } from "./bets.ts"
 import type { Dispersion } from "./dispersion.ts"
 import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
 import type { Interval } from "./display-interval.ts"
 import { differenceOf, poissonInterval } from "./display-interval.ts"
+import { effectsOf } from "./effects.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
 import type { Look, Promotion } from "./look.ts"
 import { nothingToCompare } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 import { readEvents } from "./readings.ts"
-import { riskRatioLogE } from "./risk-ratio.ts"
+import { riskRatioLogEs } from "./risk-ratio.ts"
 import type { Seen } from "./seen.ts"
-import { numbersSoFar } from "./seen.ts"
+import { hasBegun, numbersSoFar } from "./seen.ts"
 import type { Counts, Margin } from "./tally.ts"
 import { addCounts, nothingCounted, rateOf } from "./tally.ts"
 import type { Target, TargetLook } from "./targets.ts"
@@ -31,7 +32,7 @@ export type EventsState = {
   readonly guards: readonly Guard[]
 }
 
-const worseBy = [1.15, 1.4, 2, 6, 30]
+const worseBy = effectsOf([1.15, 1.4, 2, 6, 30])
 const ourHouse = house(worseBy.map(() => 1))
 const perMinute = 60
 /** Instance-seconds of a canary before its silence says anything. */
@@ -69,13 +70,19 @@ export function foldEvents(
       ? { n1: canary.n, k1: canary.k, n0: control.n, k0: control.k }
       : { n1: control.n, k1: control.k, n0: canary.n, k0: canary.k }
   const phi = phiOf(past.dispersion, tally)
-  const logEs = worseBy.map((rho) => riskRatioLogE(tally, marginOf(policy), rho) / phi)
+  const logEs = riskRatioLogEs(tally, marginOf(policy), worseBy, phi)
   // A cold start may be slow; that it crashes or loses sign-ups is forgiven in no phase.
   const compared = canary.n > 0 && control.n > 0
   const worse = compared ? settle(past.worse, ourHouse, logEs, pace.accusation) : past.worse
   const dispersion = addSplit(past.dispersion, tally)
-  const numbers = numbersSoFar(past, canary, seen.phase, addCounts)
-  const both = { ...past, ...numbers, control: addCounts(past.control, control), worse, dispersion }
+  const both = {
+    ...past,
+    begun: hasBegun(past, seen.phase),
+    canary: numbersSoFar(past, canary, seen.phase, addCounts, nothingCounted),
+    control: addCounts(past.control, control),
+    worse,
+    dispersion,
+  }
   if (seen.phase === "warming") return both
   return {
     ...both,
@@ -110,7 +117,7 @@ export function lookAtEvents(state: EventsState, policy: MetricPolicy, options: 
     control: control.n > 0 ? { value: base * perMinute, samples: control.k } : undefined,
     difference: both ? differenceOf(inMinutes(canary), inMinutes(control)) : undefined,
     limit: both ? Math.abs(worst - base) * perMinute : undefined,
-    comparison: options.solo ? undefined : logWealth(state.worse),
+    comparison: options.solo ? undefined : state.worse.log,
     targets,
     numbers: `${told(canary)}${control.n > 0 ? `, control ${told(control)}` : ""}`,
     tolerated: both

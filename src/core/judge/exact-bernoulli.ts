@@ -1,34 +1,41 @@
+import type { Effect } from "./effects.ts"
 import { project } from "./projection.ts"
 import type { Margin, Tally } from "./tally.ts"
 
-/** A guess at both rates, made before the interval. A bad guess costs time, never validity. */
-export type Alternative = { readonly pa: number; readonly pb: number }
-
 /**
- * The alternative whose suspect has `psi` times the odds of what is tolerated at a reference of `pb`;
- * `psi` < 1 for the bet that it is better than that. Undefined when everything is tolerated.
+ * Log e-values of one interval against "p1 ≤ r·p0 + d". Each bets that the reference is at `pb`, a guess made before
+ * the interval, and the suspect at `psi` times the odds of what is then tolerated; psi < 1 bets the other way, against
+ * "p1 ≥ r·p0 + d". A bad guess costs time, never validity. Sharper than the risk ratio where rates are large.
+ * 0 (no evidence) when a side saw nothing, or everything would be tolerated. `phi` ≥ 1 divides them.
+ *
+ * e = p(counts | alternative) / p(counts | the nearest point of the null hypothesis), see `projection.ts`.
  */
-export function alternativeAt(pb: number, { r, d }: Margin, psi: number): Alternative | undefined {
-  const tolerated = r * pb + d
-  if (!(pb > 0 && pb < 1 && tolerated > 0 && tolerated < 1 - 1e-6)) return undefined
-  const odds = (psi * tolerated) / (1 - tolerated)
-  return { pa: odds / (1 + odds), pb }
-}
-
-/**
- * Log e-value of one interval against "p1 ≤ r·p0 + d" for an alternative beyond that line, or against
- * "p1 ≥ r·p0 + d" for one below it. Sharper than the risk ratio where rates are large.
- * 0 (no evidence) when a side saw nothing.
- */
-export function exactBernoulliLogE(tally: Tally, margin: Margin, alternative: Alternative): number {
+export function exactBernoulliLogEs(
+  tally: Tally,
+  margin: Margin,
+  pb: number,
+  effects: readonly Effect[],
+  phi: number,
+): readonly number[] {
   const { n1, k1, n0, k0 } = tally
-  if (n1 <= 0 || n0 <= 0) return 0
-  const { pa, pb } = alternative
-  const { q1, q0 } = project(pa, pb, n1, n0, margin)
-  return (
-    k1 * Math.log(pa / q1) +
-    (n1 - k1) * Math.log((1 - pa) / (1 - q1)) +
-    k0 * Math.log(pb / q0) +
-    (n0 - k0) * Math.log((1 - pb) / (1 - q0))
-  )
+  const logEs = new Array<number>(effects.length).fill(0)
+  const tolerated = margin.r * pb + margin.d
+  if (n1 <= 0 || n0 <= 0 || !(pb > 0 && pb < 1 && tolerated > 0 && tolerated < 1 - 1e-6)) return logEs
+  const odds = tolerated / (1 - tolerated)
+  // What all guesses have in common: the reference's part, and the logarithm of the odds.
+  const common = logLikelihood(n0, k0, pb) + k1 * Math.log(odds)
+  for (let i = 0; i < logEs.length; i++) {
+    const psi = effects[i]
+    if (!psi) continue
+    const suspected = psi.times * odds
+    const pa = suspected / (1 + suspected)
+    const { q1, q0 } = project(pa, pb, n1, n0, margin)
+    const alternative = common + k1 * psi.log - n1 * Math.log(1 + suspected)
+    const null_ =
+      q1 === q0 ? logLikelihood(n1 + n0, k1 + k0, q0) : logLikelihood(n1, k1, q1) + logLikelihood(n0, k0, q0)
+    logEs[i] = (alternative - null_) / phi
+  }
+  return logEs
 }
+
+const logLikelihood = (n: number, k: number, p: number): number => k * Math.log(p) + (n - k) * Math.log(1 - p)

@@ -1,5 +1,5 @@
 import type { Bets } from "./bets.ts"
-import { house, logWealth, openBets, settle } from "./bets.ts"
+import { house, openBets, settle } from "./bets.ts"
 import { oneSampleBernoulliLogE } from "./one-sample-bernoulli.ts"
 import { oneSamplePoissonLogE } from "./one-sample-poisson.ts"
 import type { Pace } from "./options.ts"
@@ -74,7 +74,7 @@ export const breaks = (counts: Counts, { bad, limit }: Bound): boolean =>
 
 /** The target is kept, at the alpha of promotion. */
 export const isKept = (guard: Guard, promotionAlpha: number): boolean =>
-  logWealth(guard.kept) >= -Math.log(promotionAlpha)
+  guard.kept.log >= -Math.log(promotionAlpha)
 
 function logE({ of, limit }: Bound, counts: Counts, effect: number): number {
   const strict = Math.max(least, limit)

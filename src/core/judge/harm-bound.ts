@@ -1,7 +1,8 @@
 import type { Bets } from "./bets.ts"
-import { house, logWealth, openBets, settle } from "./bets.ts"
+import { house, openBets, settle } from "./bets.ts"
+import { effectsOf } from "./effects.ts"
 import type { Pace } from "./options.ts"
-import { riskRatioLogE } from "./risk-ratio.ts"
+import { riskRatioLogEs } from "./risk-ratio.ts"
 import type { Tally } from "./tally.ts"
 
 /** What failures beyond the control's are excluded, and how much traffic the route carries. */
@@ -25,7 +26,7 @@ const harmGrid = [
   0.001, 0.0007, 0.0005, 0.0002, 0.0001,
 ] as const
 
-const effects = [0.05, 0.3, 0.6, 0.8, 0.9, 0.95]
+const effects = effectsOf([0.05, 0.3, 0.6, 0.8, 0.9, 0.95])
 const rules = house([1, 1, 1, 1, 1, 1])
 
 /** Traffic is counted over about this long, so that a rush is met within a minute. */
@@ -42,7 +43,7 @@ export function foldHarm(past: HarmState, tally: Tally, phi: number, pace: Pace)
   }
   if (tally.n1 <= 0 || tally.n0 <= 0) return { ...past, ...counted }
   const against = harmGrid.map((d, i) => {
-    const logEs = effects.map((effect) => riskRatioLogE(tally, { r: 1, d }, effect) / phi)
+    const logEs = riskRatioLogEs(tally, { r: 1, d }, effects, phi)
     return settle(past.against[i] ?? openBets(rules), rules, logEs, pace.praise, pace.praiseCeiling)
   })
   return { ...counted, against }
@@ -57,7 +58,7 @@ export function harmBoundOf({ against, requests, seconds }: HarmState, alpha: nu
   let upTo = 1
   for (const [i, d] of harmGrid.entries()) {
     const bets = against[i]
-    if (!bets || logWealth(bets) < -Math.log(alpha)) break
+    if (!bets || bets.log < -Math.log(alpha)) break
     upTo = d
   }
   return { upTo, perMinute: (requests / seconds) * 60 }

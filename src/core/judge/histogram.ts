@@ -24,6 +24,25 @@ export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
   return merged
 }
 
+export function totalOf(histogram: Histogram): number {
+  let total = 0
+  for (let i = 0; i < histogram.length; i++) total += histogram[i]?.[1] ?? 0
+  return total
+}
+
+/** How many lie above the upper edges of these buckets, which rise: one pass from the top. */
+export function countsAbove(histogram: Histogram, bounds: readonly number[]): readonly number[] {
+  const counts = new Array<number>(bounds.length).fill(0)
+  let sum = 0
+  let i = histogram.length - 1
+  for (let b = bounds.length - 1; b >= 0; b--) {
+    const bound = bounds[b] ?? 0
+    for (let bucket = histogram[i]; bucket && bucket[0] > bound; bucket = histogram[--i]) sum += bucket[1]
+    counts[b] = sum
+  }
+  return counts
+}
+
 /** Upper edge of a bucket in ms. */
 export const upperEdge = (bucket: number): number => 2 ** ((bucket + 1) / bucketsPerOctave)
 

@@ -1,21 +1,21 @@
+import type { Histogram } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
-import { logSum, logWealth } from "./bets.ts"
+import { logSum } from "./bets.ts"
 import { scatterOf } from "./dispersion.ts"
 import { differenceOf, quantileInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
-import { bucketAtOrAbove, middleOf, upperEdge } from "./histogram.ts"
+import { bucketAtOrAbove, countsAbove, middleOf, totalOf, upperEdge } from "./histogram.ts"
 import type { LevelState } from "./latency-level.ts"
-import { boundsAt, foldLevel, openLevel } from "./latency-level.ts"
+import { foldLevels, openLevel } from "./latency-level.ts"
 import type { Look, Promotion } from "./look.ts"
 import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
-import { edgesOf, readSpread } from "./readings.ts"
+import { edgesOf, readHistogram } from "./readings.ts"
 import type { Seen } from "./seen.ts"
-import { numbersSoFar } from "./seen.ts"
+import { hasBegun, numbersSoFar } from "./seen.ts"
 import type { Spread } from "./spread.ts"
-import { addSpreads, countAbove, nothingSpread, quantileBucket } from "./spread.ts"
-import { logSuspicion } from "./suspicion.ts"
+import { addHistogram, countAbove, nothingSpread, quantileBucket } from "./spread.ts"
 import type { TargetLook } from "./targets.ts"
 import { lookAtTargets, targetsOf } from "./targets.ts"
 import { grouped, milliseconds, percent, quantileName } from "./words.ts"
@@ -46,7 +46,7 @@ export function openLatency(policy: MetricPolicy, options: JudgeOptions): Latenc
     begun: false,
     canary: nothingSpread,
     control: nothingSpread,
-    levels: levels.map(openLevel),
+    levels: levels.map((level) => openLevel(level, level === ownLevel(policy))),
     guards: targetsOf(policy, options.solo).map(() => openGuard),
   }
 }
@@ -58,40 +58,45 @@ export function foldLatency(
   pace: Pace,
   seen: Seen,
 ): LatencyState {
-  const canary = readSpread(seen.canary) ?? nothingSpread
-  const control = (options.solo ? undefined : readSpread(seen.control)) ?? nothingSpread
-  const edges = edgesOf(seen.control)
-  const compared = canary.total > 0 && control.total > 0
+  const canary = readHistogram(seen.canary) ?? []
+  const control = (options.solo ? undefined : readHistogram(seen.control)) ?? []
   const up = policy.worse === "up"
-  const before = up ? past.control : past.canary
-  const patient =
-    seen.phase === "warming"
-      ? { ...policy, tolerateRatio: Math.max(policy.tolerateRatio, warmUpSlowness) }
-      : policy
-  const fold = (state: LevelState): LevelState => {
-    const bounds = boundsAt(state.level, before, patient, edges)
-    if (!bounds || !compared) return state
-    return up
-      ? foldLevel(state, bounds, canary, control, pace, seen.phase)
-      : foldLevel(state, bounds, control, canary, pace, seen.phase)
+  const warming = seen.phase === "warming"
+  const patient = warming
+    ? { ...policy, tolerateRatio: Math.max(policy.tolerateRatio, warmUpSlowness) }
+    : policy
+  const sides = up
+    ? { suspect: canary, reference: control, before: past.control }
+    : { suspect: control, reference: canary, before: past.canary }
+  const compared = { ...sides, edges: edgesOf(seen.control) }
+  return {
+    kind: "latency",
+    begun: hasBegun(past, seen.phase),
+    canary: numbersSoFar(past, canary, seen.phase, addHistogram, nothingSpread),
+    control: addHistogram(past.control, control),
+    levels: foldLevels(past.levels, compared, patient, pace, seen.phase),
+    guards:
+      warming || past.guards.length === 0
+        ? past.guards
+        : foldGuards(past, policy, options, { canary, control }, pace),
   }
+}
+
+function foldGuards(
+  past: LatencyState,
+  policy: MetricPolicy,
+  { solo }: JudgeOptions,
+  { canary, control }: { readonly canary: Histogram; readonly control: Histogram },
+  pace: Pace,
+): readonly Guard[] {
   const own = past.levels.find(({ level }) => level === ownLevel(policy))
   const phi = own ? scatterOf(own.dispersion) : 1
-  const levels = past.levels.map(fold)
-  const numbers = numbersSoFar(past, canary, seen.phase, addSpreads)
-  const both = { ...past, ...numbers, control: addSpreads(past.control, control), levels }
-  if (seen.phase === "warming") return both
-  return {
-    ...both,
-    guards: targetsOf(policy, options.solo).map(({ value }, i) => {
-      const slow = (h: Spread) => ({
-        n: h.total,
-        k: countAbove(h, bucketAtOrAbove(Math.max(value, 1e-6))),
-      })
-      const against = options.solo ? "none" : slow(control)
-      return watch(past.guards[i] ?? openGuard, boundOf(policy), slow(canary), against, phi, pace)
-    }),
-  }
+  return targetsOf(policy, solo).map(({ value }, i) => {
+    const bound = bucketAtOrAbove(Math.max(value, 1e-6))
+    const slow = (side: Histogram) => ({ n: totalOf(side), k: countsAbove(side, [bound])[0] ?? 0 })
+    const against = solo ? "none" : slow(control)
+    return watch(past.guards[i] ?? openGuard, boundOf(policy), slow(canary), against, phi, pace)
+  })
 }
 
 /** "p95 at most 500 ms" says that at most 5 % of the requests take longer. */
@@ -144,16 +149,14 @@ function summaryOf(spread: Spread, q: number) {
 /** The mean of the levels' e-values: fair without a correction, as each level is judged at the same moment. */
 function evidenceOf({ levels }: LatencyState, own: number): number {
   const others = (1 - ownShare) / (levels.length - 1)
-  return logSum(
-    levels.map(({ level, worse }) => logSuspicion(worse) + Math.log(level === own ? ownShare : others)),
-  )
+  return logSum(levels.map(({ level, worse }) => worse.log + Math.log(level === own ? ownShare : others)))
 }
 
 /** When another level than the metric's own carries the evidence, the sentence must show it there. */
 function elsewhere(state: LatencyState, policy: MetricPolicy, options: JudgeOptions): string | undefined {
-  const strongest = state.levels.reduce((a, b) => (logSuspicion(b.worse) > logSuspicion(a.worse) ? b : a))
+  const strongest = state.levels.reduce((a, b) => (b.worse.log > a.worse.log ? b : a))
   const proof = -Math.log(options.alpha)
-  if (strongest.level === ownLevel(policy) || logSuspicion(strongest.worse) < proof) return undefined
+  if (strongest.level === ownLevel(policy) || strongest.worse.log < proof) return undefined
   const bucket = quantileBucket(policy.worse === "up" ? state.control : state.canary, strongest.level)
   if (bucket === undefined) return undefined
   const share = (h: Spread) => percent(countAbove(h, bucket) / Math.max(1, h.total))
@@ -173,7 +176,7 @@ function promotionOf(
   if (control.total === 0) return nothingToCompare
   const own = levels.find(({ level }) => level === ownLevel(policy))
   const excluded = "twice as many slow requests as in the control"
-  return own && logWealth(own.fine) >= -Math.log(options.promotionAlpha)
+  return own?.fine && own.fine.log >= -Math.log(options.promotionAlpha)
     ? { enough: true, because: `${excluded} are excluded` }
     : { enough: false, because: `${excluded} are not excluded yet` }
 }

@@ -16,6 +16,10 @@ export function project(pa: number, pb: number, n1: number, n0: number, { r, d }
     const pooled = (n1 * pa + n0 * pb) / (n1 + n0)
     return { q1: pooled, q0: pooled }
   }
+  if (d === 0) {
+    const q0 = nearestWithoutDelta(pa, pb, n1, n0, r)
+    return { q1: r * q0, q0 }
+  }
   const lowest = Math.max(edge, (edge - d) / r)
   const highest = Math.min(1 - edge, (1 - edge - d) / r)
   const within = (q: number) => Math.min(highest, Math.max(lowest, q))
@@ -42,4 +46,11 @@ export function project(pa: number, pb: number, n1: number, n0: number, { r, d }
     q0 = moved
   }
   return { q1: r * q0 + d, q0 }
+}
+
+/** Where d = 0 the slope is a parabola over q0·(1 − q1)·(1 − q0): its smaller root, in the form that does not cancel. */
+function nearestWithoutDelta(pa: number, pb: number, n1: number, n0: number, r: number): number {
+  const linear = n1 * (r + pa) + n0 * (1 + r * pb)
+  const constant = n1 * pa + n0 * pb
+  return (2 * constant) / (linear + Math.sqrt(linear * linear - 4 * r * (n1 + n0) * constant))
 }

@@ -1,10 +1,12 @@
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
-import { house, logWealth, openBets, settle } from "./bets.ts"
+import { house, openBets, settle } from "./bets.ts"
 import type { Dispersion } from "./dispersion.ts"
 import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
 import { differenceOf, wilson } from "./display-interval.ts"
-import { alternativeAt, exactBernoulliLogE } from "./exact-bernoulli.ts"
+import type { Effect } from "./effects.ts"
+import { effectsOf } from "./effects.ts"
+import { exactBernoulliLogEs } from "./exact-bernoulli.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
 import type { HarmState } from "./harm-bound.ts"
@@ -14,11 +16,11 @@ import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
 import { excludedFor, toleratedBy } from "./margins.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 import { readProportion } from "./readings.ts"
-import { riskRatioLogE } from "./risk-ratio.ts"
+import { riskRatioLogEs } from "./risk-ratio.ts"
 import type { Seen } from "./seen.ts"
-import { numbersSoFar } from "./seen.ts"
+import { hasBegun, numbersSoFar } from "./seen.ts"
 import type { Suspicion } from "./suspicion.ts"
-import { addSuspicion, logSuspicion, openSuspicion } from "./suspicion.ts"
+import { addSuspicion, openSuspicion } from "./suspicion.ts"
 import type { Counts, Margin, Tally } from "./tally.ts"
 import { addCounts, nothingCounted, rateOf } from "./tally.ts"
 import type { Target, TargetLook } from "./targets.ts"
@@ -39,8 +41,8 @@ export type ProportionState = {
   readonly harm?: HarmState
 }
 
-const worseBy = [1.2, 1.6, 2.5, 6, 40]
-const fineBy = [0.05, 0.2, 0.5, 0.8]
+const worseBy = effectsOf([1.2, 1.6, 2.5, 6, 40])
+const fineBy = effectsOf([0.05, 0.2, 0.5, 0.8])
 const worseHouse = house([1, 2, 3, 3, 2])
 /** How the money is laid against more failures, for those who measure the test. */
 export const failureBets = { effects: worseBy, rules: worseHouse }
@@ -84,36 +86,65 @@ export function foldProportion(
   // pooled rate, so that a canary that fails does not choose the test it is put to.
   const reference = up ? past.control : past.canary
   const guess = (reference.k + 0.5) / (reference.n + 50)
-  const bet = (margin: Margin, effects: readonly number[]) =>
-    effects.map((effect) => logEOf(tally, margin, effect, guess) / phi)
   const compared = tally.n1 > 0 && tally.n0 > 0
   const tolerated = toleratedBy(policy)
   const patient = seen.phase === "warming" ? { ...tolerated, d: tolerated.d + warmUpFailures } : tolerated
   const worse = compared
-    ? addSuspicion(past.worse, worseHouse, bet(patient, worseBy), pace.accusation, seen.phase)
+    ? addSuspicion(
+        past.worse,
+        worseHouse,
+        logEsOf(tally, patient, worseBy, guess, phi),
+        pace.accusation,
+        seen.phase,
+      )
     : past.worse
-  const dispersion = addSplit(past.dispersion, tally)
-  const numbers = numbersSoFar(past, canary, seen.phase, addCounts)
-  const both = { ...past, ...numbers, control: addCounts(past.control, control), worse, dispersion }
-  if (seen.phase === "warming") return both
-  return {
-    ...both,
-    ...(past.harm ? { harm: foldHarm(past.harm, tally, phi, pace) } : {}),
-    fine: compared
-      ? settle(past.fine, fineHouse, bet(excludedFor(policy), fineBy), pace.praise, pace.praiseCeiling)
-      : past.fine,
-    guards: targetsOf(policy, options.solo).map((target, i) => {
-      const trials = ({ n, k }: Counts) => (target.side === "max" ? { n, k } : { n, k: n - k })
-      const against = options.solo ? "none" : trials(control)
-      return watch(past.guards[i] ?? openGuard, boundOf(target), trials(canary), against, phi, pace)
-    }),
+  const judged = seen.phase === "judged"
+  const fine =
+    compared && judged
+      ? settle(
+          past.fine,
+          fineHouse,
+          logEsOf(tally, excludedFor(policy), fineBy, guess, phi),
+          pace.praise,
+          pace.praiseCeiling,
+        )
+      : past.fine
+  const next: ProportionState = {
+    kind: "proportion",
+    begun: hasBegun(past, seen.phase),
+    canary: numbersSoFar(past, canary, seen.phase, addCounts, nothingCounted),
+    control: addCounts(past.control, control),
+    worse,
+    fine,
+    dispersion: addSplit(past.dispersion, tally),
+    guards:
+      judged && past.guards.length > 0
+        ? foldGuards(past, policy, options, { canary, control }, phi, pace)
+        : past.guards,
   }
+  if (past.harm === undefined) return next
+  return { ...next, harm: judged ? foldHarm(past.harm, tally, phi, pace) : past.harm }
 }
 
-function logEOf(tally: Tally, margin: Margin, effect: number, reference: number): number {
-  if (reference <= largeProportion) return riskRatioLogE(tally, margin, effect)
-  const alternative = alternativeAt(reference, margin, effect)
-  return alternative ? exactBernoulliLogE(tally, margin, alternative) : 0
+function foldGuards(
+  past: ProportionState,
+  policy: MetricPolicy,
+  { solo }: JudgeOptions,
+  { canary, control }: { readonly canary: Counts; readonly control: Counts },
+  phi: number,
+  pace: Pace,
+): readonly Guard[] {
+  return targetsOf(policy, solo).map((target, i) => {
+    const trials = ({ n, k }: Counts) => (target.side === "max" ? { n, k } : { n, k: n - k })
+    const against = solo ? "none" : trials(control)
+    return watch(past.guards[i] ?? openGuard, boundOf(target), trials(canary), against, phi, pace)
+  })
+}
+
+function logEsOf(tally: Tally, margin: Margin, effects: readonly Effect[], guess: number, phi: number) {
+  return guess <= largeProportion
+    ? riskRatioLogEs(tally, margin, effects, phi)
+    : exactBernoulliLogEs(tally, margin, guess, effects, phi)
 }
 
 const boundOf = ({ side, value }: Target): Bound =>
@@ -141,7 +172,7 @@ export function lookAtProportion(state: ProportionState, policy: MetricPolicy, o
     control: control.n > 0 ? { value: base, samples: control.n } : undefined,
     difference: both ? differenceOf(wilson(canary), wilson(control)) : undefined,
     limit: both ? Math.abs(worst - base) : undefined,
-    comparison: options.solo ? undefined : logSuspicion(state.worse),
+    comparison: options.solo ? undefined : state.worse.log,
     targets,
     numbers: `${percent(rateOf(canary))} of ${grouped(canary.n)} requests${failed}${
       control.n > 0 ? `, control ${percent(base)} of ${grouped(control.n)}` : ""
@@ -167,7 +198,7 @@ function promotionOf(
   const bound = up ? r * rateOf(control) + d : (rateOf(control) - d) / r
   const excluded =
     bound >= 1 || bound <= 0 ? "that much worse" : `${up ? "more" : "less"} than ${percent(bound)}`
-  return logWealth(fine) >= -Math.log(options.promotionAlpha)
+  return fine.log >= -Math.log(options.promotionAlpha)
     ? { enough: true, because: `${excluded} is excluded` }
     : { enough: false, because: `${excluded} is not excluded yet` }
 }

@@ -1,6 +1,4 @@
 import type { Histogram, Observation } from "../model/measurement.ts"
-import type { Spread } from "./spread.ts"
-import { spreadOf } from "./spread.ts"
 import type { Counts } from "./tally.ts"
 
 // What cannot be right is not an observation. It is absent, never zero: a zero would be evidence.
@@ -23,17 +21,13 @@ export function readHistogram(seen: Observation | undefined): Histogram | undefi
   if (seen?.kind !== "histogram") return undefined
   let rising = true
   let last = Number.NEGATIVE_INFINITY
-  for (const bucket of seen.buckets) {
-    if (!Number.isInteger(bucket[0]) || !isCount(bucket[1])) return undefined
+  for (let i = 0; i < seen.buckets.length; i++) {
+    const bucket = seen.buckets[i]
+    if (!bucket || !Number.isInteger(bucket[0]) || !isCount(bucket[1])) return undefined
     if (bucket[0] <= last) rising = false
     last = bucket[0]
   }
   return rising ? seen.buckets : [...seen.buckets].sort(([a], [b]) => a - b)
-}
-
-export function readSpread(seen: Observation | undefined): Spread | undefined {
-  const histogram = readHistogram(seen)
-  return histogram && spreadOf(histogram)
 }
 
 /** The finite samples; a scrape that only gave NaN is absent. */

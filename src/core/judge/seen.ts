@@ -10,14 +10,21 @@ export type Seen = {
   readonly phase: "warming" | "judged"
 }
 
-/** The canary's numbers that sentences speak of: those of the warm-up until judging begins, then only the judged. */
-export function numbersSoFar<Numbers>(
+/**
+ * The canary's numbers that sentences speak of: those of the warm-up until judging begins, then only the judged.
+ * `none` is what they begin with.
+ */
+export function numbersSoFar<Numbers, Now>(
   past: { readonly begun: boolean; readonly canary: Numbers },
-  now: Numbers,
+  now: Now,
   phase: Seen["phase"],
-  add: (a: Numbers, b: Numbers) => Numbers,
-): { readonly begun: boolean; readonly canary: Numbers } {
-  if (phase === "warming")
-    return { begun: past.begun, canary: past.begun ? past.canary : add(past.canary, now) }
-  return { begun: true, canary: past.begun ? add(past.canary, now) : now }
+  add: (past: Numbers, now: Now) => Numbers,
+  none: Numbers,
+): Numbers {
+  if (phase === "warming") return past.begun ? past.canary : add(past.canary, now)
+  return add(past.begun ? past.canary : none, now)
 }
+
+/** Whether judging began, after an interval of this phase. */
+export const hasBegun = (past: { readonly begun: boolean }, phase: Seen["phase"]): boolean =>
+  past.begun || phase === "judged"

@@ -1,6 +1,6 @@
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
-import { house, logWealth, openBets, settle } from "./bets.ts"
+import { house, openBets, settle } from "./bets.ts"
 import type { Width } from "./level-width.ts"
 import { addToWidth, endMinuteOfWidth, median, noWidth, variance } from "./level-width.ts"
 import type { Widened } from "./margins.ts"
@@ -243,11 +243,11 @@ function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace
 }
 
 /** Log e-value that the canary's level is worse. */
-export const logShift = ({ worse }: Shift): number => logWealth(worse)
+export const logShift = ({ worse }: Shift): number => worse.log
 
 /** A worse level is excluded, at the alpha of promotion. */
 export const isShiftExcluded = ({ fine }: Shift, promotionAlpha: number): boolean =>
-  logWealth(fine) >= -Math.log(promotionAlpha)
+  fine.log >= -Math.log(promotionAlpha)
 
 /** What is tolerated and what must be excluded for an ok, as parts of the control's level. */
 export const partsOf = (policy: Widened) => ({

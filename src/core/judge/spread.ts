@@ -19,15 +19,19 @@ const highest = 31 * bucketsPerOctave
 
 const within = (bucket: number): number => Math.min(highest, Math.max(lowest, bucket))
 
-/** The same counts. Expects buckets that rise. */
-export function spreadOf(histogram: Histogram): Spread {
+/** These counts and those of a histogram, whose buckets rise. */
+export function addHistogram(past: Spread, histogram: Histogram): Spread {
   const low = histogram[0]
   const high = histogram.at(-1)
-  if (!low || !high) return nothingSpread
-  const first = within(low[0])
-  const counts = new Array<number>(within(high[0]) - first + 1).fill(0)
-  let total = 0
-  for (const bucket of histogram) {
+  if (!low || !high) return past
+  const none = past.counts.length === 0
+  const first = none ? within(low[0]) : Math.min(past.first, within(low[0]))
+  const end = Math.max(none ? first : past.first + past.counts.length, within(high[0]) + 1)
+  const counts = widenedTo(past, first, end)
+  let total = past.total
+  for (let i = 0; i < histogram.length; i++) {
+    const bucket = histogram[i]
+    if (!bucket) continue
     const at = within(bucket[0]) - first
     counts[at] = (counts[at] ?? 0) + bucket[1]
     total += bucket[1]
@@ -35,18 +39,13 @@ export function spreadOf(histogram: Histogram): Spread {
   return { first, counts, total }
 }
 
-/** Both, bucket by bucket. */
-export function addSpreads(a: Spread, b: Spread): Spread {
-  if (a.counts.length === 0) return b
-  if (b.counts.length === 0) return a
-  const first = Math.min(a.first, b.first)
-  const end = Math.max(a.first + a.counts.length, b.first + b.counts.length)
+/** A copy of its counts from bucket `first` to before `end`, which hold all of them. */
+function widenedTo(past: Spread, first: number, end: number): number[] {
+  const before = past.first - first
+  if (before === 0 && past.counts.length === end - first) return past.counts.slice()
   const counts = new Array<number>(end - first).fill(0)
-  for (let i = 0; i < a.counts.length; i++) counts[a.first - first + i] = a.counts[i] ?? 0
-  for (let i = 0, at = b.first - first; i < b.counts.length; i++, at++) {
-    counts[at] = (counts[at] ?? 0) + (b.counts[i] ?? 0)
-  }
-  return { first, counts, total: a.total + b.total }
+  for (let i = 0; i < past.counts.length; i++) counts[before + i] = past.counts[i] ?? 0
+  return counts
 }
 
 /** How many lie above the upper edge of this bucket. */
@@ -60,13 +59,27 @@ export function countAbove({ first, counts }: Spread, bucket: number): number {
 export const countIn = ({ first, counts }: Spread, bucket: number): number => counts[bucket - first] ?? 0
 
 /** The bucket in which the q-quantile lies; undefined when nothing was counted. */
-export function quantileBucket({ first, counts, total }: Spread, q: number): number | undefined {
-  const rank = q * total
+export const quantileBucket = (spread: Spread, q: number): number | undefined =>
+  quantileBuckets(spread, [q])[0]
+
+/** The buckets in which these quantiles lie, which rise; none when nothing was counted. */
+export function quantileBuckets(
+  { first, counts, total }: Spread,
+  levels: readonly number[],
+): readonly number[] {
+  const found: number[] = []
+  if (total <= 0) return found
   let sum = 0
-  for (let i = 0; i < counts.length; i++) {
+  let rank = (levels[0] ?? 0) * total
+  for (let i = 0; i < counts.length && found.length < levels.length; i++) {
     const count = counts[i] ?? 0
     sum += count
-    if (count > 0 && sum >= rank) return first + i
+    while (count > 0 && sum >= rank && found.length < levels.length) {
+      found.push(first + i)
+      rank = (levels[found.length] ?? 0) * total
+    }
   }
-  return total > 0 ? first + counts.length - 1 : undefined
+  // Sums of parts may fall short of the whole in the last digit.
+  while (found.length < levels.length) found.push(first + counts.length - 1)
+  return found
 }

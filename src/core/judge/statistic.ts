@@ -15,6 +15,7 @@ import type { EventsState } from "./events.ts"
 import { foldEvents, lookAtEvents, openEvents } from "./events.ts"
 import type { GaugeState } from "./gauge.ts"
 import { foldGauge, lookAtGauge, openGauge } from "./gauge.ts"
+import { totalOf } from "./histogram.ts"
 import type { LatencyState } from "./latency.ts"
 import { foldLatency, lookAtLatency, openLatency } from "./latency.ts"
 import type { Look } from "./look.ts"
@@ -26,7 +27,6 @@ import { readEvents, readGauge, readHistogram, readProportion } from "./readings
 import type { Seen } from "./seen.ts"
 import type { Chance } from "./shift.ts"
 import { isMemoryTooStrong, lostInChance, scatterOfLevel } from "./shift.ts"
-import { suspicionAtMost } from "./suspicion.ts"
 
 /** The evidence on one metric, by its kind. */
 export type Statistic = ProportionState | LatencyState | EventsState | GaugeState | AnswersState
@@ -97,12 +97,12 @@ export function accusingAtMost(past: Statistic, ceiling: number): Statistic {
       return {
         ...past,
         guards,
-        levels: past.levels.map((level) => ({ ...level, worse: suspicionAtMost(level.worse, ceiling) })),
+        levels: past.levels.map((level) => ({ ...level, worse: giveUpAbove(level.worse, ceiling) })),
       }
     case "gauge":
       return { ...past, guards, shift: { ...past.shift, worse: giveUpAbove(past.shift.worse, ceiling) } }
     case "proportion":
-      return { ...past, guards, worse: suspicionAtMost(past.worse, ceiling) }
+      return { ...past, guards, worse: giveUpAbove(past.worse, ceiling) }
     case "events":
       return { ...past, guards, worse: giveUpAbove(past.worse, ceiling) }
     default:
@@ -119,7 +119,7 @@ export function amountIn(policy: MetricPolicy, seen: Observation | undefined): n
     case "error-proportion":
       return readProportion(seen)?.n
     case "latency-quantile":
-      return totalOf(readHistogram(seen))
+      return amountOf(readHistogram(seen))
     case "events":
       return readEvents(seen)?.n
     case "gauge":
@@ -131,12 +131,7 @@ export function amountIn(policy: MetricPolicy, seen: Observation | undefined): n
   }
 }
 
-function totalOf(histogram: Histogram | undefined): number | undefined {
-  if (!histogram) return undefined
-  let total = 0
-  for (const bucket of histogram) total += bucket[1]
-  return total
-}
+const amountOf = (histogram: Histogram | undefined): number | undefined => histogram && totalOf(histogram)
 
 /** How much more than independent ones its single values scatter, at least 1. */
 export function scatterIn(statistic: Statistic): number {

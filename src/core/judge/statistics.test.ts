@@ -1,10 +1,18 @@
 import { describe, expect, it } from "vitest"
+import type { Histogram } from "../model/measurement.ts"
 import type { Dispersion } from "./dispersion.ts"
 import { addSplit, phiOf, scatterOf, usualDispersion } from "./dispersion.ts"
 import { differenceOf, poissonInterval, wilson } from "./display-interval.ts"
 import { binomial, chanceFrom } from "./fixtures.ts"
-import { bucketAtOrAbove, bucketAtOrBelow, mergeHistograms, upperEdge } from "./histogram.ts"
-import { addSpreads, countAbove, countIn, nothingSpread, quantileBucket, spreadOf } from "./spread.ts"
+import { bucketAtOrAbove, bucketAtOrBelow, countsAbove, mergeHistograms, upperEdge } from "./histogram.ts"
+import {
+  addHistogram,
+  countAbove,
+  countIn,
+  nothingSpread,
+  quantileBucket,
+  quantileBuckets,
+} from "./spread.ts"
 import { grouped, percent, short } from "./words.ts"
 
 describe("overdispersion", () => {
@@ -51,6 +59,8 @@ describe("overdispersion", () => {
   })
 })
 
+const spreadOf = (histogram: Histogram) => addHistogram(nothingSpread, histogram)
+
 describe("histograms", () => {
   it("merge, count and find quantiles", () => {
     const merged = mergeHistograms(
@@ -68,7 +78,7 @@ describe("histograms", () => {
       [5, 1],
       [9, 3],
     ])
-    expect(addSpreads(spreadOf(merged), spreadOf([[3, 2]]))).toEqual({
+    expect(addHistogram(spreadOf(merged), [[3, 2]])).toEqual({
       first: 2,
       counts: [1, 2, 0, 1, 0, 0, 0, 3],
       total: 7,
@@ -81,6 +91,8 @@ describe("histograms", () => {
     expect(quantileBucket(spread, 0.4)).toBe(5)
     expect(quantileBucket(spread, 0.99)).toBe(9)
     expect(quantileBucket(nothingSpread, 0.5)).toBeUndefined()
+    expect(quantileBuckets(spread, [0, 0.2, 0.4, 0.99, 1])).toEqual([2, 2, 5, 9, 9])
+    expect(countsAbove(merged, [-50, 2, 4, 5, 9, 10])).toEqual([5, 4, 4, 3, 0, 0])
   })
 
   it("hold what no clock could have measured at their edges, so that it costs no memory", () => {

@@ -1,5 +1,5 @@
-import type { Bets, House } from "./bets.ts"
-import { giveUpAbove, logSum, logWealth, openBets, settle } from "./bets.ts"
+import type { House, Parts } from "./bets.ts"
+import { afterGains, divided, gainsOf, sumOf } from "./bets.ts"
 import type { Seen } from "./seen.ts"
 
 /**
@@ -7,13 +7,20 @@ import type { Seen } from "./seen.ts"
  * margins: what is so bad that no warm-up explains it need not wait for its end, and the many that start
  * cold and then go well cost the rest of the evidence next to nothing.
  */
-export type Suspicion = { readonly warming: Bets; readonly judged: Bets }
+export type Suspicion = {
+  /** Natural logarithm of all wealth, of both lots together: of the e-value. */
+  readonly log: number
+  /** What each lot holds of it; both together sum to 1. */
+  readonly warming: Parts
+  readonly judged: Parts
+}
 
 const laidOnWarmUp = 0.2
 
-export const openSuspicion = (rules: House): Suspicion => ({
-  warming: openBets(rules),
-  judged: openBets(rules),
+export const openSuspicion = ({ shares }: House): Suspicion => ({
+  log: 0,
+  warming: shares.map((share) => share * laidOnWarmUp),
+  judged: shares.map((share) => share * (1 - laidOnWarmUp)),
 })
 
 /** The suspicion after one interval that gave each guess this log e-value; see `settle`. */
@@ -24,16 +31,9 @@ export function addSuspicion(
   cap: number,
   phase: Seen["phase"],
 ): Suspicion {
-  const warming = settle(past.warming, rules, logEs, cap)
-  return { warming, judged: phase === "warming" ? past.judged : settle(past.judged, rules, logEs, cap) }
+  const gains = gainsOf(logEs, cap)
+  const warming = afterGains(past.warming, rules, gains)
+  const judged = phase === "warming" ? past.judged : afterGains(past.judged, rules, gains)
+  const sum = sumOf(warming) + sumOf(judged)
+  return { log: past.log + Math.log(sum), warming: divided(warming, sum), judged: divided(judged, sum) }
 }
-
-/** Natural logarithm of the e-value. */
-export const logSuspicion = ({ warming, judged }: Suspicion): number =>
-  logSum([Math.log(laidOnWarmUp) + logWealth(warming), Math.log(1 - laidOnWarmUp) + logWealth(judged)])
-
-/** The same suspicion with no part above this log e-value. */
-export const suspicionAtMost = (past: Suspicion, ceiling: number): Suspicion => ({
-  warming: giveUpAbove(past.warming, ceiling),
-  judged: giveUpAbove(past.judged, ceiling),
-})

@@ -1,5 +1,5 @@
 import type { MetricPolicy } from "../model/policy.ts"
-import { logSum, logWealth } from "./bets.ts"
+import { logSum } from "./bets.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { breaks, isKept } from "./guard.ts"
 import { milliseconds, percent, quantileName, short } from "./words.ts"
@@ -50,7 +50,7 @@ export function lookAtTargets(
   const worldIsSick = (w: Watched) => breaks(w.guard.canary, w.bound) && breaks(w.guard.control, w.bound)
   // A guard whose target the control breaks as well accuses nobody.
   const evidence = watched.map(({ guard, ...w }) => {
-    const wealth = logWealth(guard.broken)
+    const wealth = guard.broken.log
     return worldIsSick({ guard, ...w }) ? Math.min(0, wealth) : wealth
   })
   return {

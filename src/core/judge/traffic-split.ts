@@ -1,9 +1,10 @@
 import type { ToldShare } from "../model/measurement.ts"
 import type { Bets } from "./bets.ts"
-import { house, logWealth, openBets, settle } from "./bets.ts"
+import { house, openBets, settle } from "./bets.ts"
 import type { Dispersion } from "./dispersion.ts"
 import { addSplit, scatterOf, usualDispersion } from "./dispersion.ts"
-import { riskRatioLogE } from "./risk-ratio.ts"
+import { effectsOf } from "./effects.ts"
+import { riskRatioLogEs } from "./risk-ratio.ts"
 import { percent } from "./words.ts"
 
 /**
@@ -21,7 +22,7 @@ export type Split = {
   readonly due: number
 }
 
-const ratios = [1.3, 2, 6]
+const ratios = effectsOf([1.3, 2, 6])
 const ourHouse = house([1, 1, 1])
 
 /** A share this much off its odds is a mistake of nobody: a connection kept, an instance replaced. */
@@ -56,7 +57,7 @@ export function addTraffic(past: Split, told: ToldShare, canary: number, control
   const test = (bets: Bets, of: "canary" | "control") => {
     const [n1, k1, n0, k0] =
       of === "canary" ? [n.canary, canary, n.control, control] : [n.control, control, n.canary, canary]
-    const logEs = ratios.map((rho) => riskRatioLogE({ n1, k1, n0, k0 }, { r, d: 0 }, rho) / phi)
+    const logEs = riskRatioLogEs({ n1, k1, n0, k0 }, { r, d: 0 }, ratios, phi)
     return settle(bets, ourHouse, logEs, atOnce)
   }
   return {
@@ -77,8 +78,8 @@ export type Mismatch = {
 
 /** Undefined as long as the split may be what was told. */
 export function mismatchOf({ more, fewer, canary, all, due }: Split): Mismatch | undefined {
-  const starved = logWealth(fewer) >= proof
-  if (!starved && logWealth(more) < proof) return undefined
+  const starved = fewer.log >= proof
+  if (!starved && more.log < proof) return undefined
   return {
     starved,
     because:

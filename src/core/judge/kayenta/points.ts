@@ -1,8 +1,8 @@
 import type { Observation } from "../../model/measurement.ts"
 import type { MetricPolicy } from "../../model/policy.ts"
 import { mergeHistograms, middleOf } from "../histogram.ts"
-import { readEvents, readGauge, readProportion, readSpread } from "../readings.ts"
-import { nothingSpread, quantileBucket } from "../spread.ts"
+import { readEvents, readGauge, readHistogram, readProportion } from "../readings.ts"
+import { addHistogram, nothingSpread, quantileBucket } from "../spread.ts"
 import { meanOf } from "./series.ts"
 
 const perMinute = 60
@@ -35,7 +35,8 @@ export function pointOf(seen: Observation | undefined, metric: MetricPolicy): nu
       return counts && counts.n > 0 ? (counts.k / counts.n) * perMinute : undefined
     }
     case "latency-quantile": {
-      const bucket = quantileBucket(readSpread(seen) ?? nothingSpread, metric.quantile ?? 0.5)
+      const spread = addHistogram(nothingSpread, readHistogram(seen) ?? [])
+      const bucket = quantileBucket(spread, metric.quantile ?? 0.5)
       return bucket === undefined ? undefined : middleOf(bucket)
     }
     case "answers":

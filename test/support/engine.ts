@@ -74,6 +74,7 @@ export async function realEngine(to?: { readonly repository: string; readonly lo
   if (built.kind === "failed") throw new Error(built.because)
   mkdirSync(join(dir, "agents"))
   return {
+    kind: engine.kind,
     socket,
     key,
     containers,

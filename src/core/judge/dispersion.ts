@@ -31,7 +31,13 @@ export const usualDispersion: Dispersion = {
   worth: worthOfBelief,
 }
 
-export function addSplit(past: Dispersion, tally: Tally): Dispersion {
+/**
+ * What `n` counts: requests, of which each is an event at most once, or exposure (seconds, weights), in which any number
+ * of events may happen.
+ */
+type Among = "requests" | "exposure"
+
+export function addSplit(past: Dispersion, tally: Tally, among: Among): Dispersion {
   if (tally.n1 <= 0 || tally.n0 <= 0) return past
   const before = fade(past.recent)
   const recent = {
@@ -45,7 +51,7 @@ export function addSplit(past: Dispersion, tally: Tally): Dispersion {
   const ratio = (before.k1 + 0.5) / (before.n1 + 1) / ((before.k0 + 0.5) / (before.n0 + 1))
   const share = Math.min(1 - 1e-6, Math.max(1e-6, (tally.n1 * ratio) / (tally.n1 * ratio + tally.n0)))
   // Of few beside many others: the more of the requests are events, the less their split can vary.
-  const rest = Math.max(0.05, 1 - events / (tally.n1 + tally.n0))
+  const rest = among === "exposure" ? 1 : Math.max(0.05, 1 - events / (tally.n1 + tally.n0))
   const variance = events * share * (1 - share) * rest
   const weight = Math.min(1, 2 * variance)
   const square = (tally.k1 - events * share) ** 2 / variance
@@ -71,9 +77,10 @@ export const scatterOf = (dispersion: Dispersion): number => Math.max(1, learned
 
 /**
  * Phi ≥ 1, by which the log e-value of a comparison is divided. The more events an interval has, the more of
- * its variance comes from the cohorts' drifting apart.
+ * its variance comes from the cohorts' drifting apart: of K events, of which a side is due the share s, a drift of w
+ * moves w·K·s·(1−s), where chance moves the root of K·s·(1−s).
  */
 export function phiOf(dispersion: Dispersion, { n1, k1, n0, k0 }: Tally): number {
-  const drift = wander ** 2 * (k1 + k0) * (n1 / (n1 + n0))
+  const drift = wander ** 2 * (k1 + k0) * (n1 / (n1 + n0)) * (n0 / (n1 + n0))
   return Math.max(1, learned(dispersion) + drift)
 }

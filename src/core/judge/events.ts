@@ -74,7 +74,7 @@ export function foldEvents(
   // A cold start may be slow; that it crashes or loses sign-ups is forgiven in no phase.
   const compared = canary.n > 0 && control.n > 0
   const worse = compared ? settle(past.worse, ourHouse, logEs, pace.accusation) : past.worse
-  const dispersion = addSplit(past.dispersion, tally)
+  const dispersion = addSplit(past.dispersion, tally, "exposure")
   const both = {
     ...past,
     begun: hasBegun(past, seen.phase),

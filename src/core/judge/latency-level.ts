@@ -167,7 +167,7 @@ function foldLevel(
       phase,
     ),
     reference: { n: n + above.n0, k: k + above.k0 },
-    dispersion: addSplit(past.dispersion, above),
+    dispersion: addSplit(past.dispersion, above, "requests"),
   }
   if (!past.fine) return next
   if (phase === "warming" || !within) return { ...next, fine: past.fine }

@@ -116,7 +116,7 @@ export function foldProportion(
     control: addCounts(past.control, control),
     worse,
     fine,
-    dispersion: addSplit(past.dispersion, tally),
+    dispersion: addSplit(past.dispersion, tally, "requests"),
     guards:
       judged && past.guards.length > 0
         ? foldGuards(past, policy, options, { canary, control }, phi, pace)

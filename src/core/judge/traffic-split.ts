@@ -63,7 +63,11 @@ export function addTraffic(past: Split, told: ToldShare, canary: number, control
   return {
     more: test(past.more, "canary"),
     fewer: test(past.fewer, "control"),
-    dispersion: addSplit(past.dispersion, { n1: n.canary, k1: canary, n0: n.control, k0: control }),
+    dispersion: addSplit(
+      past.dispersion,
+      { n1: n.canary, k1: canary, n0: n.control, k0: control },
+      "exposure",
+    ),
     canary: past.canary + canary,
     all: past.all + all,
     due: past.due + told.share * all,

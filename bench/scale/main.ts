@@ -2,7 +2,10 @@
  * What a control plane costs with 100, 1,000 and 10,000 applications of four regions each: at rest, and with 100 rollouts
  * under way. Measured from outside, on the real `immunity serve` with a real store and real git repositories.
  *
- *   node bench/scale/main.ts [--sizes 100,1000,10000] [--databases sqlite,postgres] [--rest 15] [--rollouts 100] [--json]
+ *   node bench/scale/main.ts [--sizes 100,1000,10000] [--databases sqlite,postgres] [--rest 15] [--rollouts 100]
+ *                            [--releases 1] [--json]
+ *
+ * `--releases`: how many each application had before; fifty-eight events of the first, eighty of each later one.
  *
  * What stands in: the agent is one process that speaks the real protocol, but instances, jobs and routes are entries in
  * its memory. Its CPU, and that of PostgreSQL, is not the control plane's and not counted. The last line of standard
@@ -29,12 +32,14 @@ const { values } = parseArgs({
     databases: { type: "string", default: "sqlite,postgres" },
     rest: { type: "string", default: "15" },
     rollouts: { type: "string", default: "100" },
+    releases: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
   },
 })
 const sizes = values.sizes.split(",").map(Number)
 const rest = Number(values.rest)
 const rollouts = Number(values.rollouts)
+const releases = Number(values.releases)
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
 const targets = { restCpuPercent: 5, memoryMb: 1_024, p99Ms: 1_000 }
@@ -54,13 +59,15 @@ const median = (numbers: readonly number[]): number =>
   [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 const round = (number: number): number => Number(number.toPrecision(3))
 
+async function once(act: () => Promise<unknown>): Promise<number> {
+  const began = performance.now()
+  await act()
+  return performance.now() - began
+}
+
 async function timed(act: () => Promise<unknown>): Promise<number> {
   const took: number[] = []
-  for (let i = 0; i < 9; i++) {
-    const began = performance.now()
-    await act()
-    took.push(performance.now() - began)
-  }
+  for (let i = 0; i < 9; i++) took.push(await once(act))
   return median(took)
 }
 
@@ -68,11 +75,14 @@ async function measure(kind: Database["kind"], apps: number, server: PostgresSer
   const dir = mkdtempSync(join(tmpdir(), "immunity-scale-"))
   chmodSync(dir, 0o711)
   const repository = new Repository(dir)
-  repository.commit("first", { main: "version: 1\n" })
-  const first = repository.head("main") ?? ""
+  const commits = Array.from({ length: releases }, (_, i) => {
+    repository.commit(`release ${i + 1}`, { main: `version: 1 # ${i + 1}\n` })
+    return repository.head("main") ?? ""
+  })
+  const first = commits.at(-1) ?? ""
   // The last ones move; each follows a branch of its own, whose commit is the one that serves.
   const moving = Array.from({ length: Math.min(rollouts, apps) }, (_, i) => nameOf(apps - 1 - i))
-  const atRest = template(repository.url, "papi", [first])
+  const atRest = template(repository.url, "papi", commits)
   for (const app of moving) repository.branch(app, first)
   const others = Array.from({ length: apps }, (_, i) => nameOf(i)).filter((app) => !moving.includes(app))
   execFileSync("git", ["-C", repository.url, "update-ref", "--stdin"], {
@@ -89,9 +99,9 @@ async function measure(kind: Database["kind"], apps: number, server: PostgresSer
     /** Milliseconds until it answers, and until every application had its first order of it. */
     const start = async () => {
       // Before it starts: the first orders may be there before its first answer.
-      agent.arrivals.length = 0
+      agent.forget()
       const answersMs = await plane.start()
-      const first = () => new Set(agent.arrivals.map(({ app }) => app)).size === apps
+      const first = () => agent.apps.size === apps
       return {
         answersMs,
         adoptedMs: answersMs + (await until("every application was adopted", first, 600_000)),
@@ -113,6 +123,8 @@ async function measure(kind: Database["kind"], apps: number, server: PostgresSer
     say(
       `at rest: ${round(restCpuPercent)} % of a core, ${restMemoryMb} MB; back after ${Math.round(adoptedMs)} ms`,
     )
+    // The first one works out what lists tell of each; later ones only of those that moved.
+    const firstPageMs = await once(() => plane.ask("GET", "/"))
     const pageMs = await timed(() => plane.ask("GET", "/"))
     const listMs = await timed(() => plane.ask("GET", "/v1/apps?limit=50"))
     const rolled = await roll(plane, agent, repository, moving, database)
@@ -120,6 +132,7 @@ async function measure(kind: Database["kind"], apps: number, server: PostgresSer
       database: kind,
       applications: apps,
       regions: apps * 4,
+      releases: apps * releases,
       events,
       restCpuPercent: round(restCpuPercent),
       restMemoryMb,
@@ -129,7 +142,7 @@ async function measure(kind: Database["kind"], apps: number, server: PostgresSer
         answersMs: Math.round(firstStart.answersMs),
         adoptedMs: Math.round(firstStart.adoptedMs),
       },
-      pages: { overviewMs: round(pageMs), listMs: round(listMs) },
+      pages: { firstOverviewMs: round(firstPageMs), overviewMs: round(pageMs), listMs: round(listMs) },
       ...rolled,
       rollingMemoryMb: residentMb(plane.pid),
     }

@@ -44,6 +44,8 @@ async function gone(child: ChildProcess, signal: NodeJS.Signals): Promise<void> 
 /** The stand-in for an agent, its compute and its router. */
 export class Server {
   readonly arrivals: Arrival[] = []
+  /** Of which applications; kept beside, because it is asked all the time while ten thousand are awaited. */
+  readonly apps = new Set<string>()
   readonly #child: ChildProcess
 
   private constructor(child: ChildProcess) {
@@ -60,10 +62,18 @@ export class Server {
       child.once("exit", () => reject(new Error("the stand-in for an agent ended")))
       child.on("message", (message: "ready" | Arrival) => {
         if (message === "ready") resolve()
-        else server.arrivals.push(message)
+        else {
+          server.arrivals.push(message)
+          server.apps.add(message.app)
+        }
       })
     })
     return server
+  }
+
+  forget(): void {
+    this.arrivals.length = 0
+    this.apps.clear()
   }
 
   stop(): Promise<void> {

@@ -34,7 +34,7 @@ export async function roll(
   database: Database,
 ) {
   const since = Date.now()
-  server.arrivals.length = 0
+  server.forget()
   const before = cpuOf(plane.pid)
   repository.commit("second", Object.fromEntries(apps.map((app) => [app, pipeline(app)])))
   for (const app of apps) await plane.ask("POST", `/webhooks/${app}`, {})

@@ -6,7 +6,8 @@ it("a request that comes while the journal is still being read waits, and is not
   const { promise: ready, resolve } = Promise.withResolvers<void>()
   let apps: readonly string[] = []
   const engine = { apps: () => apps, state: () => undefined } as unknown as ApiParts["engine"]
-  const api = await createApi({ engine, ready, token: "t" } as unknown as ApiParts)
+  const clock = { mono: () => 0 }
+  const api = await createApi({ engine, clock, ready, token: "t" } as unknown as ApiParts)
   let answered = false
   const asked = api.inject({ method: "GET", url: "/v1/apps" }).then((answer) => {
     answered = true

@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify"
 import { authorise, pushToken, sameOrigin } from "./access.ts"
 import type { Problem } from "./contract/views.ts"
+import { listsOf } from "./lists.ts"
 import { ApiError, type ApiParts } from "./parts.ts"
 import { commandRoutes } from "./routes/commands.ts"
 import { eventRoutes } from "./routes/events.ts"
@@ -47,14 +48,15 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
     const pushes = request.routeOptions.url === "/v1/apps/:app/measurements"
     authorise(request, parts.token, ...(pushes ? [pushToken(parts.token)] : []))
   })
-  readRoutes(api, parts)
+  const lists = listsOf(parts)
+  readRoutes(api, parts, lists)
   commandRoutes(api, parts)
-  serverRoutes(api, parts)
+  serverRoutes(api, parts, lists)
   killSwitchRoutes(api, parts)
   measurementRoute(api, parts)
   eventRoutes(api, parts)
   openapiRoute(api)
-  pageRoutes(api, parts)
+  pageRoutes(api, parts, lists)
   loginRoute(api, parts)
   await api.ready()
   return api

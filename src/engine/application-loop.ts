@@ -10,6 +10,7 @@ import type { Snapshot } from "../ports/snapshots.ts"
 import { backOff } from "./back-off.ts"
 import type { Eyes } from "./eyes.ts"
 import type { Gate } from "./gate.ts"
+import { type Glance, glanceAt } from "./glance.ts"
 import type { SnapshotKeeper } from "./keep-snapshots.ts"
 import { killSwitchSet, Ledger } from "./ledger.ts"
 import { factsFor, roomIn, type World } from "./observe.ts"
@@ -17,6 +18,7 @@ import { type Parts, sentence, untilNextLook } from "./parts.ts"
 import { Performer } from "./perform.ts"
 import { newCommits, pollPause } from "./poll.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
+import type { Place, Shelf } from "./shelf.ts"
 import { Silence } from "./silence.ts"
 import { actWithin, type Holding, type Tenure } from "./tenure.ts"
 import { Watch } from "./watch.ts"
@@ -28,6 +30,8 @@ export type Shared = {
   readonly eyes: Eyes
   readonly tenure: Tenure
   readonly snapshots: SnapshotKeeper
+  /** Where states and worlds lie. */
+  readonly shelf: Shelf
   /** Those at rest are looked at few at a time; what moves waits for nobody. */
   readonly resting: Gate
   /** Repositories that are asked at once. */
@@ -47,13 +51,14 @@ export class ApplicationLoop implements Holding {
   readonly ledger: Ledger
   /** What keeps it from doing its work, in plain words; empty when nothing does. */
   readonly problems = new Map<string, string>()
-  world: World = { servers: new Map(), problems: {} }
   readonly #parts: Parts
   readonly #shared: Shared
   #term: AbortController | undefined
   readonly #silence: Silence
   #poke = new AbortController()
   #look = new AbortController()
+  readonly #world: Place<World>
+  #glance: Glance | undefined
   #finished: Promise<unknown> = Promise.resolve()
   #follows = false
   #measures: readonly MeasureSpec[] = []
@@ -69,15 +74,22 @@ export class ApplicationLoop implements Holding {
     this.#shared = shared
     this.#parts = parts
     this.#silence = new Silence(parts)
-    this.ledger = new Ledger(app, parts, shared.budget, {
-      heard: (events) => {
+    this.#world = shared.shelf.place<World>({ servers: new Map(), problems: {} })
+    const told = {
+      heard: (events: readonly StoredEvent[]) => {
         shared.snapshots.heard(this.ledger, events)
         shared.heard(events)
         this.poke()
       },
       fenced: () => shared.tenure.lost(app),
       room: () => roomIn(this.world, this.#refusedForRoom),
-    })
+    }
+    this.ledger = new Ledger(app, parts, shared.budget, told, shared.shelf)
+  }
+
+  /** What its servers said last. */
+  get world(): World {
+    return this.#world.peek()
   }
 
   /** It is ours, and everything that was stored of it is known. */
@@ -91,7 +103,9 @@ export class ApplicationLoop implements Holding {
 
   end(): void {
     this.#term?.abort()
+    // Whatever sleeps is woken by these alone: a signal made of two, for each of ten thousand sleepers, is a lot of memory.
     this.poke()
+    this.#look.abort(news)
   }
 
   follow(): void {
@@ -111,6 +125,7 @@ export class ApplicationLoop implements Holding {
   /** Begins in the middle of its stream. */
   restore(snapshot: Snapshot): void {
     this.ledger.restore(snapshot)
+    this.#glance = glanceAt(snapshot.version, snapshot.state)
     this.#shared.snapshots.restored(this.ledger)
   }
 
@@ -132,7 +147,7 @@ export class ApplicationLoop implements Holding {
 
   /** The repository may have something new: a hint, nothing more. */
   hint(): void {
-    this.#look.abort()
+    this.#look.abort(news)
   }
 
   async #work(epoch: number, until: AbortSignal): Promise<void> {
@@ -179,7 +194,7 @@ export class ApplicationLoop implements Holding {
       this.#shared.moves(app, ordered || underWay)
       await this.#parts.clock.sleep(
         this.#pause(ordered, underWay, first, this.#parts.clock.mono() - began),
-        AbortSignal.any([until, this.#poke.signal]),
+        this.#poke.signal,
       )
     }
   }
@@ -202,17 +217,16 @@ export class ApplicationLoop implements Holding {
       this.#parts.killed() ? undefined : performer.fence(this.ledger.app, this.#shared.eyes, until),
     ])
     if (until.aborted) return false
-    this.world = world
-    for (const [server, problem] of Object.entries(this.world.problems))
-      this.#problem(`server ${server}`, problem)
-    for (const server of this.world.servers.keys())
-      if (!this.world.problems[server]) this.#problem(`server ${server}`, undefined)
+    this.#world.set(world)
+    for (const [server, problem] of Object.entries(world.problems)) this.#problem(`server ${server}`, problem)
+    for (const server of world.servers.keys())
+      if (!world.problems[server]) this.#problem(`server ${server}`, undefined)
     // What was observed, even when it is nothing, also lets the rules look at the time.
     for (const fact of factsFor(
       this.ledger.state,
-      this.world,
+      world,
       this.#parts.agents,
-      this.#silence.standings(this.ledger.state, this.world),
+      this.#silence.standings(this.ledger.state, world),
     )) {
       if (until.aborted) return false
       await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
@@ -227,35 +241,24 @@ export class ApplicationLoop implements Holding {
     }
     this.#problem("kill switch", undefined)
     this.#problem("room", this.#parts.room())
-    const ordered = await performer.perform(this.ledger.state, effects, this.world, until)
+    const ordered = await performer.perform(this.ledger.state, effects, world, until)
     for (const [label, problem] of performer.problems) this.#problem(label, problem)
     for (const label of this.problems.keys()) {
       if (/^(job|start|release|stop|routes|fence) /.test(label) && !performer.problems.has(label))
         this.problems.delete(label)
     }
-    if (!ordered && !this.#underWay()) performer.prune(this.ledger.state, this.world, until)
+    if (!ordered && !this.#underWay()) performer.prune(this.ledger.state, world, until)
     return ordered
   }
 
-  #underWay(): boolean {
-    const { state } = this.ledger
-    return (
-      state.commits.some((commit) => commit.state.name === "building") ||
-      state.drill !== undefined ||
-      state.regions.some(
-        (region) =>
-          (region.active !== undefined && !this.#waitsForAPerson(region.active)) ||
-          Object.values(region.instances).some(
-            (instance) => instance.retired || instance.state === "starting",
-          ),
-      )
-    )
+  #seen(): Glance {
+    const { version } = this.ledger
+    if (this.#glance?.version !== version) this.#glance = glanceAt(version, this.ledger.state)
+    return this.#glance
   }
 
-  /** Days may pass at a gate; its deadline is a time to wake up at. */
-  #waitsForAPerson(rollout: number): boolean {
-    const { phase, approval } = this.ledger.state.rollouts[rollout] ?? {}
-    return phase?.name === "queued" && phase.gate !== undefined && !approval
+  #underWay(): boolean {
+    return this.#seen().underWay
   }
 
   /** By need: a stored event, a change on a server or the time wakes it; the pause is for what nobody tells. */
@@ -336,13 +339,14 @@ export class ApplicationLoop implements Holding {
 
   async #poll(until: AbortSignal): Promise<void> {
     const { clock } = this.#parts
-    const pause = () => pollPause(this.ledger.state, this.#parts, this.#shared.tenure.held)
+    const pause = () => pollPause(this.#seen().foundAt, this.#parts, this.#shared.tenure.held)
     const sleep = (forMs: Duration): Promise<void> => {
       this.#look = new AbortController()
-      return clock.sleep(forMs, AbortSignal.any([until, this.#look.signal]))
+      if (until.aborted) this.#look.abort(news)
+      return clock.sleep(forMs, this.#look.signal)
     }
     // After a start not all repositories are asked at once; one that was never looked at does not wait.
-    if (this.ledger.state.commits.length > 0)
+    if (this.#seen().foundAt !== undefined)
       await sleep(Math.max(0, pause() - this.#parts.pace.poll) * fractionOf(this.ledger.app))
     while (!until.aborted) {
       try {

@@ -17,6 +17,7 @@ import type { World } from "./observe.ts"
 import { type Parts, sentence, untilNextLook } from "./parts.ts"
 import { obeyOrders, passOn } from "./pass-on.ts"
 import { RollbackBudget } from "./rollback-budget.ts"
+import { Shelf } from "./shelf.ts"
 import { steadyClock } from "./steady-clock.ts"
 import { Tenure } from "./tenure.ts"
 import { unfold } from "./unfold.ts"
@@ -68,6 +69,7 @@ export function createEngine(world: Parts): Engine {
     eyes: new Eyes(parts),
     tenure,
     snapshots: new SnapshotKeeper(parts),
+    shelf: new Shelf(lyingOpen),
     resting: new Gate(restingTurns),
     asking: new Gate(openQuestions),
     restFor: () => Math.max(parts.pace.push, tenure.held * restApart),
@@ -127,7 +129,7 @@ export function createEngine(world: Parts): Engine {
       await tenure.giveBack()
     },
     apps: () => [...loops.keys()].sort(),
-    state: (app) => loops.get(app)?.ledger.state,
+    state: (app) => loops.get(app)?.ledger.peek(),
     version: (app) => loops.get(app)?.ledger.version ?? 0,
     world: (app) => loops.get(app)?.world,
     problems(app) {
@@ -162,6 +164,8 @@ export function createEngine(world: Parts): Engine {
   }
 }
 
+/** States, and worlds, that are not packed: those of a few hundred applications. */
+const lyingOpen = 1_000
 /** Applications at rest that are looked at in the same moment, for instance after a start. */
 const restingTurns = 16
 /** Repositories that are asked in the same moment. */

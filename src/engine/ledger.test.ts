@@ -2,6 +2,7 @@ import { expect, it } from "vitest"
 import { Ledger } from "./ledger.ts"
 import type { Parts } from "./parts.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
+import { Shelf } from "./shelf.ts"
 
 const source = { url: "/papi", branch: "main" }
 const added = { at: 1, by: "eva", because: "", event: { type: "app-added", source } } as const
@@ -14,7 +15,7 @@ const ledgerAfter = (commandId: string): Ledger => {
   } as unknown as Parts["journal"]
   const parts = { journal, room: () => undefined, killed: () => false }
   const budget = { spent: () => undefined, heard: () => undefined } as unknown as RollbackBudget
-  return new Ledger("papi", parts, budget, { heard: () => undefined, fenced: () => undefined })
+  return new Ledger("papi", parts, budget, { heard: () => undefined, fenced: () => undefined }, new Shelf(1))
 }
 
 it("an order that is given again because its answer was lost is done, not refused as already so", async () => {

@@ -11,6 +11,7 @@ import { localTime } from "./local-time.ts"
 import { noticesFor } from "./notices.ts"
 import { type Parts, sentence } from "./parts.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
+import type { Place, Shelf } from "./shelf.ts"
 
 export type Result =
   | { readonly kind: "done"; readonly events: readonly StoredEvent[]; readonly version: number }
@@ -36,7 +37,6 @@ type Told = {
 /** One application's state and the only way to change it: decide, store, then believe. */
 export class Ledger {
   readonly app: AppName
-  state: Application
   version = 0
   /** Of the last event. */
   hash = ""
@@ -46,6 +46,7 @@ export class Ledger {
   readonly #parts: Pick<Parts, "journal" | "room" | "killed">
   readonly #budget: RollbackBudget
   readonly #tell: Told
+  readonly #state: Place<Application>
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -53,18 +54,29 @@ export class Ledger {
     parts: Pick<Parts, "journal" | "room" | "killed">,
     budget: RollbackBudget,
     tell: Told,
+    shelf: Shelf,
   ) {
     this.app = app
-    this.state = nothing(app)
+    this.#state = shelf.place(nothing(app))
     this.#parts = parts
     this.#budget = budget
     this.#tell = tell
   }
 
+  get state(): Application {
+    return this.#state.get()
+  }
+
+  /** For whoever looks once: nothing else has to be packed for it. */
+  peek(): Application {
+    return this.#state.peek()
+  }
+
   /** Begins in the middle of its stream. */
-  restore({ state, version, hash }: Snapshot): void {
+  restore({ state, packed, version, hash }: Snapshot): void {
     if (this.version > 0) return
-    this.state = state
+    if (packed) this.#state.setPacked(packed)
+    else this.#state.set(state)
     this.version = version
     this.hash = hash
     this.#budget.heard(state)
@@ -84,7 +96,7 @@ export class Ledger {
           this.setAside ?? `${this.app}: event ${this.version + 1} is missing before ${event.version}`,
         )
       try {
-        this.state = evolve(this.state, event)
+        this.#state.set(evolve(this.state, event))
       } catch (error) {
         this.setAside = notUnderstood(event, error)
         throw new Error(this.setAside, { cause: error })

@@ -1,4 +1,4 @@
-import type { Duration } from "../core/model/time.ts"
+import type { Duration, Instant } from "../core/model/time.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import type { Input } from "../core/pipeline/input.ts"
 import type { Parts } from "./parts.ts"
@@ -19,14 +19,15 @@ const roundOf = (apps: number): Duration =>
 
 /**
  * How long to wait before the next look at a repository: the longer nothing came, the longer, and at rest so long that
- * all together are asked at a steady rate however many they are. A webhook's hint does not wait.
+ * all together are asked at a steady rate however many they are. A webhook's hint does not wait. `foundAt`: the newest
+ * commit was.
  */
 export function pollPause(
-  app: Application,
+  foundAt: Instant | undefined,
   { clock, pace }: Pick<Parts, "clock" | "pace">,
   apps: number,
 ): Duration {
-  const quietFor = clock.now() - (app.commits.at(-1)?.foundAt ?? 0)
+  const quietFor = clock.now() - (foundAt ?? 0)
   return Math.max(pace.poll, Math.min(quietFor / 20, roundOf(apps)))
 }
 

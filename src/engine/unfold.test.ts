@@ -6,6 +6,7 @@ import { SnapshotKeeper } from "./keep-snapshots.ts"
 import { Ledger } from "./ledger.ts"
 import { defaultPace } from "./parts.ts"
 import { RollbackBudget } from "./rollback-budget.ts"
+import { Shelf } from "./shelf.ts"
 import { unfold } from "./unfold.ts"
 
 const { events } = served()
@@ -56,16 +57,20 @@ function world() {
 
 async function begin(parts: ReturnType<typeof world>["parts"]) {
   const keeper = new SnapshotKeeper(parts)
+  const shelf = new Shelf(1)
   const ledgers = new Map<string, Ledger>()
   const open = (app: string) => {
     const known = ledgers.get(app)
     const limits = { ...parts, room: () => undefined, killed: () => false }
     const ledger: Ledger =
       known ??
-      new Ledger(app, limits, new RollbackBudget(), {
-        heard: (news) => keeper.heard(ledger, news),
-        fenced: () => {},
-      })
+      new Ledger(
+        app,
+        limits,
+        new RollbackBudget(),
+        { heard: (news) => keeper.heard(ledger, news), fenced: () => {} },
+        shelf,
+      )
     ledgers.set(app, ledger)
     return {
       restore: (snapshot: Snapshot) => {

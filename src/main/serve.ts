@@ -141,7 +141,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     room: house.room,
     pace: { ...defaultPace, ...options.pace },
   })
-  const own = telemetry(engine)
+  const own = telemetry(engine, clock)
   const started = Promise.withResolvers<void>()
   const api = await createApi({
     ready: started.promise,

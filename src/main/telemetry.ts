@@ -1,4 +1,6 @@
 import type { Engine } from "../engine/engine.ts"
+import { Remembered } from "../engine/remembered.ts"
+import type { Clock } from "../ports/clock.ts"
 
 type Labels = Readonly<Record<string, string>>
 
@@ -7,7 +9,7 @@ type Labels = Readonly<Record<string, string>>
  * of Prometheus when somebody asks: its library is not loaded before, because a control plane that starts again is
  * waited for.
  */
-export function telemetry(engine: Engine): { readonly text: () => Promise<string> } {
+export function telemetry(engine: Engine, clock: Clock): { readonly text: () => Promise<string> } {
   const rollouts = new Tally()
   const decisions = new Tally()
   engine.listen(({ stream, event }) => {
@@ -28,8 +30,7 @@ export function telemetry(engine: Engine): { readonly text: () => Promise<string
         return
     }
   })
-  const perApp = (of: (app: string) => number) =>
-    engine.apps().map((app) => ({ labels: { app }, value: of(app) }))
+  const locks = new Remembered(engine, clock, (state) => state.locks.length)
   return {
     async text() {
       const { Counter, Gauge, Registry } = await import("prom-client")
@@ -55,15 +56,14 @@ export function telemetry(engine: Engine): { readonly text: () => Promise<string
         labelNames: ["app"],
         registers,
       })
-      for (const { labels, value } of perApp((app) => engine.state(app)?.locks.length ?? 0))
-        locked.set(labels, value)
+      for (const { app, value } of await locks.all()) locked.set({ app }, value)
       const problems = new Gauge({
         name: "immunity_problems",
         help: "Parts that keep an application's engine from its work",
         labelNames: ["app"],
         registers,
       })
-      for (const { labels, value } of perApp((app) => engine.problems(app).size)) problems.set(labels, value)
+      for (const app of engine.apps()) problems.set({ app }, engine.problems(app).size)
       return registry.metrics()
     },
   }

@@ -1,5 +1,6 @@
 import type { AppName } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
+import type { Packed } from "./packed.ts"
 
 /** What an application's events come to at one place of its stream. It saves folding; what is true are the events. */
 export type Snapshot = {
@@ -8,6 +9,8 @@ export type Snapshot = {
   readonly version: number
   readonly hash: string
   readonly state: Application
+  /** The same state, where it was read from a store that keeps it so. */
+  readonly packed?: Packed | undefined
 }
 
 /** At most one snapshot of a stream, of the code that folds here: one that other code folded is none. */

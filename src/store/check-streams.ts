@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely"
+import { type ExpressionBuilder, type Kysely, sql } from "kysely"
 import { chainStart, checkLink } from "./chain.ts"
 import type { Dialect } from "./dialect.ts"
 import type { Damage } from "./errors.ts"
@@ -43,18 +43,15 @@ async function checkSome(
   marks: ReadonlyMap<string, Mark>,
   pause: Pause,
 ): Promise<Damage | undefined> {
+  const [first = "", last = first] = [streams[0], streams.at(-1)]
   for (let stream = "", mark = beginning, waiting = streams; ; ) {
     const rows = await db
       .selectFrom("event")
       .selectAll()
       .where((eb) =>
-        eb.or([
-          eb.and([eb("stream", "=", stream), eb("version", ">", mark.version)]),
-          ...waiting.map((name) =>
-            eb.and([eb("stream", "=", name), eb("version", ">", marks.get(name)?.version ?? 0)]),
-          ),
-        ]),
+        marks.size > 0 ? afterMarks(eb, marks, stream, mark, waiting) : after(stream || first, mark),
       )
+      .where("stream", "<=", last)
       .orderBy("stream")
       .orderBy("version")
       .limit(page)
@@ -77,6 +74,23 @@ async function checkSome(
     waiting = streams.slice(streams.indexOf(stream) + 1)
   }
 }
+
+/** One range of the index, so that a page costs its own rows and not those of all streams that wait. */
+const after = (stream: string, { version }: Mark) => sql<boolean>`(stream, version) > (${stream}, ${version})`
+
+const afterMarks = (
+  eb: ExpressionBuilder<Tables, "event">,
+  marks: ReadonlyMap<string, Mark>,
+  stream: string,
+  mark: Mark,
+  waiting: readonly string[],
+) =>
+  eb.or([
+    eb.and([eb("stream", "=", stream), eb("version", ">", mark.version)]),
+    ...waiting.map((name) =>
+      eb.and([eb("stream", "=", name), eb("version", ">", marks.get(name)?.version ?? 0)]),
+    ),
+  ])
 
 async function snapshotMarks(
   db: Kysely<Tables>,

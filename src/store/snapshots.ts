@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
-import { deserialize, serialize } from "node:v8"
 import type { Kysely } from "kysely"
 import type { Application } from "../core/pipeline/application.ts"
+import { pack, unpack } from "../ports/packed.ts"
 import type { Snapshot, Snapshots } from "../ports/snapshots.ts"
 import type { Dialect } from "./dialect.ts"
 import type { Tables } from "./tables.ts"
@@ -62,8 +62,7 @@ export const standing = (db: Kysely<Tables>) =>
     )
 
 function rowOf({ stream, version, hash, state }: Snapshot, code: string): Row {
-  // Unlike JSON it keeps what several parts share, which is most of a state, and fields that are undefined.
-  const body = serialize(state).toString("base64")
+  const body = Buffer.from(pack(state)).toString("base64")
   return { stream, version, hash, code, body, sum: sumOf({ stream, version, hash, code, body }) }
 }
 
@@ -71,7 +70,8 @@ function snapshotOf(row: Row): Snapshot | undefined {
   if (sumOf(row) !== row.sum) return undefined
   const { stream, version, hash, body } = row
   try {
-    return { stream, version, hash, state: deserialize(Buffer.from(body, "base64")) as Application }
+    const packed = Buffer.from(body, "base64")
+    return { stream, version, hash, state: unpack(packed) as Application, packed }
   } catch {
     // Whole, but written by a runtime that this one does not understand.
     return undefined

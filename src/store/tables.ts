@@ -20,7 +20,7 @@ export type Tables = {
     prev_hash: string
     hash: string
   }
-  /** `body` is the state in base64; `sum` covers all other columns. */
+  /** `body` is the packed state in base64; `sum` covers all other columns. */
   snapshot: { stream: string; version: number; hash: string; code: string; body: string; sum: string }
   command: { id: string; stream: string; at: number; result: string }
   /** `owner` is null when it was given back; the epoch never falls. */

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import { cookieOf, sameText } from "../access.ts"
+import type { Lists } from "../lists.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
 import { submit } from "./commands.ts"
 import {
@@ -18,7 +19,7 @@ const onePage = "50"
 type InRollout = { Params: { app: string; n: string } }
 
 /** The pages: rendered here, from the same views as the API; forms work without JavaScript. */
-export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
+export function pageRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists): void {
   const show = (request: FastifyRequest, reply: FastifyReply, page: string, data: object) =>
     reply
       .type("text/html; charset=utf-8")
@@ -34,7 +35,8 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
 
   api.get<{ Querystring: ListQuery }>("/", async (request, reply) => {
     const { after, q } = request.query
-    const list = listApps(parts, { limit: onePage, ...(after ? { after } : {}), ...(q ? { q } : {}) })
+    const query = { limit: onePage, ...(after ? { after } : {}), ...(q ? { q } : {}) }
+    const list = await listApps(parts, lists, query)
     return show(request, reply, "apps", { ...list, q: q ?? "" })
   })
   api.get<InApp>("/a/:app", async (request, reply) =>
@@ -50,7 +52,7 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts): void {
     show(request, reply, "servers", {
       app: readApp(parts, request.params.app),
       instances: readServers(parts, request.params.app),
-      servers: await readFleet(parts),
+      servers: await readFleet(parts, lists),
     }),
   )
   api.get<InRollout>("/a/:app/r/:n", async (request, reply) =>

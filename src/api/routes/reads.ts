@@ -11,17 +11,18 @@ import type {
   RolloutView,
   RouteView,
   TimelineEntry,
-  Tone,
 } from "../contract/views.ts"
+import type { Lists } from "../lists.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
-import { appSummary, appTone, appView } from "../views/app-view.ts"
+import { stateThatKnew } from "../past-state.ts"
+import { appSummary, appView } from "../views/app-view.ts"
 import { configurationView } from "../views/configuration-view.ts"
 import { entryOf, rolloutView } from "../views/rollout-view.ts"
 
 type InApp = { Params: { app: string } }
 type InRollout = { Params: { app: string; n: string } }
 
-export function readRoutes(api: FastifyInstance, parts: ApiParts): void {
+export function readRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists): void {
   api.get("/healthz", async (_request, reply) => {
     const health = await parts.health()
     return reply.code(health.ok ? 200 : 503).send(health)
@@ -30,7 +31,7 @@ export function readRoutes(api: FastifyInstance, parts: ApiParts): void {
     reply.type("text/plain; version=0.0.4").send(await parts.metrics()),
   )
   api.get<{ Querystring: ListQuery }>("/v1/apps", async (request, reply): Promise<readonly AppSummary[]> => {
-    const { apps, next } = listApps(parts, request.query)
+    const { apps, next } = await listApps(parts, lists, request.query)
     if (next !== undefined)
       reply.header("link", `</v1/apps?${new URLSearchParams({ ...request.query, after: next })}>; rel="next"`)
     return apps
@@ -82,13 +83,14 @@ const toneOrder = { bad: 0, wait: 1, busy: 2, none: 3, ok: 4 } as const
 const mostOnPage = 1_000
 
 /** What needs a person first, then what moves, then the rest by name; a page of it, or all when no limit is given. */
-export function listApps({ engine }: ApiParts, { after, limit, q = "" }: ListQuery = {}): AppList {
-  const found = engine.apps().flatMap((app): readonly { place: string; tone: Tone; app: string }[] => {
-    const state = app.includes(q) ? engine.state(app) : undefined
-    if (!state) return []
-    const tone = appTone(state)
-    return [{ place: `${toneOrder[tone]}${app}`, tone, app }]
-  })
+export async function listApps(
+  { engine }: Pick<ApiParts, "engine">,
+  lists: Lists,
+  { after, limit, q = "" }: ListQuery = {},
+): Promise<AppList> {
+  const found = (await lists.all())
+    .filter(({ app }) => app.includes(q))
+    .map(({ app, value: { tone } }) => ({ place: `${toneOrder[tone]}${app}`, tone, app }))
   found.sort((a, b) => (a.place < b.place ? -1 : 1))
   const first = after === undefined ? 0 : found.findIndex(({ place }) => place > after)
   const size = limit === undefined ? found.length : Math.min(Math.max(1, Number(limit) || 1), mostOnPage)
@@ -121,14 +123,21 @@ export function readApp(parts: ApiParts, app: string): AppView {
 
 export async function readRollout(parts: ApiParts, app: string, n: string): Promise<RolloutView> {
   const state = stateOf(parts, app)
-  const rollout = state.rollouts[Number(n)]
-  if (!rollout) throw new ApiError(404, "unknown-rollout", `${app} has no rollout ${n}`)
-  const [events, intervals, before] = await Promise.all([
-    parts.journal.read(app, 0),
+  const number = Number(n)
+  const isPast = state.rollouts[number] === undefined
+  const unknown = () => new ApiError(404, "unknown-rollout", `${app} has no rollout ${n}`)
+  if (isPast && !(number >= 1 && number < state.nextRollout)) throw unknown()
+  const events = await parts.journal.read(app, 0)
+  // Old ones are in the journal alone; there is nothing that could be done about them.
+  const then = isPast ? stateThatKnew(app, events, number) : state
+  const rollout = then?.rollouts[number]
+  if (!rollout) throw unknown()
+  const [intervals, before] = await Promise.all([
     parts.evidence.intervals(app, rollout.number),
     rollout.from === undefined ? [] : parts.evidence.intervals(app, rollout.from),
   ])
-  return rolloutView(state, rollout, events, intervals, before, parts.clock.now())
+  const view = rolloutView(then, rollout, events, intervals, before, parts.clock.now())
+  return isPast ? { ...view, actions: [], consequences: {} } : view
 }
 
 export async function readTimeline(

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from "fastify"
 import type { Capacity } from "../../core/model/capacity.ts"
-import { shortCommit } from "../../core/model/ids.ts"
-import { placesOf } from "../../core/pipeline/places.ts"
 import { actorOf } from "../access.ts"
 import { Invite, Reason } from "../contract/commands.ts"
 import type { InvitationView, ServerView } from "../contract/views.ts"
+import type { Lists } from "../lists.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
 import { check } from "./commands.ts"
 
@@ -12,8 +11,8 @@ const patience = 1_500
 type OfServer = { Params: { server: string } }
 
 /** The servers, whatever runs on them: who may join, who is left, who is there. */
-export function serverRoutes(api: FastifyInstance, parts: ApiParts): void {
-  api.get("/v1/servers", async (): Promise<readonly ServerView[]> => readFleet(parts))
+export function serverRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists): void {
+  api.get("/v1/servers", async (): Promise<readonly ServerView[]> => readFleet(parts, lists))
   api.post("/v1/servers/invitations", async (request): Promise<InvitationView> => {
     const { server, minutes = 60 } = check(Invite, request.body)
     if (parts.agents.has(server) && !parts.fleet.joined().some((one) => one.server === server))
@@ -65,7 +64,8 @@ function knownServer({ agents }: ApiParts, server: string): string {
 }
 
 /** Asked now, all at once; one that does not answer in time is said to be silent, not gone. */
-export async function readFleet(parts: ApiParts): Promise<readonly ServerView[]> {
+export async function readFleet(parts: ApiParts, lists: Lists): Promise<readonly ServerView[]> {
+  const all = await lists.all()
   const joined = new Map(parts.fleet.joined().map((one) => [one.server, one]))
   return Promise.all(
     [...parts.agents.values()].map(async (agent): Promise<ServerView> => {
@@ -85,23 +85,8 @@ export async function readFleet(parts: ApiParts): Promise<readonly ServerView[]>
         routes: agent.instancesOnly !== true,
         drained: parts.fleet.drained(server),
         certificateUntil: known?.expiresAt,
-        instances: instancesOn(parts, server),
+        instances: all.flatMap(({ value }) => value.instances.get(server) ?? []),
       }
     }),
   )
-}
-
-function instancesOn({ engine }: ApiParts, server: string): ServerView["instances"] {
-  return engine.apps().flatMap((app) => {
-    const state = engine.state(app)
-    const here = (state ? placesOf(state) : [])
-      .flatMap((region) => Object.values(region.instances))
-      .filter((instance) => instance.server === server)
-    return [...Map.groupBy(here, ({ release }) => release)].map(([release, instances]) => ({
-      app,
-      commit: shortCommit(release),
-      count: instances.length,
-      ready: instances.filter(({ state, retired }) => state === "ready" && !retired).length,
-    }))
-  })
 }

@@ -1,7 +1,7 @@
 import { commitOf } from "../../core/model/configuration.ts"
 import { shortCommit } from "../../core/model/ids.ts"
 import type { Application } from "../../core/pipeline/application.ts"
-import { newestRelease } from "../../core/pipeline/climb.ts"
+import { newestRelease } from "../../core/pipeline/newest-release.ts"
 
 /** Why the newest commit gets nowhere, for the sentence about its application. */
 type Stuck = {

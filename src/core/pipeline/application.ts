@@ -29,15 +29,17 @@ export type Application = {
     readonly until: Instant
     readonly region: RegionName | undefined
   }
-  /** Oldest first; the newest hundred and whatever still runs. */
+  /** Oldest first; the newest fifty, and what is being built. */
   readonly commits: readonly Commit[]
   /** How often each commit was built; a failed build may be tried again. */
   readonly buildAttempts: Readonly<Record<CommitId, number>>
+  /** Of the commits that are known, and whatever a rollout that is known needs. */
   readonly releases: Readonly<Record<ReleaseId, Release>>
   /** What the next release gets. */
   readonly configuration: Configuration
   /** In pipeline order, as the newest accepted commit lists them. */
   readonly regions: readonly Region[]
+  /** The last ones of each region, and whatever something still refers to (forget.ts). */
   readonly rollouts: Readonly<Record<RolloutNumber, Rollout>>
   readonly nextRollout: RolloutNumber
   readonly nextRelease: number

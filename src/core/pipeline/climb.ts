@@ -5,6 +5,7 @@ import { scheduleFor } from "../rollout/schedule.ts"
 import type { Application, Region, Release } from "./application.ts"
 import type { Draft } from "./draft.ts"
 import { migrationsBetween } from "./migrations.ts"
+import { newestRelease } from "./newest-release.ts"
 import { tooCostly } from "./surge.ts"
 
 /** The newest waiting commit wins; the others step aside. One build at a time, one build a commit. */
@@ -71,7 +72,8 @@ export function queue(draft: Draft, region: Region, release: Release, index: num
       rollout: draft.state.nextRollout,
       region: region.name,
       release: release.id,
-      attempt: attempts.length + 1,
+      // Counted on the last one: older ones may be forgotten.
+      attempt: Math.max(0, ...attempts.map(({ attempt }) => attempt)) + 1,
       strategy: policy.strategy,
       schedule: scheduleFor(policy, region.stable !== undefined),
       gate: asks
@@ -108,18 +110,6 @@ const tried = (app: Application, region: Region, release: Release): boolean =>
       rollout.release === release.id &&
       (terminal(rollout.phase) ? rollout.phase.name !== "superseded" : true),
   )
-
-/** Of all that are asked for. */
-export const newestRelease = (
-  app: Application,
-  wanted: (release: Release) => boolean = () => true,
-): Release | undefined =>
-  Object.values(app.releases)
-    .filter(wanted)
-    .reduce<Release | undefined>(
-      (newest, release) => (newest && newest.order > release.order ? newest : release),
-      undefined,
-    )
 
 function stableRelease(app: Application, region: Region | undefined): Release | undefined {
   if (region?.stable === undefined) return undefined

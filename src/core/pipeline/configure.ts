@@ -1,8 +1,8 @@
 import type { ConfigChange, Configuration } from "../model/configuration.ts"
 import { changesBetween, noConfiguration, reconfigured } from "../model/configuration.ts"
 import type { Application } from "./application.ts"
-import { newestRelease } from "./climb.ts"
 import { type Draft, type Refusal, refuse } from "./draft.ts"
+import { newestRelease } from "./newest-release.ts"
 
 /** As programs can take them: letters, digits, `_`, `.` and `-`. */
 const keyPattern = /^[A-Za-z_][A-Za-z0-9_.-]{0,99}$/

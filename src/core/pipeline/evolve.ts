@@ -13,6 +13,7 @@ import type { Application, Commit, CommitState, Instance, Region } from "./appli
 import { metered } from "./cost.ts"
 import type { Recorded } from "./events.ts"
 import { evolveDrill } from "./evolve-drill.ts"
+import { forgetOld } from "./forget.ts"
 import { emptyPlace } from "./places.ts"
 import { failuresAfter } from "./rehearsed.ts"
 
@@ -56,7 +57,7 @@ function happened(app: Application, recorded: Recorded): Application {
         files: event.files,
         irreversible: event.irreversible,
         ...(event.migrations ? { migrations: event.migrations } : {}),
-        state: { name: "waiting", policy: event.policy },
+        state: { name: "waiting", policy: knownPolicy(app, event.policy) },
       })
     case "commit-refused":
       return withCommit(app, {
@@ -239,8 +240,7 @@ function happened(app: Application, recorded: Recorded): Application {
   }
 }
 
-const keptCommits = 100
-const keptRollouts = 200
+const keptCommits = 50
 
 function commitOf(
   recorded: Recorded,
@@ -256,6 +256,13 @@ function commitOf(
   }
 }
 
+/** Most commits change nothing of the policy: the same one is the same object, of which a state holds one. */
+function knownPolicy(app: Application, policy: Policy): Policy {
+  const before = app.commits.at(-1)?.state
+  const known = before && "policy" in before ? before.policy : Object.values(app.releases).at(-1)?.policy
+  return known && JSON.stringify(known) === JSON.stringify(policy) ? known : policy
+}
+
 const counted = (app: Application, commit: string, attempt: number): Application => ({
   ...app,
   buildAttempts: { ...app.buildAttempts, [commit]: attempt },
@@ -263,7 +270,9 @@ const counted = (app: Application, commit: string, attempt: number): Application
 
 const withCommit = (app: Application, commit: Commit): Application => ({
   ...app,
-  commits: [...app.commits.filter((known) => known.id !== commit.id), commit].slice(-keptCommits),
+  commits: [...app.commits.filter((known) => known.id !== commit.id), commit].filter(
+    ({ state }, i, all) => i >= all.length - keptCommits || state.name === "building",
+  ),
 })
 
 const inState = (app: Application, id: string, change: (state: CommitState) => CommitState): Application => ({
@@ -376,24 +385,6 @@ function queued(
     rollouts: { ...app.rollouts, [event.rollout]: rollout },
   }
   return forgetOld(inRegion(next, event.region, (known) => ({ ...known, active: event.rollout })))
-}
-
-/** Old attempts leave the state (never the journal), except those whose pools still run. */
-function forgetOld(app: Application): Application {
-  const numbers = Object.keys(app.rollouts).map(Number)
-  if (numbers.length <= keptRollouts) return app
-  const pools = new Set(
-    app.regions.flatMap((region) => [
-      region.stable,
-      region.active,
-      ...region.kept,
-      ...Object.values(region.instances).map((instance) => instance.pool),
-    ]),
-  )
-  const oldest = numbers.find((number) => !pools.has(number))
-  if (oldest === undefined) return app
-  const { [oldest]: _, ...rollouts } = app.rollouts
-  return { ...app, rollouts }
 }
 
 function inRollout(app: Application, number: RolloutNumber, recorded: Recorded): Application {

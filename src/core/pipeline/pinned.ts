@@ -1,7 +1,7 @@
 import type { Digest } from "../model/ids.ts"
 import { terminal } from "../rollout/rollout.ts"
 import type { Application, Release } from "./application.ts"
-import { newestRelease } from "./climb.ts"
+import { newestRelease } from "./newest-release.ts"
 import { placesOf } from "./places.ts"
 
 /** Of each region: so many that succeeded, and so many however they ended, which a person may try again. */
@@ -9,8 +9,8 @@ const lastOnes = 5
 
 /**
  * The artifacts that servers must not lose, sorted: of whatever serves, is kept for a way back, runs or is under way
- * in any place, of the newest release, and of the last rollouts of each region. A release keeps its configuration in
- * the state, where nothing is forgotten; what it needs besides is here.
+ * in any place, of the newest release, and of the last rollouts of each region, all of which the
+ * state still knows (forget.ts).
  */
 export function pinnedArtifacts(app: Application): readonly Digest[] {
   const rollouts = Object.values(app.rollouts).sort((a, b) => b.number - a.number)

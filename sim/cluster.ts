@@ -1,6 +1,7 @@
 import type { Policy } from "../src/core/model/policy.ts"
 import { Checks } from "./check/checks.ts"
 import type { Faults, Fired } from "./faults.ts"
+import { Flight, type Way } from "./flight.ts"
 import { Plane } from "./plane.ts"
 import { policyOf } from "./policy.ts"
 import { Chance, Digest } from "./random.ts"
@@ -8,7 +9,7 @@ import type { Scenario, Target } from "./scenario.ts"
 import { Server } from "./server.ts"
 import { SourceModel } from "./source.ts"
 import { StoreModel } from "./store.ts"
-import { type Came, Timeline } from "./timeline.ts"
+import { Timeline } from "./timeline.ts"
 
 export type Line = { readonly at: number; readonly from: string; readonly to: string; readonly text: string }
 
@@ -20,9 +21,6 @@ export type Call<T> = {
   readonly act: () => T
   readonly signal?: AbortSignal
 }
-
-/** How long a caller waits for a store or a repository that does not answer: their adapters have limits of their own. */
-const patience = 6_000
 
 /** Everything that is simulated, and the network between. */
 export class Cluster {
@@ -41,6 +39,7 @@ export class Cluster {
   readonly tracing: boolean
   readonly notices = new Set<string>()
   readonly cut = new Set<string>()
+  readonly #ways = new Map<Plane, Readonly<Record<Target, Map<string, Way>>>>()
   killSwitch = false
   noRoom: string | undefined
   /** When anything last went wrong, of any kind; whoever promises a time is not held to it right after. */
@@ -63,59 +62,57 @@ export class Cluster {
   }
 
   /** One call over the network, with whatever befalls it. A caller that died never hears of it again. */
-  call<T>({ plane, life, target, verb, act, signal }: Call<T>): Promise<T> {
+  call<T>(call: Call<T>): Promise<T> {
+    const { plane, life } = call
     if (!plane.up || plane.life !== life) return new Promise(() => {})
-    const { timeline } = this
-    const site = `${plane.name}>${target}.${verb}`
-    const fault = this.faults.next(site, timeline.now)
+    const way = this.#wayOf(plane, call.target, call.verb)
+    const fault = this.faults.next(way.site, this.timeline.now)
     if (fault) this.#befalls(fault)
     if (fault?.kind === "crash-before") {
-      timeline.in(0, () => this.#crash(plane, life, fault))
+      this.timeline.in(0, () => this.#crash(plane, life, fault))
       return new Promise(() => {})
     }
     return new Promise<T>((resolve, reject) => {
-      let open = true
-      const close = (settle: () => void): boolean =>
-        plane.deliver(life, () => {
-          if (!open) return false
-          open = false
-          signal?.removeEventListener("abort", aborted)
-          settle()
-          return true
-        })
-      const aborted = (): void => void close(() => reject(signal?.reason))
-      if (signal?.aborted) return void aborted()
-      signal?.addEventListener("abort", aborted)
-      const fail = (inMs: number, because: string): void =>
-        timeline.in(inMs, () => close(() => reject(new Error(because))))
-      if (!signal || target === "source") fail(patience, `${target}: no answer`)
-      const arrive = (answers: boolean): Came => {
-        if (this.cut.has(`${plane.name}>${target}`)) return false
-        this.#trace(plane.name, target, verb)
-        let settle: () => void
-        try {
-          const value = act()
-          settle = () => resolve(value)
-        } catch (error) {
-          settle = () => reject(error)
-        }
-        if (fault?.kind === "crash-after") return this.#crash(plane, life, fault)
-        if (!answers || fault?.kind === "lost-ack") return "unheard"
-        const back =
-          this.chance.between(`back ${site}`, 1, 15) + (fault?.kind === "slow-ack" ? fault.forMs : 0)
-        timeline.in(back, () => {
-          if (this.cut.has(`${plane.name}>${target}`)) return false
-          return close(settle)
-        })
-        return "unheard"
-      }
-      const way = this.chance.between(`way ${site}`, 1, 15)
-      if (this.cut.has(`${plane.name}>${target}`)) return
-      if (fault?.kind === "drop") return
-      if (fault?.kind === "refuse") return fail(way, `${target}: connection refused`)
-      timeline.in(way + (fault?.kind === "delay" ? fault.forMs : 0), () => arrive(true))
-      if (fault?.kind === "duplicate") timeline.in(way + fault.forMs, () => arrive(false))
+      new Flight(this, call, way, fault, resolve, reject).start()
     })
+  }
+
+  /** A call takes effect. */
+  reached({ from, to, verb, told }: Way): void {
+    const { now } = this.timeline
+    this.digest.add(`${now}`)
+    this.digest.add(told)
+    if (this.tracing) this.lines.push({ at: now, from, to, text: verb })
+  }
+
+  /** The caller dies of its call. */
+  diesOf(fault: Fired, { plane, life }: Pick<Call<unknown>, "plane" | "life">): boolean {
+    return this.#crash(plane, life, fault)
+  }
+
+  /** Their names are made once: a world has few ways and many calls. */
+  #wayOf(plane: Plane, to: Target, verb: string): Way {
+    let known = this.#ways.get(plane)
+    if (!known) {
+      known = { store: new Map(), agent: new Map(), source: new Map(), notifier: new Map() }
+      this.#ways.set(plane, known)
+    }
+    const way = known[to].get(verb)
+    if (way) return way
+    const cut = `${plane.name}>${to}`
+    const site = `${cut}.${verb}`
+    const made: Way = {
+      site,
+      cut,
+      from: plane.name,
+      to,
+      verb,
+      told: `${plane.name}${to}${verb}`,
+      there: this.chance.at(`way ${site}`),
+      back: this.chance.at(`back ${site}`),
+    }
+    known[to].set(verb, made)
+    return made
   }
 
   /** Something noteworthy that is not a call. */

@@ -112,9 +112,18 @@ export function planeParts(cluster: Cluster, plane: Plane, life: number): Parts 
     },
     evidence: {
       addInterval: (by, rollout, interval) =>
-        stored("add-interval", () => store.addInterval(by, rollout, interval)),
+        stored("add-interval", () => {
+          const outcome = store.addInterval(by, rollout, interval)
+          if (outcome === "kept") cluster.check.measured(plane.name, by)
+          return outcome
+        }),
       intervals: (app, rollout, stage) => stored("intervals", () => store.intervals(app, rollout, stage)),
-      put: (by, bundle) => stored("put-evidence", () => store.put(by, bundle)),
+      put: (by, bundle) =>
+        stored("put-evidence", () => {
+          const outcome = store.put(by, bundle)
+          if (outcome !== "fenced") cluster.check.measured(plane.name, by)
+          return outcome
+        }),
       get: (hash) => stored("get-evidence", () => store.get(hash)),
     },
     policies: { get: () => stored("policy", () => undefined), set: () => Promise.resolve() },

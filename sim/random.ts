@@ -4,7 +4,7 @@
  */
 export class Chance {
   readonly #seed: number
-  readonly #asked = new Map<string, number>()
+  readonly #places = new Map<string, Place>()
 
   constructor(seed: number) {
     this.#seed = seed
@@ -12,14 +12,21 @@ export class Chance {
 
   /** The next number of a place, 0 ≤ x < 1. */
   draw(site: string): number {
-    const count = (this.#asked.get(site) ?? 0) + 1
-    this.#asked.set(site, count)
-    return keyed(this.#seed, site, count)
+    return this.at(site).draw()
+  }
+
+  /** For whoever asks often at one place: its name is made and hashed once. */
+  at(site: string): Place {
+    const known = this.#places.get(site)
+    if (known) return known
+    const made = new Place(this.#seed, site)
+    this.#places.set(site, made)
+    return made
   }
 
   /** A whole number, `from` ≤ n ≤ `to`. */
   between(site: string, from: number, to: number): number {
-    return from + Math.floor(this.draw(site) * (to - from + 1))
+    return this.at(site).between(from, to)
   }
 
   chance(site: string, probability: number): boolean {
@@ -33,11 +40,39 @@ export class Chance {
   }
 }
 
-/** FNV-1a over the name, then a finalizer of murmur3: only 32-bit integers, the same on every machine. */
-export function keyed(seed: number, site: string, count: number): number {
+/** One place that asks chance, and how often it did. */
+export class Place {
+  readonly #name: number
+  #asked = 0
+
+  constructor(seed: number, site: string) {
+    this.#name = named(seed, site)
+  }
+
+  /** Its next number, 0 ≤ x < 1. */
+  draw(): number {
+    return numbered(this.#name, ++this.#asked)
+  }
+
+  /** A whole number, `from` ≤ n ≤ `to`. */
+  between(from: number, to: number): number {
+    return from + Math.floor(this.draw() * (to - from + 1))
+  }
+}
+
+/** The number that belongs to a seed, a place and a count. */
+export const keyed = (seed: number, site: string, count: number): number => numbered(named(seed, site), count)
+
+/** FNV-1a over the name: only 32-bit integers, the same on every machine. */
+function named(seed: number, site: string): number {
   let hash = (2_166_136_261 ^ seed) >>> 0
   for (let i = 0; i < site.length; i++) hash = Math.imul(hash ^ site.charCodeAt(i), 16_777_619)
-  hash = Math.imul(hash ^ count, 0x85ebca6b)
+  return hash
+}
+
+/** A finalizer of murmur3. */
+function numbered(name: number, count: number): number {
+  let hash = Math.imul(name ^ count, 0x85ebca6b)
   hash ^= hash >>> 16
   hash = Math.imul(hash, 0x85ebca6b)
   hash ^= hash >>> 13

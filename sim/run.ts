@@ -41,7 +41,7 @@ export async function run(
   const broken = (): boolean => check.violations.length > 0
   const until = (at: number): Promise<void> => timeline.run(at, () => check.look(), broken)
   await withoutRealTime(
-    (forMs, then) => timeline.in(forMs, then),
+    (forMs, then) => timeline.limit(forMs, then),
     async () => {
       for (const plane of cluster.planes)
         timeline.in(0, () => {

@@ -10,6 +10,8 @@ import type { MetricsLie, Nature } from "./scenario.ts"
 import { Traffic } from "./traffic.ts"
 
 export type SimInstance = {
+  /** The how-manieth here. */
+  readonly serial: number
   readonly spec: InstanceSpec
   readonly app: string
   readonly startedAt: number
@@ -28,6 +30,7 @@ export type SimInstance = {
 
 type Table = { readonly epoch: number; readonly generation: number; readonly routes: readonly RouteSpec[] }
 type Job = {
+  readonly serial: number
   readonly job: JobSpec
   readonly app: string
   readonly startedAt: number
@@ -51,7 +54,12 @@ export class Server {
   readonly pruned = new Set<Digest>()
   tables: Readonly<Record<string, Table>> = {}
   readonly epochs = new Map<string, number>()
-  readonly #lastSeen = new Map<string, { readonly essential: string; readonly changedIn: number }>()
+  readonly #lastSeen = new Map<string, { readonly essential: Essential; readonly changedIn: number }>()
+  /** What a table says of its routes; made once for each. */
+  readonly #essentials = new WeakMap<Table, string>()
+  #shown:
+    | { readonly tables: Server["tables"]; readonly released: number; readonly state: Observed["router"] }
+    | undefined
   #looks = 0
   readonly traffic: Traffic
   routerProblem: string | undefined
@@ -88,50 +96,60 @@ export class Server {
   news(since: string | undefined): News {
     this.#looks++
     const now = this.#now()
-    const seen = new Map<string, string>()
-    const add = (app: string, what: string): void => void seen.set(app, `${seen.get(app) ?? ""} ${what}`)
-    for (const instance of this.instances.values()) {
-      if (instance.stopped) continue
-      const { state, differences } = this.#seen(instance, now)
-      add(instance.app, `${instance.spec.id} ${state} ${differences.length}`)
+    const seen = new Map<string, (number | string)[]>()
+    const add = (app: string, ...what: Essential): void => {
+      const known = seen.get(app)
+      if (known) known.push(...what)
+      else seen.set(app, [...what])
     }
-    for (const { job, app, endsAt } of this.jobs.values()) add(app, `${job.id} ${endsAt <= now}`)
-    const tables = this.routerProblem === undefined ? this.tables : {}
-    for (const [app, { epoch, routes }] of Object.entries(tables)) {
-      add(app, `${epoch}`)
-      for (const { route, pools } of routes)
-        for (const { pool, weight, instances } of pools)
-          add(app, `${route} ${pool} ${weight} ${instances.map(({ id }) => id)}`)
-    }
-    for (const app of new Set([...seen.keys(), ...this.#lastSeen.keys()])) {
+    for (const instance of this.instances.values())
+      if (!instance.stopped)
+        add(instance.app, instance.serial, stateOf(instance, now), instance.differences.length)
+    for (const { serial, app, endsAt } of this.jobs.values()) add(app, -serial, endsAt <= now ? 1 : 0)
+    if (this.routerProblem === undefined)
+      for (const [app, table] of Object.entries(this.tables)) add(app, this.#essentialOf(table))
+    for (const app of [...this.#lastSeen.keys()]) if (!seen.has(app)) seen.set(app, [])
+    for (const [app, essential] of seen) {
       const last = this.#lastSeen.get(app)
-      const essential = seen.get(app) ?? ""
-      if (last?.essential !== essential) this.#lastSeen.set(app, { essential, changedIn: this.#looks })
+      if (!same(last?.essential, essential)) this.#lastSeen.set(app, { essential, changedIn: this.#looks })
     }
-    const changed = [...this.#lastSeen].flatMap(([app, { changedIn }]) =>
-      changedIn > Number(since) ? [app] : [],
+    const mark = `${this.#looks}`
+    if (since === undefined) return { mark, changed: "all" }
+    const changed: string[] = []
+    for (const [app, { changedIn }] of this.#lastSeen) if (changedIn > Number(since)) changed.push(app)
+    return { mark, changed }
+  }
+
+  #essentialOf(table: Table): string {
+    const known = this.#essentials.get(table)
+    if (known !== undefined) return known
+    const { epoch, routes } = table
+    const pools = routes.flatMap((route) => route.pools.map((pool) => ({ route: route.route, ...pool })))
+    const told = pools.map(({ route, pool, weight, instances }) =>
+      [route, pool, weight, instances.map(({ id }) => id)].join(" "),
     )
-    return { mark: `${this.#looks}`, changed: since === undefined ? "all" : changed }
+    const made = [epoch, ...told].join(" ")
+    this.#essentials.set(table, made)
+    return made
   }
 
   observe(apps: readonly string[]): Observed {
-    const asked = new Set(apps)
     const now = this.#now()
+    const instances: AgentInstance[] = []
+    for (const instance of this.instances.values())
+      if (!instance.stopped && apps.includes(instance.app)) instances.push(this.#seen(instance, now))
+    const jobs: Observed["jobs"][number][] = []
+    for (const { job, app, startedAt, endsAt, outcome } of this.jobs.values()) {
+      if (!apps.includes(app)) continue
+      const ended = endsAt <= now
+      const state = ended ? "ended" : "running"
+      jobs.push({ id: job.id, app, state, startedAt, outcome: ended ? outcome : undefined })
+    }
     return {
       server: this.name,
       at: now,
-      instances: [...this.instances.values()]
-        .filter(({ stopped, app }) => !stopped && asked.has(app))
-        .map((instance) => this.#seen(instance, now)),
-      jobs: [...this.jobs.values()]
-        .filter(({ app }) => asked.has(app))
-        .map(({ job, app, startedAt, endsAt, outcome }) => ({
-          id: job.id,
-          app,
-          state: endsAt <= now ? "ended" : "running",
-          startedAt,
-          outcome: endsAt <= now ? outcome : undefined,
-        })),
+      instances,
+      jobs,
       router: this.routerProblem === undefined ? this.#routerState() : undefined,
       routerProblem: this.routerProblem,
       diskFree: 1e12,
@@ -150,6 +168,7 @@ export class Server {
     const now = this.#now()
     const nature = this.#natureOf(job.kind === "build" ? job.commit : job.release)
     this.jobs.set(job.id, {
+      serial: this.jobs.size + 1,
       job,
       app: fence.app,
       startedAt: now,
@@ -187,6 +206,7 @@ export class Server {
     const slow = this.#chance.between(`start:${spec.id}`, 300, 2500)
     const lives = nature === "crashes" ? now + slow + 200 : undefined
     this.instances.set(spec.id, {
+      serial: this.instances.size + 1,
       spec,
       app: fence.app,
       startedAt: now,
@@ -322,9 +342,8 @@ export class Server {
   }
 
   #seen(instance: SimInstance, now: number): AgentInstance {
-    const ended = instance.endedAt !== undefined && instance.endedAt <= now
-    const ready = now >= instance.readyAt && now >= instance.unreadyUntil
-    const state = ended ? "ended" : ready ? "ready" : now >= instance.readyAt ? "unready" : "starting"
+    const state = stateOf(instance, now)
+    const ended = state === "ended"
     return {
       id: instance.spec.id,
       app: instance.app,
@@ -338,7 +357,16 @@ export class Server {
     }
   }
 
+  /** Made anew only when it is news: it is asked for far more often than it changes. */
   #routerState(): Observed["router"] {
+    const { tables } = this
+    const released = this.released.size
+    if (this.#shown?.tables !== tables || this.#shown.released !== released)
+      this.#shown = { tables, released, state: this.#routerNow() }
+    return this.#shown.state
+  }
+
+  #routerNow(): Observed["router"] {
     const routes = Object.values(this.tables).flatMap((table) => table.routes)
     return {
       pid: 1,
@@ -365,6 +393,18 @@ export class Server {
     const known = this.epochs.get(app) ?? 0
     return epoch < known ? `epoch ${epoch} is older than ${known}` : undefined
   }
+}
+
+/** What makes it news: whatever is there, and in which state. */
+type Essential = readonly (number | string)[]
+
+const same = (a: Essential | undefined, b: Essential): boolean =>
+  a !== undefined && a.length === b.length && a.every((one, i) => one === b[i])
+
+function stateOf(instance: SimInstance, now: number): AgentInstance["state"] {
+  if (instance.endedAt !== undefined && instance.endedAt <= now) return "ended"
+  if (now < instance.readyAt) return "starting"
+  return now >= instance.unreadyUntil ? "ready" : "unready"
 }
 
 function outcomeOf(job: JobSpec, nature: Nature): JobOutcome {

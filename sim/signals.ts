@@ -1,5 +1,5 @@
 /** What runs something later on the virtual clock; false from `run` means that nothing came of it. */
-type Later = (forMs: number, run: () => boolean) => void
+type Later = (forMs: number, run: () => boolean) => unknown
 
 let later: Later | undefined
 
@@ -15,7 +15,7 @@ class VirtualSignal {
   #reason: unknown
   /** Those without sources of their own, however deep the composites were built. */
   readonly #sources: readonly VirtualSignal[]
-  readonly #listeners = new Set<Listener>()
+  #listeners: Set<Listener> | undefined
   #follow: Listener | undefined
 
   constructor(sources: readonly VirtualSignal[] = none, timeout?: number) {
@@ -39,17 +39,22 @@ class VirtualSignal {
   /** Sources are followed only while somebody listens: a composite that is done leaves nothing behind. */
   addEventListener(_type: string, listener: Listener): void {
     if (this.#aborted) return
-    if (this.#listeners.size === 0 && this.#sources.length > 0) {
+    if (!this.#listeners?.size && this.#sources.length > 0) {
       this.#follow ??= () => void this.abort(this.#abortedSource()?.reason)
-      for (const source of this.#sources) source.#listeners.add(this.#follow)
+      for (const source of this.#sources) source.#hear(this.#follow)
     }
+    this.#hear(listener)
+  }
+
+  #hear(listener: Listener): void {
+    this.#listeners ??= new Set()
     this.#listeners.add(listener)
   }
 
   removeEventListener(_type: string, listener: Listener): void {
-    this.#listeners.delete(listener)
-    if (this.#listeners.size === 0 && this.#follow)
-      for (const source of this.#sources) source.#listeners.delete(this.#follow)
+    this.#listeners?.delete(listener)
+    if (!this.#listeners?.size && this.#follow)
+      for (const source of this.#sources) source.#listeners?.delete(this.#follow)
   }
 
   throwIfAborted(): void {
@@ -60,7 +65,7 @@ class VirtualSignal {
     if (this.#aborted) return false
     this.#aborted = true
     this.#reason = reason
-    if (this.#listeners.size === 0) return false
+    if (!this.#listeners?.size) return false
     const heard = [...this.#listeners]
     this.#listeners.clear()
     for (const listener of heard) listener()
@@ -73,9 +78,11 @@ class VirtualSignal {
   }
 
   static any(sources: readonly VirtualSignal[]): VirtualSignal {
-    return new VirtualSignal(
-      sources.flatMap((source) => (source.#sources.length > 0 ? source.#sources : [source])),
-    )
+    const all: VirtualSignal[] = []
+    for (const source of sources)
+      if (source.#sources.length > 0) all.push(...source.#sources)
+      else all.push(source)
+    return new VirtualSignal(all)
   }
 
   static timeout(forMs: number): VirtualSignal {

@@ -20,7 +20,7 @@ describe("the simulation", () => {
     const found = await simulate("--seeds", "300", "--from", "1")
     expect(found).toMatchObject({ seeds: 300, violations: 0 })
     expect(found.faults).toBeGreaterThan(3_000)
-  })
+  }, 300_000)
 
   it.each(readdirSync("sim/corpus"))("breaks no promise any more in the story of %s", async (story) => {
     const replay = ["sim/main.ts", "--replay", join("sim/corpus", story)]

@@ -11,14 +11,23 @@ export const commitId = (app: string, n: number): CommitId =>
 
 export const author = "ana@example.com"
 
+/** Of the n-th release of its plan, for ever the same. */
+type Pushed = { readonly at: number; readonly commit: SeenCommit }
+
 /** The repositories: what was pushed until now, and what is wrong with them. */
 export class SourceModel {
   lie: "unreachable" | "back" | undefined
-  readonly #plans: ReadonlyMap<string, AppPlan>
+  readonly #plans: ReadonlyMap<string, readonly Pushed[]>
+  readonly #natures: ReadonlyMap<CommitId, Nature>
   readonly #now: () => number
 
   constructor(plans: readonly AppPlan[], now: () => number) {
-    this.#plans = new Map(plans.map((plan) => [plan.name, plan]))
+    this.#plans = new Map(plans.map((plan) => [plan.name, pushedBy(plan)]))
+    this.#natures = new Map(
+      plans.flatMap(({ name, releases }) =>
+        releases.map(({ nature }, n) => [commitId(name, n), nature] as const),
+      ),
+    )
     this.#now = now
   }
 
@@ -38,31 +47,26 @@ export class SourceModel {
   }
 
   natureOf(commit: CommitId): Nature {
-    for (const plan of this.#plans.values()) {
-      const at = plan.releases.findIndex((_, n) => commitId(plan.name, n) === commit)
-      const release = plan.releases[at]
-      if (release) return release.nature
-    }
-    return "good"
+    return this.#natures.get(commit) ?? "good"
   }
 
   #pushed(app: string): readonly SeenCommit[] {
     if (this.lie === "unreachable") throw new Error("the repository does not answer")
-    const plan = this.#plans.get(app)
-    return (plan?.releases ?? []).flatMap((release, n) =>
-      release.at <= this.#now()
-        ? [
-            {
-              commit: commitId(app, n),
-              subject: `change ${n}`,
-              author: "Ana",
-              email: author,
-              committedAt: release.at,
-              changed: release.irreversible ? ["db/migrate/1.sql"] : ["server.js"],
-              config: app,
-            },
-          ]
-        : [],
-    )
+    const now = this.#now()
+    return (this.#plans.get(app) ?? []).flatMap(({ at, commit }) => (at <= now ? [commit] : []))
   }
 }
+
+const pushedBy = ({ name, releases }: AppPlan): readonly Pushed[] =>
+  releases.map(({ at, irreversible }, n) => ({
+    at,
+    commit: {
+      commit: commitId(name, n),
+      subject: `change ${n}`,
+      author: "Ana",
+      email: author,
+      committedAt: at,
+      changed: irreversible ? ["db/migrate/1.sql"] : ["server.js"],
+      config: name,
+    },
+  }))

@@ -6,12 +6,19 @@ export type Came = boolean | "unheard"
 
 type Entry = { readonly at: number; readonly order: number; readonly run: () => Came }
 
-/** One heap of events; virtual time jumps from one to the next. */
+/** A limit that was set; hardly any is ever reached. */
+export type Limit = Entry & { isLifted: boolean }
+
+/** Limits that are equally long: they end in the order in which they were set, so that nothing has to be sorted. */
+type Lane = { readonly forMs: number; limits: Limit[]; next: number }
+
+/** One heap of events, and lanes of limits beside it; virtual time jumps from one to the next. */
 export class Timeline {
   now = 0
   /** Events that had an effect. */
   events = 0
   readonly #heap: Entry[] = []
+  readonly #lanes: Lane[] = []
   #order = 0
 
   at(at: number, run: () => Came): void {
@@ -22,15 +29,26 @@ export class Timeline {
     this.at(this.now + forMs, run)
   }
 
+  /** Like `in`, for what mostly does not come to pass: lifted, it costs nothing more. */
+  limit(forMs: number, run: () => Came): Limit {
+    const limit: Limit = { at: this.now + forMs, order: this.#order++, run, isLifted: false }
+    let lane = this.#lanes.find((known) => known.forMs === forMs)
+    if (!lane) {
+      lane = { forMs, limits: [], next: 0 }
+      this.#lanes.push(lane)
+    }
+    lane.limits.push(limit)
+    return limit
+  }
+
   /**
    * Runs until `until`, or until `stop` says so. After each event the microtask queue is drained exactly:
    * process.nextTick runs only when it is empty, without a turn of the event loop.
    */
   async run(until: number, after: () => void, stop: () => boolean): Promise<void> {
     for (;;) {
-      const next = this.#heap[0]
-      if (!next || next.at > until) break
-      this.#pop()
+      const next = this.#take(until)
+      if (!next) break
       this.now = next.at
       const came = next.run()
       if (came === false) continue
@@ -40,6 +58,23 @@ export class Timeline {
       if (stop()) return
     }
     this.now = Math.max(this.now, until)
+  }
+
+  /** The next one, when it comes by then. */
+  #take(until: number): Entry | undefined {
+    let first = this.#heap[0]
+    let from: Lane | undefined
+    for (const lane of this.#lanes) {
+      const limit = firstOf(lane)
+      if (limit && (!first || before(limit, first))) {
+        first = limit
+        from = lane
+      }
+    }
+    if (!first || first.at > until) return undefined
+    if (from) from.next++
+    else this.#pop()
+    return first
   }
 
   #push(entry: Entry): void {
@@ -74,6 +109,17 @@ export class Timeline {
     }
     heap[at] = last
   }
+}
+
+/** The first that still stands. */
+function firstOf(lane: Lane): Limit | undefined {
+  const { limits } = lane
+  while (limits[lane.next]?.isLifted) lane.next++
+  if (lane.next > 200) {
+    lane.limits = limits.slice(lane.next)
+    lane.next = 0
+  }
+  return lane.limits[lane.next]
 }
 
 const before = (a: Entry, b: Entry): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)

@@ -12,6 +12,7 @@ import type { Cluster } from "../cluster.ts"
 import { commitId } from "../source.ts"
 import { linkHash } from "../store.ts"
 import type { Past } from "./log.ts"
+import { sameData } from "./same-data.ts"
 
 /** What keeps the cluster from being at rest, in words; undefined when everything is done. */
 export function unrest(cluster: Cluster): string | undefined {
@@ -80,7 +81,7 @@ export function lookBack(cluster: Cluster): void {
       check.violated("I15", `${stream}: the fold is not the state`)
     for (const { name, engine } of planes) {
       if (!engine || engine.version(stream) !== events.length) continue
-      if (JSON.stringify(engine.state(stream)) !== JSON.stringify(state))
+      if (!sameData(engine.state(stream), state))
         check.violated("I15", `${stream}: ${name} believes something else than the log says`)
     }
     total(cluster, stream)

@@ -2,6 +2,7 @@ import type { RouteSpec } from "../../src/core/pipeline/effects.ts"
 import type { Command } from "../../src/core/pipeline/input.ts"
 import type { Result } from "../../src/engine/ledger.ts"
 import type { Observed } from "../../src/ports/agent.ts"
+import type { Writer } from "../../src/ports/evidence.ts"
 import type { Append, StoredEvent } from "../../src/ports/journal.ts"
 import type { Lease } from "../../src/ports/leases.ts"
 import type { Fence } from "../../src/ports/router.ts"
@@ -60,6 +61,16 @@ export class Checks {
     for (const event of stored) this.#cluster.digest.add(event.hash)
     this.#appends.appended(plane, append, stored)
     this.#timed.appended(stored)
+  }
+
+  /** What is judged by is added by whoever holds the application, as what is decided. */
+  measured(plane: string, { app, epoch }: Writer): void {
+    const lease = this.#cluster.store.leases.get(`app/${app}`)
+    if (lease?.owner !== plane || lease.epoch !== epoch)
+      this.violated(
+        "I17",
+        `${app}: ${plane} added evidence with epoch ${epoch} while ${lease?.owner} held it with ${lease?.epoch}`,
+      )
   }
 
   acknowledged(stored: readonly StoredEvent[]): void {

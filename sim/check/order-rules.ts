@@ -25,7 +25,7 @@ export class OrderRules {
   readonly #takenAt = new Map<string, number>()
   readonly #tables = new Map<
     string,
-    { readonly generation: number; readonly table: string; readonly at: number }
+    { readonly generation: number; readonly routes: unknown; readonly at: number }
   >()
   /** The last generation that was sent, by application and epoch. */
   readonly #generations = new Map<string, number>()
@@ -67,7 +67,7 @@ export class OrderRules {
 
   acknowledgedTable({ app, epoch, generation }: Fence, routes: unknown): void {
     const at = this.#cluster.timeline.now
-    this.#tables.set(`${app} ${epoch}`, { generation, table: JSON.stringify(routes), at })
+    this.#tables.set(`${app} ${epoch}`, { generation, routes, at })
   }
 
   /** Nobody knows what became of a table: a newer one has to follow soon. */
@@ -165,9 +165,9 @@ export class OrderRules {
     const say = (rule: string, text: string): void =>
       this.#checks.violated(rule, `a table for ${fence.app}: ${text}`)
     if (fence.generation <= sent) say("I19", `generation ${fence.generation} after ${sent}`)
-    const again = last?.generation === sent && last.table === JSON.stringify(routes)
     const inForce = (this.#cluster.server.tables[fence.app]?.generation ?? 0) > 0
-    if (again && inForce && now - last.at < repeated)
+    const soon = last?.generation === sent && inForce && now - last.at < repeated
+    if (soon && JSON.stringify(last.routes) === JSON.stringify(routes))
       say("L5", `the same one again, ${now - last.at} ms after it was acknowledged`)
     for (const route of routes) {
       const sum = route.pools.reduce((total, { weight }) => total + weight, 0)

@@ -123,8 +123,8 @@ export const inTheEngine: readonly Mutant[] = [
   one(
     "an order is repeated although it was obeyed",
     perform,
-    "seen.instances.some((instance) => instance.id === effect.instance.id)",
-    "!seen.instances",
+    "if (!agent || !seen?.instances.some((instance) => instance.id === id)) return false",
+    "return false",
   ),
   one("a test runs without its route", perform, "if (!listener || !serves) return undefined", ""),
   one(

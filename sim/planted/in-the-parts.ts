@@ -17,6 +17,17 @@ export const inTheParts: readonly Mutant[] = [
     'if (!lease || lease.owner === undefined || lease.epoch !== epoch) return { kind: "fenced" }',
     "",
   ),
+  metIn(
+    one(
+      "evidence is not fenced",
+      store,
+      '    this.#writable()\n    if (!this.#holds(by)) return "fenced"\n    const key',
+      "    this.#writable()\n    const key",
+      '"replicas":2',
+      '"pause"',
+    ),
+    "evidence arrives when its writer has lost the application",
+  ),
   one(
     "the store forgets the ids of orders",
     store,

@@ -1,7 +1,8 @@
 import { fractionOf } from "../core/model/chance.ts"
 import type { AppName, InstanceId } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
-import type { MeasureSpec } from "../core/pipeline/effects.ts"
+import type { Application } from "../core/pipeline/application.ts"
+import type { Effect, MeasureSpec } from "../core/pipeline/effects.ts"
 import type { Fact } from "../core/pipeline/input.ts"
 import { wanted } from "../core/pipeline/wanted.ts"
 import type { RouterCounters } from "../ports/counters.ts"
@@ -64,6 +65,8 @@ export class ApplicationLoop implements Holding {
   #measures: readonly MeasureSpec[] = []
   #watching = false
   #refusedForRoom: ReadonlyMap<InstanceId, string> = new Map()
+  /** What its state wants, as long as it is the same. */
+  #asked: { readonly state: Application; readonly effects: readonly Effect[] } | undefined
   /** When the rules next have something to do by themselves, as of the last turn. */
   #wakeAt: Instant | undefined
   /** Turns in a row that could not do what they wanted. */
@@ -191,6 +194,8 @@ export class ApplicationLoop implements Holding {
         this.#failures++
       }
       const underWay = this.#underWay()
+      // Ten thousand at rest would hold the wishes of all of them in memory, and look again in an hour.
+      if (!underWay) this.#asked = undefined
       this.#shared.moves(app, ordered || underWay)
       await this.#parts.clock.sleep(
         this.#pause(ordered, underWay, first, this.#parts.clock.mono() - began),
@@ -231,7 +236,10 @@ export class ApplicationLoop implements Holding {
       if (until.aborted) return false
       await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
     }
-    const { effects, wakeAt } = wanted(this.ledger.state, clock.now())
+    const { state } = this.ledger
+    const known = this.#asked?.state === state ? this.#asked.effects : undefined
+    const { effects, wakeAt } = wanted(state, clock.now(), known)
+    this.#asked = { state, effects }
     this.#wakeAt = wakeAt
     this.#measures = effects.flatMap((effect) => (effect.kind === "measure" ? [effect.measure] : []))
     if (this.#measures.length > 0) void this.#watch(until)

@@ -74,5 +74,6 @@ function released(
 ): readonly string[] {
   const routers = [...agents].filter(([, { instancesOnly }]) => !instancesOnly)
   const [first, ...others] = routers.map(([server]) => world.servers.get(server)?.router?.released ?? [])
+  if (others.length === 0) return first ?? []
   return (first ?? []).filter((id) => others.every((known) => known.includes(id)))
 }

@@ -22,8 +22,12 @@ export class Performer {
   readonly #running = new Set<string>()
   readonly #bringing: Bringing
   readonly #pruning: Pruning
-  /** By their labels, as of the last turn. */
+  /** As of the last turn. */
+  #effects: readonly Effect[] = []
+  /** The same by their labels. */
   #wanted: ReadonlySet<string> = new Set()
+  /** The table that they want, as it is compared. */
+  #table: { readonly routes: readonly RouteSpec[]; readonly text: string } | undefined
   #generation = 0
   /** What could not be done in the last turn, by order, in plain words. */
   readonly problems = new Map<string, string>()
@@ -66,7 +70,10 @@ export class Performer {
     world: World,
     signal: AbortSignal,
   ): Promise<boolean> {
-    this.#wanted = new Set(effects.map(labelOf))
+    if (effects !== this.#effects) {
+      this.#effects = effects
+      this.#wanted = new Set(effects.map(labelOf))
+    }
     this.#forgetUnwanted()
     let ordered = false
     // Traffic first, and at every server at once: nothing may come between deciding on a weight and sending it,
@@ -76,13 +83,24 @@ export class Performer {
         ordered = (await this.#setRoutes(state.app, effect.routes, world, signal)) || ordered
     }
     const others = [...effects, ...straysIn(state, world)].filter(
-      (effect) => effect.kind !== "set-routes" && effect.kind !== "measure",
+      (effect) => effect.kind !== "set-routes" && effect.kind !== "measure" && !this.#isSo(effect, world),
     )
     const slow = new Set(others.filter((effect) => isSlow(effect) || this.#isFarAway(effect)))
     const quick = others.filter((effect) => !slow.has(effect))
     for (const effect of slow) this.#inBackground(state, effect, world, signal)
     const done = await Promise.all(quick.map((effect) => this.#guarded(state, effect, world, signal)))
     return ordered || done.some(Boolean)
+  }
+
+  /** Most of what is wanted is so at most looks: nothing has to be begun, or waited for, to find that out. */
+  #isSo(effect: Effect, world: World): boolean {
+    if (effect.kind !== "start-instance") return false
+    const { agent, seen } = this.#at(effect.instance.server, world)
+    const { id } = effect.instance
+    if (!agent || !seen?.instances.some((instance) => instance.id === id)) return false
+    this.refusedForRoom.delete(id)
+    this.#note(labelOf(effect), undefined)
+    return true
   }
 
   /** What no release needs any more goes from the servers that answer. Nothing waits for it, and it is no problem. */
@@ -143,10 +161,6 @@ export class Performer {
       case "start-instance": {
         const { agent, seen } = this.#at(effect.instance.server, world)
         if (!agent || !seen) return undefined
-        if (seen.instances.some((instance) => instance.id === effect.instance.id)) {
-          this.refusedForRoom.delete(effect.instance.id)
-          return undefined
-        }
         await this.#bringing.bring(() => this.#next(state.app), effect.instance.digest, agent, signal)
         // The journey may have taken long, and the instance been given up meanwhile.
         if (!this.#wanted.has(labelOf(effect))) return undefined
@@ -234,7 +248,8 @@ export class Performer {
     world: World,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const table = JSON.stringify(routes)
+    if (this.#table?.routes !== routes) this.#table = { routes, text: JSON.stringify(routes) }
+    const table = this.#table.text
     const agents = this.#routing().filter(({ server }) => this.#fenced.has(server))
     const ordered = await Promise.all(
       agents.map((agent) => this.#push(agent, app, routes, table, world, signal)),

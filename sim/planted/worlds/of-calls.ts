@@ -125,6 +125,21 @@ export const worldsOfCalls = {
     faults: (nth) => new ListedFaults([fault("plane1>store.add-interval", nth, "lost-ack")]),
   },
 
+  "evidence arrives when its writer has lost the application": {
+    scenario: world("good", [unusual], 2),
+    variations: between(2, 6),
+    faults: (nth) => new ListedFaults([fault("plane1>store.add-interval", nth, "delay", 14_000)]),
+    also: (cluster) => {
+      const [holder] = cluster.planes
+      when(
+        cluster,
+        () => cluster.faults.fired.length > 0,
+        () => holder?.crash("kill -9"),
+      )
+      at(cluster, 70_000, () => holder?.start())
+    },
+  },
+
   "the kill switch is set while a commit is fetched": {
     scenario: world("good", [{ at: 18_600, kind: "kill-switch", forMs: 9_000 }]),
     faults: () => new ListedFaults([fault("plane1>source.archive", 2, "slow-ack", 3_500)]),

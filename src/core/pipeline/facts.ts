@@ -11,7 +11,7 @@ import { type Fact, type InstanceFacts, poolNumber, routeName, type ServerFacts 
 import { trimAfterReturn } from "./instances.ts"
 import { migrationsIn } from "./migrations.ts"
 import { placesOf } from "./places.ts"
-import { followServers, isLost } from "./servers.ts"
+import { allWell, followServers, isLost } from "./servers.ts"
 
 /** Takes in what the world reports. What is known already, or no longer matters, adds nothing. */
 export function learn(draft: Draft, fact: Fact): undefined {
@@ -24,7 +24,7 @@ export function learn(draft: Draft, fact: Fact): undefined {
       draft.answering = new Set(fact.servers.map(({ server }) => server))
       for (const region of draft.state.regions) weights(draft, region, fact.servers)
       for (const server of fact.servers) observed(draft, server)
-      if (fact.letGo) letGoOfLost(draft, new Set(fact.letGo))
+      if (fact.letGo && !allWell(draft.state)) letGoOfLost(draft, new Set(fact.letGo))
       // After what its instances say: what went with a server is no failure of what ran there.
       if (fact.standings && followServers(draft, fact.standings).length > 0) trimAfterReturn(draft)
       return undefined
@@ -143,11 +143,10 @@ function jobEnded(draft: Draft, fact: Extract<Fact, { type: "job-ended" }>): und
 
 function observed(draft: Draft, facts: ServerFacts): void {
   const seen = new Map(facts.instances.map((instance) => [instance.instance, instance]))
-  const released = new Set(facts.released)
   for (const region of placesOf(draft.state)) {
     for (const instance of Object.values(region.instances)) {
       if (instance.server !== facts.server) continue
-      if (!instance.released && instance.retired && released.has(instance.id)) {
+      if (!instance.released && instance.retired && facts.released.includes(instance.id)) {
         draft.conclude(
           { type: "instance-released", region: region.name, instance: instance.id },
           "weight 0 and nothing in flight; the router refuses it for ever",

@@ -9,6 +9,7 @@ export const lostAfter: Duration = 10_000
 
 /** Takes in which servers are silent and which a person wants left; a server that is not named is well. */
 export function followServers(draft: Draft, standings: readonly ServerStanding[]): readonly ServerName[] {
+  if (standings.length === 0 && allWell(draft.state)) return []
   const named = new Map(standings.map((standing) => [standing.server, standing]))
   const back: ServerName[] = []
   for (const server of serversOf(draft.state)) {
@@ -44,6 +45,10 @@ function serversOf(app: Application): ReadonlySet<ServerName> {
     ]),
   )
 }
+
+/** As nearly always: no server is lost, and none is left. */
+export const allWell = ({ left }: Application): boolean =>
+  left === undefined || Object.keys(left).length === 0
 
 /** Does not answer: what runs there may serve still, may be gone, and cannot be ended. */
 export const isLost = (app: Application, server: ServerName): boolean =>

@@ -18,20 +18,25 @@ import { placesOf } from "./places.ts"
 import { isLeft } from "./servers.ts"
 import { spentAt } from "./surge.ts"
 
-/** What the world should look like, from the state alone. Forgetting an effect is impossible: it is wanted again. */
-export function wanted(app: Application, now: Instant): Wanted {
-  const effects: Effect[] = [
-    ...builds(app),
-    ...placesOf(app).flatMap((region) =>
-      Object.values(region.instances).flatMap((instance) => instanceEffects(app, instance, region)),
-    ),
-    { kind: "set-routes", routes: routes(app) },
-    ...drillTests(app),
-    ...active(app).flatMap((rollout) => [...tests(app, rollout), ...measurements(app, rollout)]),
-  ]
-  const soon = wakeTimes(app, now).filter((at) => at > now)
-  return { effects, wakeAt: soon.length > 0 ? Math.min(...soon) : undefined }
+/**
+ * What the world should look like, from the state alone. Forgetting an effect is impossible: it is wanted again.
+ * `known`: what was wanted of the same state; only the time to wake up at is asked for anew.
+ */
+export function wanted(app: Application, now: Instant, known?: readonly Effect[]): Wanted {
+  let wakeAt: Instant | undefined
+  for (const at of wakeTimes(app, now)) if (at > now && (wakeAt === undefined || at < wakeAt)) wakeAt = at
+  return { effects: known ?? effectsOf(app), wakeAt }
 }
+
+const effectsOf = (app: Application): readonly Effect[] => [
+  ...builds(app),
+  ...placesOf(app).flatMap((region) =>
+    Object.values(region.instances).flatMap((instance) => instanceEffects(app, instance, region)),
+  ),
+  { kind: "set-routes", routes: routes(app) },
+  ...drillTests(app),
+  ...active(app).flatMap((rollout) => [...tests(app, rollout), ...measurements(app, rollout)]),
+]
 
 const active = (app: Application): readonly Rollout[] =>
   app.regions.flatMap((region) => {

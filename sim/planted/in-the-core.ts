@@ -234,7 +234,7 @@ export const inTheCore: readonly Mutant[] = [
     "  if (app.paused && !app.paused)\n",
     '"order":"pause"',
   ),
-  one("a freeze stops nothing", guards, "from <= at && at < until", "from > until"),
+  one("a freeze stops nothing", guards, "if (until !== undefined)", "if (until === 0)"),
   one(
     "a lock does not stop a raise",
     advance,

@@ -99,6 +99,8 @@ export class Digest {
   }
 
   hex(): string {
-    return [this.#a, this.#b].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("")
+    return hex(this.#a) + hex(this.#b)
   }
 }
+
+const hex = (half: number): string => (half >>> 0).toString(16).padStart(8, "0")

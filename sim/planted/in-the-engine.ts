@@ -136,8 +136,8 @@ export const inTheEngine: readonly Mutant[] = [
   one(
     "a look is stored and not believed",
     ledger,
-    "      this.state = evolve(this.state, event)\n",
-    '      if (event.event.type !== "looked") this.state = evolve(this.state, event)\n',
+    "        this.#state.set(evolve(this.state, event))\n",
+    '        if (event.event.type !== "looked") this.#state.set(evolve(this.state, event))\n',
   ),
   one(
     "believes before storing",

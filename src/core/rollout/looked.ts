@@ -95,7 +95,10 @@ function failing(draft: Draft, rollout: Rollout, refusing: readonly InstanceId[]
   return rollout.crashes >= 2 || (instances.length > 0 && unready * 2 > instances.length)
 }
 
-/** A look is stored when it says something new, and ten times a window besides. */
+/**
+ * A look is stored when it says something new, when it ends the window or sends the rollout on, and ten times a window
+ * besides; past its end the rarer the longer it stands, for a person may let it stand for days.
+ */
 function record(
   draft: Draft,
   rollout: Rollout,
@@ -112,8 +115,10 @@ function record(
     last.decision.rule !== decision.rule ||
     last.verdicts.length !== fact.verdicts.length ||
     last.verdicts.some((verdict, i) => verdict.kind !== fact.verdicts[i]?.kind)
-  const tenth = window !== undefined && fact.observed - seen >= Math.max(window.needed / 10, 1_000)
-  if (!news && !tenth && !(due && seen < fact.observed)) return
+  const more = window !== undefined && fact.observed - seen >= Math.max(window.needed / 10, seen / 10, 1_000)
+  const wasOver = window !== undefined && seen >= window.needed * (1 + window.extensions)
+  const goesOn = decision.action === "advance" && blockerOf(draft.state, rollout, draft.at) === undefined
+  if (!news && !more && !(due && seen < fact.observed && (!wasOver || goesOn))) return
   draft.conclude(
     {
       type: "looked",

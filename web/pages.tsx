@@ -3,7 +3,7 @@ import type { ComponentType } from "preact"
 import { renderToString } from "preact-render-to-string"
 import { App } from "./pages/app.tsx"
 import { Apps } from "./pages/apps.tsx"
-import { EvidencePage, Login, Servers, TimelinePage } from "./pages/others.tsx"
+import { EvidencePage, Login, ProblemPage, Servers, TimelinePage } from "./pages/others.tsx"
 import { RolloutPage } from "./pages/rollout.tsx"
 
 // Each page takes the view that the API's route of the same name gives; the routes and this table meet in main.
@@ -15,6 +15,7 @@ const table = {
   servers: Servers,
   evidence: EvidencePage,
   login: Login,
+  problem: ProblemPage,
 } as unknown as Readonly<Record<string, ComponentType<object>>>
 
 const assets: Readonly<Record<string, { readonly type: string; readonly path: string }>> = {

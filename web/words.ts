@@ -29,7 +29,15 @@ export function value(number: number, unit: string): string {
   return `${Math.round(number * 100) / 100}${unit === "1" ? "" : ` ${unit}`}`
 }
 
-export const time = (at: number): string => `${new Date(at).toISOString().slice(11, 19)} UTC`
+/** With its date where that is not today's. */
+export function time(at: number, now: number): string {
+  const [day, clock = ""] = new Date(at).toISOString().split("T")
+  const today = new Date(now).toISOString().startsWith(day ?? "")
+  return `${today ? "" : `${day} `}${clock.slice(0, 8)} UTC`
+}
+
+/** 399 → `0.4 s`, 161_600 → `2 min`. */
+export const lasted = (ms: number): string => (ms < 10_000 ? `${Math.round(ms / 100) / 10} s` : span(ms))
 
 export const ago = (at: number, now: number): string => `${span(now - at)} ago`
 export const left = (until: number, now: number): string => span(until - now)

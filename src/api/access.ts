@@ -38,9 +38,15 @@ export function authorise(request: FastifyRequest, ...tokens: readonly string[])
 }
 
 /** The token that a browser got by signing in. */
-export function cookieOf(request: FastifyRequest): string | undefined {
+function cookieOf(request: FastifyRequest): string | undefined {
   const found = /(?:^|;\s*)immunity=([A-Za-z0-9_-]+)/.exec(request.headers.cookie ?? "")
   return found?.[1]
+}
+
+/** Whether this browser may give orders. */
+export function signedIn(request: FastifyRequest, token: string): boolean {
+  const given = cookieOf(request)
+  return given !== undefined && sameText(given, token)
 }
 
 /** Compares without telling, by its time, how much was right. */

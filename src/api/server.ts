@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify"
-import { authorise, pushToken, sameOrigin } from "./access.ts"
+import { authorise, pushToken, sameOrigin, signedIn } from "./access.ts"
 import type { Problem } from "./contract/views.ts"
 import { listsOf } from "./lists.ts"
 import { ApiError, type ApiParts } from "./parts.ts"
@@ -19,7 +19,7 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
     answerError(parts, error, request, reply),
   )
   api.setNotFoundHandler((request, reply) =>
-    problem(reply, 404, "not-found", `there is nothing at ${request.url.slice(0, 200)}`),
+    problem(parts, request, reply, 404, "not-found", `there is nothing at ${request.url.slice(0, 200)}`),
   )
   api.addContentTypeParser(
     "application/x-www-form-urlencoded",
@@ -68,10 +68,13 @@ function answerError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  if (error instanceof ApiError) return problem(reply, error.status, error.code, error.message)
+  if (error instanceof ApiError)
+    return problem(parts, request, reply, error.status, error.code, error.message)
   const status = error.statusCode ?? 500
   if (status >= 500) parts.log.warn({ url: request.url }, error.message)
   return problem(
+    parts,
+    request,
     reply,
     status,
     status >= 500 ? "internal" : "bad-request",
@@ -79,7 +82,24 @@ function answerError(
   )
 }
 
-function problem(reply: FastifyReply, status: number, code: string, detail: string): FastifyReply {
+/** A page for whoever reads pages, RFC 9457's document for everybody else. */
+function problem(
+  { clock, killSwitch, pages, token }: ApiParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  code: string,
+  detail: string,
+): FastifyReply {
+  const reads = request.headers.accept?.includes("text/html") && !request.url.startsWith("/v1/")
+  if (reads) {
+    const frame = { now: clock.now(), killed: killSwitch.because(), signedIn: signedIn(request, token) }
+    return reply
+      .code(status)
+      .type("text/html; charset=utf-8")
+      .header("cache-control", "no-store")
+      .send(pages.render("problem", { ...frame, status, detail }))
+  }
   const body: Problem = {
     type: `/docs/problems#${code}`,
     title: code.replaceAll("-", " "),

@@ -81,6 +81,12 @@ export class Client {
   }
 
   async #ask<T>(method: string, path: string, body: unknown): Promise<T> {
+    const asked = path.split("?")[0] ?? path
+    if (new URL(path, "http://localhost").pathname !== asked)
+      throw new Stop(
+        exit.usage,
+        `a name in ${JSON.stringify(asked)} is not one: a letter, then letters, digits and -`,
+      )
     const headers: Record<string, string> = { accept: "application/json" }
     if (method !== "GET") {
       const secret = token()

@@ -36,7 +36,7 @@ export function addClientCommands(program: Command): void {
     "policy <app> <file>",
     "pins gates, autonomy, decisions and locks that a commit cannot loosen",
   ).action(async (name: string, file: string, options: Common) => {
-    const done = await client(options).put(`/v1/apps/${name}/policy`, { yaml: readFileSync(file, "utf8") })
+    const done = await client(options).put(`/v1/apps/${name}/policy`, { yaml: textOf(file) })
     print(options, done, () => line(`pinned; it holds from the next commit of ${name} on`))
   })
   base(program, "status [app]", "what happens, and whether somebody must act").action(status)
@@ -62,6 +62,17 @@ export function addClientCommands(program: Command): void {
   addAnswers(program)
   addOrders(program)
   addDrill(program)
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8")
+  } catch (error) {
+    throw new Stop(
+      exit.usage,
+      `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
 }
 
 async function status(name: string | undefined, options: Common): Promise<void> {

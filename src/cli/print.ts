@@ -14,6 +14,10 @@ export function print(options: { readonly json?: boolean }, value: unknown, forP
   else forPeople()
 }
 
+/** In the time of who reads it all the same: UTC, as everything else. */
+const untilWhen = (at: number | undefined): string =>
+  at === undefined ? "" : `, until ${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`
+
 export const clock = (at: number): string => new Date(at).toISOString().slice(11, 19)
 
 export function printApp(app: AppView): void {
@@ -55,6 +59,10 @@ export function printRollout(view: RolloutView): void {
     for (const promise of migration.shared) line(`  shares   ${promise}`)
     if (migration.noWayBack) line(`  no back  ${migration.noWayBack}`)
   }
+  for (const { job, name, passed, because } of view.tests)
+    line(
+      `  test     ${because ?? `${name} ${passed === undefined ? "runs" : "passed"}`}; its output: immunity logs ${job}`,
+    )
   if (view.bound) line(`  ramp     ${view.bound}`)
   for (const sentence of view.foresight) line(`  sees     ${sentence}`)
   for (const sentence of view.rehearsals) line(`  proved   ${sentence}`)
@@ -68,7 +76,8 @@ export function printRollout(view: RolloutView): void {
     )
   if (view.back)
     line(`  back     all users were on ${view.back.to} ${view.back.milliseconds / 1000} s after the decision`)
-  if (summary.wait) line(`  waits    for ${summary.wait.for}; then ${summary.wait.then}`)
+  if (summary.wait)
+    line(`  waits    for ${summary.wait.for}${untilWhen(summary.wait.until)}; then ${summary.wait.then}`)
   if (view.actions.length > 0)
     line(
       `  next     ${view.actions.map((action) => `immunity ${action} ${view.app}#${summary.number}`).join("   |   ")}`,
@@ -80,7 +89,10 @@ function verdictLine(verdict: VerdictView): string {
 }
 
 export function printTimeline(entries: readonly TimelineEntry[]): void {
-  for (const entry of entries) line(`${clock(entry.at)}  ${entry.title}  (${entry.by}: ${entry.because})`)
+  const days = new Set(entries.map(({ at }) => new Date(at).toDateString())).size
+  const when = (at: number) =>
+    days > 1 ? new Date(at).toISOString().slice(0, 19).replace("T", " ") : clock(at)
+  for (const entry of entries) line(`${when(entry.at)}  ${entry.title}  (${entry.by}: ${entry.because})`)
 }
 
 export function printInstances(instances: readonly InstanceView[]): void {
@@ -88,6 +100,7 @@ export function printInstances(instances: readonly InstanceView[]): void {
     const notes = [
       instance.refusing &&
         "the router asks nothing of it: it refuses connections or fails the router's checks",
+      instance.kept && "kept for a swap back",
       instance.leaving && `leaving: ${instance.leaving}`,
       ...instance.modified.map((path) => `modified: ${path}`),
     ]

@@ -37,6 +37,8 @@ export async function newCommits(
   app: Application,
   signal: AbortSignal,
 ): Promise<readonly Input[]> {
+  // It is only just being added.
+  if (app.source.url === "") return []
   const head = await parts.source.head(app.source, signal)
   if (app.commits.some((known) => known.id === head)) return []
   const since = app.commits.at(-1)?.id

@@ -165,6 +165,20 @@ describe("whoever gives orders on the command line", () => {
     expect([missing.code, missing.stdout]).toEqual([0, expect.stringContaining("it could not be read")])
   })
 
+  it("is told what is wrong with what makes no sense, in words", async () => {
+    const says = async (...args: readonly string[]) => {
+      const { code, stderr } = await run(...args)
+      return `${code} ${stderr.trim().split("\n").at(-1)}`
+    }
+    expect(await says("deploy", "papi", "zzz", "--yes")).toBe(
+      '2 immunity: commit: "zzz" is not the id of a commit, or at least the first four characters of it',
+    )
+    expect(await says("status", "papi/../../other")).toMatch(/^2 immunity: a name in .* is not one/)
+    expect(await says("app", "policy", "papi", "nowhere.yaml")).toMatch(
+      /^2 immunity: nowhere\.yaml cannot be read/,
+    )
+  })
+
   it("finds no drift where nobody touched anything", async () => {
     const { code, stdout } = await run("drift", "papi", "--exit-code")
     expect([code, stdout.trim()]).toEqual([0, "every instance is what its release says"])

@@ -82,6 +82,7 @@ describe.skipIf(!installed)("the pages in a real browser", () => {
             timeline: "/a/papi/timeline",
             servers: "/a/papi/servers",
             login: "/login",
+            problem: "/a/nobody",
           })) {
             await page.goto(cluster.url + path)
             expect(await page.locator("h1").first().innerText()).not.toBe("")
@@ -102,6 +103,20 @@ describe.skipIf(!installed)("the pages in a real browser", () => {
     4 * minutes,
   )
 
+  it("say in a page what is not there, and to programs in a document", async () => {
+    const asked = (accept: string, path: string) => fetch(cluster.url + path, { headers: { accept } })
+    const page = await asked("text/html,*/*", "/a/nobody")
+    expect([page.status, page.headers.get("content-type")]).toEqual([404, "text/html; charset=utf-8"])
+    expect(await page.text()).toMatch(
+      /<h1>There is no application nobody; add it with: immunity app add URL</,
+    )
+    for (const [accept, path] of [
+      ["application/json", "/a/nobody"],
+      ["text/html", "/v1/apps/nobody"],
+    ] as const)
+      expect(await (await asked(accept, path)).json()).toMatchObject({ status: 404, code: "unknown-app" })
+  })
+
   it("show what a commit says as text, never as markup", async () => {
     const page = await browser.newPage()
     await page.goto(`${cluster.url}/a/papi`)
@@ -118,7 +133,7 @@ describe.skipIf(!installed)("the pages in a real browser", () => {
       const path = `${cluster.url}/a/papi/r/${rollout?.number}`
       await page.goto(path)
       await approve(page)
-      expect(await page.content()).toContain("no-token")
+      expect(await page.locator("h1").innerText()).toMatch(/^A token is needed to change anything/)
       await page.goto(`${cluster.url}/login`)
       await page.getByLabel("Token").fill(token())
       await page.getByRole("button", { name: "Sign in" }).click()

@@ -10,7 +10,25 @@ export function TimelinePage(
   return (
     <Layout {...props} title={`${props.app.app} timeline`} app={props.app.app}>
       <h1>{props.app.sentence}</h1>
-      <Timeline entries={props.timeline} />
+      <Timeline entries={props.timeline} now={props.now} />
+    </Layout>
+  )
+}
+
+/** What cannot be shown, and where to go from there. */
+export function ProblemPage(props: Common & { readonly status: number; readonly detail: string }) {
+  const { status, detail } = props
+  return (
+    <Layout {...props} title={status === 404 ? "Not found" : "Not possible"}>
+      <h1>{detail.slice(0, 1).toUpperCase() + detail.slice(1)}</h1>
+      <p>
+        {status === 401 && (
+          <>
+            <a href="/login">Sign in</a> with it, then give the order again.{" "}
+          </>
+        )}
+        <a href="/">All applications</a>
+      </p>
     </Layout>
   )
 }
@@ -53,6 +71,7 @@ export function Servers(
             {instance.refusing && (
               <p>The router asks nothing of it: it refuses connections or fails the router's checks</p>
             )}
+            {instance.kept && <p>Kept, so that users can be swapped back to it at once</p>}
             {instance.leaving && <p>Leaves: {instance.leaving}</p>}
             {instance.modified.map((path) => (
               <p>✕ {path}</p>
@@ -69,7 +88,7 @@ function Server(props: ServerView & { readonly now: number }) {
   const tone = !props.answers ? "bad" : props.drained ? "wait" : "ok"
   const word = !props.answers ? "does not answer" : props.drained ? "drained" : "answers"
   const runs = props.instances.map(
-    ({ app, commit, count, ready }) => `${app} ${commit}: ${ready} of ${count}`,
+    ({ app, commit, count, ready }) => `${app} ${commit}: ${ready} of ${count} ready`,
   )
   return (
     <li class="card">

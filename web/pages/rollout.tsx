@@ -8,7 +8,7 @@ import type {
   VerdictView,
 } from "../../src/api/contract/views.ts"
 import { Badge, type Common, Layout, Order } from "../layout.tsx"
-import { left, time, value, verdictIcon, verdictWord } from "../words.ts"
+import { lasted, left, time, value, verdictIcon, verdictWord } from "../words.ts"
 import { Chart } from "./chart.tsx"
 
 const labels: Readonly<Record<string, string>> = {
@@ -73,12 +73,12 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
         {harm.bad > 0 && (
           <p>
             {harm.bad} of {harm.requests} requests to it were answered badly
-            {harm.milliseconds > 0 && ` in ${Math.round(harm.milliseconds / 100) / 10} s`}.
+            {harm.milliseconds > 0 && ` in ${lasted(harm.milliseconds)}`}.
           </p>
         )}
         {rollout.back && (
           <p>
-            All users were on {rollout.back.to} {rollout.back.milliseconds / 1000} s after the decision.
+            All users were on {rollout.back.to} {lasted(rollout.back.milliseconds)} after the decision.
           </p>
         )}
         <p>
@@ -134,6 +134,19 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
           </ul>
         </section>
       )}
+      {rollout.tests.length > 0 && (
+        <section>
+          <h2>Tests</h2>
+          <ul>
+            {rollout.tests.map(({ name, job, passed, because }) => (
+              <li>
+                {because ?? `${name}: ${passed === undefined ? "runs" : passed ? "passed" : "failed"}`} · its
+                output: <code>immunity logs {job}</code>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       {rollout.answers && <Answers rollout={rollout} answers={rollout.answers} />}
       {rollout.foresight.length > 0 && (
         <section>
@@ -184,7 +197,7 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
         </section>
       )}
       <h2>What happened</h2>
-      <Timeline entries={[...rollout.timeline].reverse()} />
+      <Timeline entries={[...rollout.timeline].reverse()} now={props.now} />
       <p class="quiet">
         Artifact <code>{rollout.digest ?? "none"}</code>, attempt {summary.attempt}, strategy{" "}
         {summary.strategy}
@@ -291,12 +304,13 @@ function Tile({ verdict, series }: { readonly verdict: VerdictView; readonly ser
   )
 }
 
-export function Timeline({ entries }: { readonly entries: readonly TimelineEntry[] }) {
+export function Timeline(props: { readonly entries: readonly TimelineEntry[]; readonly now: number }) {
+  const { entries, now } = props
   return (
     <ol class="timeline">
       {entries.map((entry) => (
         <li>
-          <time dateTime={new Date(entry.at).toISOString()}>{time(entry.at)}</time>
+          <time dateTime={new Date(entry.at).toISOString()}>{time(entry.at, now)}</time>
           <span>
             <strong>{entry.title}</strong> <span class="quiet">{entry.because}</span>
             {entry.evidence && (

@@ -6,15 +6,27 @@ const strict = { additionalProperties: false }
 /** The bodies of everything that changes something. */
 export const AddApp = Type.Object(
   {
-    app: Type.Optional(Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" })),
+    app: Type.Optional(
+      Type.String({
+        pattern: "^[a-z][a-z0-9-]{0,39}$",
+        description: "a name: a letter, then letters, digits and -, all small",
+      }),
+    ),
     url: Type.String({ minLength: 1, maxLength: 2_000 }),
-    branch: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$" })),
+    branch: Type.Optional(
+      Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$", description: "the name of a branch" }),
+    ),
   },
   strict,
 )
 export const Deploy = Type.Object(
   {
-    commit: Type.Optional(Type.String({ pattern: "^[0-9a-f]{4,64}$" })),
+    commit: Type.Optional(
+      Type.String({
+        pattern: "^[0-9a-f]{4,64}$",
+        description: "the id of a commit, or at least the first four characters of it",
+      }),
+    ),
     reason: Type.Optional(reason),
     hotfix: Type.Optional(Type.Boolean()),
   },

@@ -169,7 +169,15 @@ export const RolloutView = Type.Object({
   migration: maybe(MigrationView),
   steps: Type.Array(Type.Object({ capacity: Type.Number(), weight: Type.Number(), state: Type.String() })),
   window: maybe(Type.Object({ needed: Type.Number(), observed: Type.Number(), extensions: Type.Number() })),
-  tests: Type.Array(Type.Object({ name: Type.String(), job: Type.String(), passed: maybe(Type.Boolean()) })),
+  /** Those under way, and those that failed; `job` names the log. */
+  tests: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      job: Type.String(),
+      passed: maybe(Type.Boolean()),
+      because: maybe(Type.String()),
+    }),
+  ),
   look: maybe(LookView),
   /** What its comparison can see at the traffic there is, one sentence a metric; empty when it is over. */
   /** What its ramp promises, in one sentence. */
@@ -205,6 +213,8 @@ export const InstanceView = Type.Object({
   memory: maybe(Type.Number()),
   /** The router asks nothing of it: it refuses connections or fails the router's own checks. */
   refusing: maybe(Type.Boolean()),
+  /** Of an old pool that is kept for a swap back. */
+  kept: maybe(Type.Boolean()),
   modified: Type.Array(Type.String()),
   leaving: maybe(Type.String()),
 })

@@ -170,12 +170,24 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
 export function check<S extends TSchema>(schema: S, body: unknown): Static<S> {
   if (Value.Check(schema, body)) return body as Static<S>
   const [first] = Value.Errors(schema, body)
-  const where = first?.instancePath ? `${first.instancePath.slice(1)}: ` : ""
   throw new ApiError(
     400,
     "bad-request",
-    `${where}${first?.message ?? "the body is not what this order takes"}`,
+    first ? whatIsWrong(schema, body, first) : "it is not what this order takes",
   )
+}
+
+type Wrong = ReturnType<typeof Value.Errors>[number]
+
+/** What was given is repeated only where it has a form of its own: it may be a secret. */
+function whatIsWrong(schema: TSchema, body: unknown, wrong: Wrong): string {
+  const { instancePath, keyword, message, schemaPath } = wrong
+  const where = instancePath.slice(1)
+  if (where === "") return `${message}; /openapi.json says what this order takes`
+  if (keyword === "boolean") return `${where} is not part of this order; /openapi.json says what it takes`
+  const form = Value.Pointer.Get(schema, schemaPath.slice(1)) as { readonly description?: string } | undefined
+  if (keyword !== "pattern" || form?.description === undefined) return `${where}: ${message}`
+  return `${where}: ${JSON.stringify(Value.Pointer.Get(body, instancePath)).slice(0, 60)} is not ${form.description}`
 }
 
 export async function submit(

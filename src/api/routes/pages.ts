@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
-import { cookieOf, sameText } from "../access.ts"
+import { signedIn } from "../access.ts"
 import type { Lists } from "../lists.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
 import { submit } from "./commands.ts"
@@ -136,9 +136,4 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists):
       return reply.redirect(rollout ? `/a/${app}/r/${number}` : `/a/${app}`, 303)
     },
   )
-}
-
-const signedIn = (request: FastifyRequest, token: string): boolean => {
-  const given = cookieOf(request)
-  return given !== undefined && sameText(given, token)
 }

@@ -184,6 +184,7 @@ export function readServers(parts: ApiParts, app: string): readonly InstanceView
         since: instance.requestedAt,
         memory: seen.get(instance.id)?.memory,
         refusing: refusing.has(instance.id) || undefined,
+        kept: (region.kept.includes(instance.pool) && !instance.retired) || undefined,
         modified: (seen.get(instance.id)?.differences ?? []).map(({ path, what }) => `${path} ${what}`),
         leaving: instance.retired?.because ?? instance.condemned,
       }),

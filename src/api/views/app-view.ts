@@ -1,6 +1,8 @@
+import { commitOf } from "../../core/model/configuration.ts"
 import { shortCommit } from "../../core/model/ids.ts"
 import type { Application, Commit, Region } from "../../core/pipeline/application.ts"
 import { nextDrillAt } from "../../core/pipeline/drill.ts"
+import { newestRelease } from "../../core/pipeline/newest-release.ts"
 import { terminal } from "../../core/rollout/rollout.ts"
 import type { AppSummary, AppView, CommitView, LockView, RegionView, Tone } from "../contract/views.ts"
 import { costNow } from "./cost.ts"
@@ -23,7 +25,10 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
     drills: drillViews(app),
     locks: app.locks.map(lockView),
     regions: app.regions.map((region) => regionView(app, region)),
-    commits: app.commits.slice(-20).reverse().map(commitView),
+    commits: app.commits
+      .slice(-20)
+      .reverse()
+      .map((commit) => commitView(app, commit)),
     rollouts: Object.values(app.rollouts)
       .sort((a, b) => b.number - a.number)
       .slice(0, 20)
@@ -134,8 +139,10 @@ function regionView(app: Application, region: Region): RegionView {
   }
 }
 
-function commitView(commit: Commit): CommitView {
+function commitView(app: Application, commit: Commit): CommitView {
   const { state } = commit
+  const release = newestRelease(app, ({ id }) => commitOf(id) === commit.id)
+  const blocked = release && app.quarantine[release.id]?.because
   const bad = state.name === "failed" || state.name === "refused"
   const tone: Tone = bad ? "bad" : state.name === "built" ? "ok" : state.name === "building" ? "busy" : "none"
   return {
@@ -143,8 +150,8 @@ function commitView(commit: Commit): CommitView {
     subject: commit.subject,
     author: commit.author,
     at: commit.at,
-    state: state.name,
-    tone,
+    state: blocked === undefined ? state.name : "blocked",
+    tone: blocked === undefined ? tone : "bad",
     detail:
       state.name === "failed"
         ? state.because
@@ -152,7 +159,7 @@ function commitView(commit: Commit): CommitView {
           ? state.problems.join("\n")
           : state.name === "superseded"
             ? `a newer commit was waiting: ${shortCommit(state.by)}`
-            : "",
+            : (blocked ?? ""),
     job: state.name === "building" || state.name === "failed" ? state.job : undefined,
   }
 }

@@ -1,6 +1,6 @@
 import { commitOf } from "../../core/model/configuration.ts"
 import { shortCommit } from "../../core/model/ids.ts"
-import type { Application } from "../../core/pipeline/application.ts"
+import type { Application, Quarantine } from "../../core/pipeline/application.ts"
 import { newestRelease } from "../../core/pipeline/newest-release.ts"
 
 /** Why the newest commit gets nowhere, for the sentence about its application. */
@@ -46,10 +46,18 @@ export function stuckNewest(app: Application): Stuck | undefined {
   const look =
     blocked.rollout === undefined ? "" : `See why with \`immunity why ${app.app}#${blocked.rollout}\`, then p`
   return {
-    sentence: `${name} is blocked: ${shortened(blocked.because, 300)}`,
+    sentence: `${name} is blocked: ${shortened(whyBlocked(app, blocked), 300)}`,
     todo: `What runs stays as it is. ${look || "P"}ush what mends it.`,
     blocked: true,
   }
+}
+
+/** The rollout that failed says more than that it failed. */
+function whyBlocked(app: Application, { rollout, because }: Quarantine): string {
+  const ended = rollout === undefined ? undefined : app.rollouts[rollout]
+  if (!ended || !("because" in ended.phase)) return because
+  const how = ended.phase.name === "rolled-back" ? "taken back at" : "failed at"
+  return `${how} ${ended.region}: ${ended.phase.because}`
 }
 
 const shortened = (text: string, most: number): string =>

@@ -5,7 +5,7 @@ import { unreachable } from "../../core/model/unreachable.ts"
 import type { Application } from "../../core/pipeline/application.ts"
 import { underway } from "../../core/rollout/evolve-rollout.ts"
 import { boundInWords } from "../../core/rollout/ramp.ts"
-import { type Rollout, terminal } from "../../core/rollout/rollout.ts"
+import { type Rollout, terminal, type Underway } from "../../core/rollout/rollout.ts"
 import type { Interval } from "../../ports/evidence.ts"
 import type { StoredEvent } from "../../ports/journal.ts"
 import type { RolloutSummary, RolloutView, TimelineEntry } from "../contract/views.ts"
@@ -73,7 +73,7 @@ export function rolloutView(
       state: stateOfStep(rollout, mine, i),
     })),
     window: current && "window" in current ? current.window : undefined,
-    tests: current?.name === "verifying" ? current.tests.map((test) => ({ ...test })) : [],
+    tests: testsOf(current, mine),
     look: rollout.lastLook && {
       ...rollout.lastLook,
       verdicts: rollout.lastLook.verdicts.map((v) => ({ ...v })),
@@ -93,6 +93,16 @@ export function rolloutView(
     ...backOf(app, rollout, mine),
     timeline: mine.map(entryOf),
   }
+}
+
+function testsOf(current: Underway | undefined, mine: readonly StoredEvent[]): RolloutView["tests"] {
+  if (current?.name === "verifying") return current.tests.map((test) => ({ ...test }))
+  const started = mine.flatMap(({ event }) => (event.type === "verifying-started" ? event.tests : []))
+  return mine.flatMap(({ event }) => {
+    if (event.type !== "test-failed") return []
+    const name = started.find(({ job }) => job === event.job)?.name ?? event.job
+    return [{ name, job: event.job, passed: false, because: event.because }]
+  })
 }
 
 /** Of the release that serves: how its region bore what was done to it on purpose. */
@@ -270,11 +280,13 @@ function sentenceOf(rollout: Rollout): string {
     case "provisioning":
       return `${what} gets fresh instances at ${region} (step ${phase.step + 1} of ${rollout.schedule.length}).`
     case "verifying":
-      return `${what} is tested at ${region}; no user meets it.`
+      return phase.step > 0
+        ? `${what} has more instances tested at ${region}; no user meets those yet.`
+        : `${what} is tested at ${region}; no user meets it.`
     case "mirroring":
       return `${what} is compared at ${region} on copied read-only requests: ${progressOf(phase.window)}.`
     case "shifting":
-      return `${what} has ${percent(rollout.schedule[phase.step]?.weight ?? 0)} of ${region} and is compared: ${progressOf(phase.window)}.`
+      return `${what} has ${percent(rollout.schedule[phase.step]?.weight ?? 0)} of ${region}${watched(rollout, phase.window)}.`
     case "baking":
       return `${what} has all of ${region} and is still watched: ${progressOf(phase.window)}.`
     case "holding":
@@ -299,6 +311,14 @@ function sentenceOf(rollout: Rollout): string {
       return unreachable(phase)
   }
 }
+
+/** The first release of a region has nothing to be compared with; where nothing is waited for, it goes on. */
+const watched = (rollout: Rollout, window: Parameters<typeof progressOf>[0]): string =>
+  window.needed === 0
+    ? ""
+    : rollout.from === undefined
+      ? ` and is watched; nothing served there before: ${progressOf(window)}`
+      : ` and is compared: ${progressOf(window)}`
 
 const progressOf = (window: {
   readonly needed: number

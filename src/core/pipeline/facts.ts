@@ -133,7 +133,7 @@ function jobEnded(draft: Draft, fact: Extract<Fact, { type: "job-ended" }>): und
           type: "test-failed",
           rollout: rollout.number,
           job: fact.job,
-          because: `test ${test.name}: ${because}`,
+          because: `test ${test.name} failed: ${because}`,
         },
         because,
       )

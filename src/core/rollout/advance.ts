@@ -140,7 +140,7 @@ function startVerifying(draft: Draft, rollout: Rollout, step: number): void {
 function verify(draft: Draft, rollout: Rollout, phase: Extract<Underway, { name: "verifying" }>): void {
   const failed = phase.tests.find((test) => test.passed === false)
   if (failed) {
-    const because = `test ${failed.name} failed`
+    const because = failed.because ?? `test ${failed.name} failed`
     return retreat(draft, rollout, { because, automatic: true, judged: rollout.hadTraffic })
   }
   if (!rollout.hadTraffic && rollout.crashes >= crashesBeforeHealthy) {

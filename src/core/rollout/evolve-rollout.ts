@@ -30,7 +30,7 @@ export function evolveRollout(rollout: Rollout, recorded: Recorded): Rollout {
     case "test-passed":
       return during(rollout, (now) => tested(now, event.job, true))
     case "test-failed":
-      return during(rollout, (now) => tested(now, event.job, false))
+      return during(rollout, (now) => tested(now, event.job, false, event.because))
     case "mirroring-started":
       return phase({
         name: "mirroring",
@@ -115,9 +115,10 @@ function during(rollout: Rollout, change: (now: Underway) => Underway): Rollout 
   return now ? { ...rollout, phase: change(now) } : rollout
 }
 
-function tested(now: Underway, job: string, passed: boolean): Underway {
+function tested(now: Underway, job: string, passed: boolean, because?: string): Underway {
   if (now.name !== "verifying") return now
-  return { ...now, tests: now.tests.map((test) => (test.job === job ? { ...test, passed } : test)) }
+  const ended = { passed, ...(because === undefined ? {} : { because }) }
+  return { ...now, tests: now.tests.map((test) => (test.job === job ? { ...test, ...ended } : test)) }
 }
 
 const reason = (rollout: Rollout): string => ("because" in rollout.phase ? rollout.phase.because : "")

@@ -106,7 +106,13 @@ export type Underway =
 
 export type PhaseName = Phase["name"]
 
-export type TestRun = { readonly name: string; readonly job: JobId; readonly passed: boolean | undefined }
+export type TestRun = {
+  readonly name: string
+  readonly job: JobId
+  readonly passed: boolean | undefined
+  /** How it failed, in a sentence that names it. */
+  readonly because?: string | undefined
+}
 
 /** Observed healthy time: how much is needed, how much was seen, how often it was extended. */
 export type Window = { readonly needed: Duration; readonly observed: Duration; readonly extensions: number }

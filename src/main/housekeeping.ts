@@ -5,9 +5,11 @@ import type { Store } from "../store/store.ts"
 
 const lookEvery = 5_000
 const pruneEvery = 3_600_000
-/** A start trusts what it checked once; this finds what was changed since, at less than a hundredth of a core. */
+/** A start trusts what it checked once; this finds what was changed since. */
 const auditEvery = 24 * 3_600_000
 const auditPause = 2_000
+/** It rests so many times as long as it worked: less than a hundredth of a core, however slow its disk is. */
+const auditRest = 120
 /** Intervals are what looks were made of; the bundles that decisions rest on are kept for ever. */
 const keepIntervalsFor = 14 * 86_400_000
 /** Below this much room a build or a rollout could end half-way. */
@@ -63,9 +65,11 @@ export function keepHouse(
   const audit = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
+        let began = clock.mono()
         await store.audit(async () => {
-          await clock.sleep(auditPause, signal)
+          await clock.sleep(Math.max(auditPause, (clock.mono() - began) * auditRest), signal)
           signal.throwIfAborted()
+          began = clock.mono()
         })
       } catch (error) {
         if (signal.aborted) return

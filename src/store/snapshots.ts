@@ -70,7 +70,8 @@ function snapshotOf(row: Row): Snapshot | undefined {
   if (sumOf(row) !== row.sum) return undefined
   const { stream, version, hash, body } = row
   try {
-    const packed = Buffer.from(body, "base64")
+    // A copy of its own: a small buffer is a part of a block that many share, and would keep all of it.
+    const packed = new Uint8Array(Buffer.from(body, "base64"))
     return { stream, version, hash, state: unpack(packed) as Application, packed }
   } catch {
     // Whole, but written by a runtime that this one does not understand.

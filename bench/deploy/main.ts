@@ -5,7 +5,8 @@
  *                             [--start-up 1000] [--json]
  *
  * `limit`: the same program started with nothing of ours around it, in the same batches, one batch after the other:
- * the sum of start-up times. `overhead` is what we take beyond it. `compose`: everything stopped, then started, as
+ * the sum of start-up times, while the same users ask as during the replacement. `overhead` is what we take beyond it.
+ * `idleLimit`: the same on a machine where nobody asks anything. `compose`: everything stopped, then started, as
  * `docker compose down && up` would; for as long nobody is served. `swapBack`: from the order to the last answer of
  * the release that was taken back. `drill`: from the order until the region stood a second time, healthy. Seconds; the last line of standard output is one JSON object.
  */
@@ -61,8 +62,16 @@ async function measure(compute: string, direct: Direct, ground: Ground) {
   for (const size of sizes) {
     const compose = round(await composed(direct, size))
     for (const strategy of chosen) {
-      const limit = round(await sumOfStarts(direct, strategy, size))
-      const { replaced, swapBack, drill, failed, answers } = await trial(strategy, size, startMs, ground)
+      const started = () => sumOfStarts(direct, strategy, size)
+      const idleLimit = round(await started())
+      const { replaced, swapBack, drill, failed, answers, ...measured } = await trial(
+        strategy,
+        size,
+        startMs,
+        ground,
+        started,
+      )
+      const limit = round(measured.limit)
       const overhead = round(replaced / limit - 1)
       const row = {
         compute,
@@ -70,6 +79,7 @@ async function measure(compute: string, direct: Direct, ground: Ground) {
         strategy,
         replaced: round(replaced),
         limit,
+        idleLimit,
         overhead,
         compose,
         swapBack: round(swapBack),
@@ -78,7 +88,7 @@ async function measure(compute: string, direct: Direct, ground: Ground) {
         answers,
       }
       tell(
-        `${compute} ${size} ${strategy}: replaced in ${row.replaced} s, limit ${limit} s, overhead ${Math.round(overhead * 100)} %; compose ${compose} s without an answer; swapped back in ${row.swapBack} s; rebuilt in a drill in ${row.drill} s; ${failed} of ${answers} failed`,
+        `${compute} ${size} ${strategy}: replaced in ${row.replaced} s, limit ${limit} s (${idleLimit} s where nobody asks), overhead ${Math.round(overhead * 100)} %; compose ${compose} s without an answer; swapped back in ${row.swapBack} s; rebuilt in a drill in ${row.drill} s; ${failed} of ${answers} failed`,
       )
       rows.push(row)
     }

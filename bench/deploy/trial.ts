@@ -21,6 +21,8 @@ export type Ground = { readonly socket: string; readonly base: string } | undefi
 
 export type Trial = {
   readonly replaced: number
+  /** What was measured beside the same users, just before. */
+  readonly limit: number
   readonly swapBack: number
   readonly drill: number
   readonly failed: number
@@ -29,12 +31,16 @@ export type Trial = {
 
 const patience = 600_000
 
-/** One region, one strategy, through control plane, agent and router: replaced, then swapped back. Seconds. */
+/**
+ * One region, one strategy, through control plane, agent and router: replaced, then swapped back. Seconds. `limit`
+ * measures what nobody can beat, while the same users ask the same region: they take a good part of the machine.
+ */
 export async function trial(
   strategy: Strategy,
   size: number,
   startMs: number,
   ground: Ground,
+  limit: () => Promise<number>,
 ): Promise<Trial> {
   const args = ground ? ["--compute", "docker", "--engine", ground.socket] : []
   const text = ([port]: readonly number[]) => pipeline(strategy, size, startMs, port ?? 0, "0s")
@@ -47,6 +53,7 @@ export async function trial(
     await cluster.until("the first version", () => phase(cluster, 1, ["succeeded"]), patience)
     const drill = await drilled(cluster)
     const users = new Users(cluster.ports[1] ?? 0)
+    const beside = await limit()
     // It goes on being watched after it has everything, so that it can be taken back from there.
     const watched = pipeline(strategy, size, startMs, cluster.ports[1] ?? 0, "1h")
     const second = cluster.commit("second version", "none", { "immunity.yaml": watched })
@@ -62,6 +69,7 @@ export async function trial(
     const last = Math.max(decided, ...stale.map(({ at }) => at))
     return {
       replaced: replaced / 1_000,
+      limit: beside,
       swapBack: (last - decided) / 1_000,
       drill,
       failed: users.answers.filter(({ ok }) => !ok).length,

@@ -6,6 +6,7 @@ import { noRouter } from "./no-router.ts"
 import { becomeOnlyAgent } from "./only-one.ts"
 import { serveAgent, serveRemotely } from "./server.ts"
 import type { SeveralRouters } from "./several-routers.ts"
+import { shutDown } from "./shut-down.ts"
 import { supervise } from "./supervise.ts"
 import { type Identity, keepRenewed } from "./trust/identity.ts"
 
@@ -32,15 +33,20 @@ export async function runAgent(parts: RunAgent): Promise<void> {
   const router: HeldRouter = routers ?? noRouter
   const agent = await createAgent({ ...parts, router })
   const ended = new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve()))
+  const noMoreRouters = new AbortController()
   const shutdown = async () => {
-    for (const id of await agent.instanceIds()) {
-      await parts.compute.stop(id, 2_000, AbortSignal.timeout(10_000))
-      await parts.compute.forget(id)
-    }
-    const pids = (await routers?.pids()) ?? []
+    const problems = await shutDown({
+      instances: agent.instanceIds,
+      compute: parts.compute,
+      endWatching: async () => {
+        noMoreRouters.abort()
+        return watching
+      },
+      routers: async () => (await routers?.pids()) ?? [],
+      kill: (pid) => void process.kill(pid, "SIGKILL"),
+    })
+    for (const problem of problems) process.stderr.write(`${problem}\n`)
     ending.abort()
-    await router.close()
-    for (const pid of pids) process.kill(pid, "SIGKILL")
   }
   const server = await serveAgent(agent, parts.dir, shutdown)
   const { routing, identity, clock, dir } = parts
@@ -53,7 +59,7 @@ export async function runAgent(parts: RunAgent): Promise<void> {
           logDir: join(dir, "logs"),
         },
         clock,
-        ending.signal,
+        AbortSignal.any([ending.signal, noMoreRouters.signal]),
       )
     : undefined
   const remote = identity ? await serveRemotely(agent, identity, addressOf(identity)) : undefined

@@ -139,7 +139,8 @@ export async function severalRouters(
       await Promise.allSettled([...opening.values()].map(async (router) => (await router).close()))
     },
     async pids() {
-      const signal = AbortSignal.timeout(2_000)
+      // On a machine that is busy ending everything at once an answer may take its time.
+      const signal = AbortSignal.timeout(10_000)
       const found = await Promise.all(
         [...open.values()].map((router) => router.state(signal).catch(() => undefined)),
       )

@@ -42,6 +42,12 @@ program
     ;(found ?? program).outputHelp()
   })
 
+// Whoever reads may leave before the end, as `head` does: what serves or waits goes on without a word, what only tells ends.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") throw error
+  if (["logs", "watch"].includes(process.argv[2] ?? "")) process.exit()
+})
+
 try {
   await program.parseAsync()
 } catch (error) {

@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process"
 import { chmodSync } from "node:fs"
 import { join } from "node:path"
+import { text } from "node:stream/consumers"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Cluster } from "../support/cluster.ts"
 import { immunity, type Ran } from "../support/run.ts"
@@ -191,6 +193,14 @@ describe("whoever gives orders on the command line", () => {
     expect(released.stderr).toContain("it was locked by Mira: an audit")
     expect(released.code).toBe(0)
     expect((await run("lock", "release", "papi", "--reason", "done", "--yes")).code).toBe(2)
+  })
+
+  it("may leave before everything is told", async () => {
+    const child = spawn("bin/immunity", ["schema"], { stdio: ["ignore", "pipe", "pipe"] })
+    child.stdout.destroy()
+    const said = text(child.stderr)
+    const code = await new Promise((resolve) => child.once("exit", resolve))
+    expect([code, await said]).toEqual([0, ""])
   })
 
   it("gets every exit code explained", async () => {

@@ -15,7 +15,7 @@ export function Chart({ series, unit }: { readonly series: Series; readonly unit
   const says = `${series.metric} over ${seconds} s, 0 to ${value(highest, unit)}: the new release as a solid line, the old one dashed`
   return (
     <figure class="chart">
-      <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-label={says}>
+      <svg viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" role="img" aria-label={says}>
         <line x1="0" y1={height - 2} x2={width} y2={height - 2} class="axis" />
         {(["control", "canary"] as const).map((side) =>
           lines(points.map((point) => point[side])).map((line) => (

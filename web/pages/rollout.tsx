@@ -124,7 +124,7 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
             {look.decision.autonomy}): {look.decision.because}.{" "}
             <a href={`/e/${look.evidence}`}>The evidence</a>
           </p>
-          <ul class="cards">
+          <ul class="cards tiles">
             {look.verdicts.map((verdict) => (
               <Tile
                 verdict={verdict}

@@ -8,8 +8,8 @@ export type Bets = {
   readonly parts: Parts
 }
 
-/** What each guess holds of all wealth, and last what is not laid. */
-export type Parts = readonly number[]
+/** What each guess holds of all wealth, and last what is not laid. They sum to 1. */
+type Parts = readonly number[]
 
 /** How the money is laid. */
 export type House = {
@@ -46,43 +46,23 @@ export function settle(
   cap: number,
   ceiling = Number.POSITIVE_INFINITY,
 ): Bets {
-  const held = afterGains(parts, rules, gainsOf(logEs, cap))
-  const sum = sumOf(held)
-  return { log: Math.min(ceiling, log + Math.log(sum)), parts: divided(held, sum) }
+  const { shares, anew } = rules
+  const most = Math.min(cap, mostAtOnce)
+  const held = new Array<number>(parts.length)
+  let sum = 0
+  for (let i = 0; i < held.length; i++) {
+    const gain = i < logEs.length ? Math.exp(Math.min(logEs[i] ?? 0, most)) : 1
+    const wealth = ((parts[i] ?? 0) * (1 - anew) + (shares[i] ?? 0) * anew) * gain
+    held[i] = wealth
+    sum += wealth
+  }
+  const scale = 1 / sum
+  for (let i = 0; i < held.length; i++) held[i] = (held[i] ?? 0) * scale
+  return { log: Math.min(ceiling, log + Math.log(sum)), parts: held }
 }
 
 /** More than this no guess gains at once, whatever the cap: beyond e^709 there are no numbers. */
-const mostAtOnce = 500
-
-/** The factors by which an interval multiplies what lies on each guess. */
-export function gainsOf(logEs: readonly number[], cap: number): readonly number[] {
-  const most = Math.min(cap, mostAtOnce)
-  const gains = new Array<number>(logEs.length)
-  for (let i = 0; i < gains.length; i++) gains[i] = Math.exp(Math.min(logEs[i] ?? 0, most))
-  return gains
-}
-
-/** What lies on each guess after some is laid anew, and gained or lost. */
-export function afterGains(parts: Parts, { shares, anew }: House, gains: readonly number[]): number[] {
-  const laid = anew * sumOf(parts)
-  const held = new Array<number>(parts.length)
-  for (let i = 0; i < held.length; i++) {
-    held[i] = ((parts[i] ?? 0) * (1 - anew) + (shares[i] ?? 0) * laid) * (gains[i] ?? 1)
-  }
-  return held
-}
-
-export function sumOf(parts: Parts): number {
-  let sum = 0
-  for (let i = 0; i < parts.length; i++) sum += parts[i] ?? 0
-  return sum
-}
-
-export function divided(parts: Parts, by: number): Parts {
-  const result = new Array<number>(parts.length)
-  for (let i = 0; i < result.length; i++) result[i] = (parts[i] ?? 0) / by
-  return result
-}
+export const mostAtOnce = 500
 
 /** The same bets with no more than this log wealth. Giving wealth away keeps the guarantee. */
 export const giveUpAbove = <Wealth extends { readonly log: number }>(

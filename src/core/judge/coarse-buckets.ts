@@ -1,7 +1,7 @@
 import { bucketsPerOctave } from "../model/measurement.ts"
 import { upperEdge } from "./histogram.ts"
 import type { Spread } from "./spread.ts"
-import { countAbove, countIn } from "./spread.ts"
+import { countBeyond, countIn } from "./spread.ts"
 
 /**
  * A bound moved to `later` ms. Sources with wide buckets (10 ms, 25 ms, 50 ms) tell requests apart at their
@@ -34,7 +34,7 @@ export function crossingWhenSlower(
 ): number {
   if (slower <= 1) return 1
   const all = past.total
-  const above = Math.max(countAbove(past, bound), 0.5) / all
+  const above = Math.max(countBeyond(past, bound), 0.5) / all
   const ends = edges.filter((edge) => edge <= bound).reverse()
   let crossing = 0
   let left = Math.log2(slower)

@@ -2,7 +2,7 @@ import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
 import { house, openBets, settle } from "./bets.ts"
 import type { Dispersion } from "./dispersion.ts"
-import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
+import { phiOf, usualDispersion, withSplit } from "./dispersion.ts"
 import type { Interval } from "./display-interval.ts"
 import { differenceOf, poissonInterval } from "./display-interval.ts"
 import { effectsOf } from "./effects.ts"
@@ -74,7 +74,7 @@ export function foldEvents(
   // A cold start may be slow; that it crashes or loses sign-ups is forgiven in no phase.
   const compared = canary.n > 0 && control.n > 0
   const worse = compared ? settle(past.worse, ourHouse, logEs, pace.accusation) : past.worse
-  const dispersion = addSplit(past.dispersion, tally, "exposure")
+  const dispersion = withSplit(past.dispersion, tally, "exposure")
   const both = {
     ...past,
     begun: hasBegun(past, seen.phase),

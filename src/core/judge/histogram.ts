@@ -24,23 +24,32 @@ export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
   return merged
 }
 
-export function totalOf(histogram: Histogram): number {
-  let total = 0
-  for (let i = 0; i < histogram.length; i++) total += histogram[i]?.[1] ?? 0
-  return total
+/** A histogram with how many lie in each of its buckets and all higher ones, in which counts above a bound are looked up. */
+export type Tails = { readonly histogram: Histogram; readonly fromHere: readonly number[] }
+
+/** Expects buckets that rise. */
+export function tailsOf(histogram: Histogram): Tails {
+  const fromHere = new Array<number>(histogram.length)
+  let sum = 0
+  for (let i = histogram.length - 1; i >= 0; i--) {
+    sum += histogram[i]?.[1] ?? 0
+    fromHere[i] = sum
+  }
+  return { histogram, fromHere }
 }
 
-/** How many lie above the upper edges of these buckets, which rise: one pass from the top. */
-export function countsAbove(histogram: Histogram, bounds: readonly number[]): readonly number[] {
-  const counts = new Array<number>(bounds.length).fill(0)
-  let sum = 0
-  let i = histogram.length - 1
-  for (let b = bounds.length - 1; b >= 0; b--) {
-    const bound = bounds[b] ?? 0
-    for (let bucket = histogram[i]; bucket && bucket[0] > bound; bucket = histogram[--i]) sum += bucket[1]
-    counts[b] = sum
+export const totalOf = ({ fromHere }: Tails): number => fromHere[0] ?? 0
+
+/** How many lie above the upper edge of this bucket. */
+export function countAbove({ histogram, fromHere }: Tails, bucket: number): number {
+  let low = 0
+  let high = histogram.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((histogram[middle]?.[0] ?? 0) > bucket) high = middle
+    else low = middle + 1
   }
-  return counts
+  return fromHere[low] ?? 0
 }
 
 /** Upper edge of a bucket in ms. */

@@ -98,6 +98,11 @@ function withinOf(spread: Differences): number {
   return Math.max(squares / due, 1e-6)
 }
 
+/** How many instances either side has; 0 where they are not told apart. */
+export type Sides = { readonly canary: number; readonly control: number }
+
+export const areToldApart = ({ canary, control }: Sides): boolean => canary > 0 && control > 0
+
 /** What was learned of how instances differ, or what must be believed while nothing could be learned. */
 export type Learned = {
   /** Another sound side is no more than this part worse, but for one chance in 1/`risk`. */
@@ -118,11 +123,10 @@ export function learnedFrom(
   spread: Differences,
   kind: "share" | "level",
   scatter: number,
-  sides: { readonly canary: number; readonly control: number },
+  sides: Sides,
   risk: number,
 ): Learned | undefined {
-  const toldApart = sides.canary > 0 && sides.control > 0
-  if (spread.length < 2 && !toldApart) return undefined
+  if (spread.length < 2 && !areToldApart(sides)) return undefined
   const believed = spread.length < 2 ? priors : beliefs(spread, kind, scatter)
   const both = Math.sqrt(1 / Math.max(1, sides.canary) + 1 / Math.max(1, sides.control))
   const typical = Math.sqrt(

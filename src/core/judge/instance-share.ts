@@ -47,10 +47,14 @@ function logShare(id: string, values: readonly (readonly [value: number, count: 
   return { id, n, sum, squares }
 }
 
+const none: readonly InstanceShare[] = []
+
 /** The instances of an observation that can be right; none where the source does not tell them apart. */
 export function instancesOf(seen: Observation | undefined): readonly InstanceShare[] {
-  if (seen === undefined || !("instances" in seen)) return []
-  return (seen.instances ?? []).filter(
+  const all =
+    seen === undefined || seen.kind === "events" || seen.kind === "answers" ? none : (seen.instances ?? none)
+  if (all.length === 0) return none
+  return all.filter(
     ({ n, sum, squares }) => n > 0 && Number.isFinite(n) && Number.isFinite(sum) && Number.isFinite(squares),
   )
 }

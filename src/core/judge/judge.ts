@@ -69,19 +69,21 @@ export function startJudge(
  * back: it counts as unseen, never twice. Throws a RangeError on an unknown metric.
  */
 export function observe(state: JudgeState, measurement: Measurement): JudgeState {
-  return change(state, measurement, (metric) => {
-    const { policy, sight } = metric
-    const { canary, control, blind, told, copies } = measurement
-    if (isLate(metric, measurement)) {
-      return { ...metric, sight: see(sight, undefined, undefined, "what came was measured before") }
-    }
-    const amounts = { canary: amountIn(policy, canary), control: amountIn(policy, control) }
-    return {
-      ...fold(state.options, metric, measurement, "judged"),
-      sight: see(sight, amounts.canary, amounts.control, blind),
-      split: told ? addTraffic(metric.split, told, amounts.canary ?? 0, amounts.control ?? 0) : metric.split,
-      copies: copies ? addCopies(metric.copies, copies) : metric.copies,
-    }
+  return change(state, measurement, observed)
+}
+
+function observed(options: JudgeOptions, metric: MetricState, measurement: Measurement): MetricState {
+  const { policy, sight } = metric
+  const { canary, control, blind, told, copies } = measurement
+  if (isLate(metric, measurement)) {
+    return { ...metric, sight: see(sight, undefined, undefined, "what came was measured before") }
+  }
+  const canaryAmount = amountIn(policy, canary)
+  const controlAmount = amountIn(policy, control)
+  return fold(options, metric, measurement, "judged", {
+    sight: see(sight, canaryAmount, controlAmount, blind),
+    split: told ? addTraffic(metric.split, told, canaryAmount ?? 0, controlAmount ?? 0) : metric.split,
+    copies: copies ? addCopies(metric.copies, copies) : metric.copies,
   })
 }
 
@@ -94,10 +96,11 @@ const isLate = ({ until }: MetricState, { from }: Measurement): boolean => from 
  * the control where its latencies lie. Nothing counts as seen. Throws as `observe` does.
  */
 export function observeWarmUp(state: JudgeState, measurement: Measurement): JudgeState {
-  return change(state, measurement, (metric) =>
-    isLate(metric, measurement) ? metric : fold(state.options, metric, measurement, "warming"),
-  )
+  return change(state, measurement, warmedUp)
 }
+
+const warmedUp = (options: JudgeOptions, metric: MetricState, measurement: Measurement): MetricState =>
+  isLate(metric, measurement) ? metric : fold(options, metric, measurement, "warming", metric)
 
 /**
  * An interval of the time when the instances of the present control were a canary themselves: it tells how they
@@ -137,42 +140,53 @@ export function tryAgain(state: JudgeState): JudgeState {
   }
 }
 
+/** What an interval changes beside the evidence: nothing counts as seen in a warm-up. */
+type Witness = Pick<MetricState, "sight" | "split" | "copies">
+
 function fold(
   options: JudgeOptions,
   metric: MetricState,
   { from, to, canary, control }: Measurement,
   phase: Seen["phase"],
+  { sight, split, copies }: Witness,
 ): MetricState {
-  const now = { canary: instancesOf(canary).length, control: instancesOf(control).length }
-  const sizes = now.canary > 0 && now.control > 0 ? now : metric.sizes
+  const { policy, statistic, spread } = metric
+  const canaries = instancesOf(canary).length
+  const controls = instancesOf(control).length
+  const sizes = canaries > 0 && controls > 0 ? { canary: canaries, control: controls } : metric.sizes
   // The margin comes from the past only, and from how many there are.
-  const margin = widened(metric.policy, learnedOf(options, { ...metric, sizes }))
+  const margin = widened(policy, learnedOf(options, { policy, statistic, spread, sizes }))
   const pace = paceOf(options, to - from)
   return {
-    ...metric,
-    statistic: foldStatistic(metric.statistic, margin, options, pace, { canary, control, phase }),
+    policy,
+    sight,
+    statistic: foldStatistic(statistic, margin, options, pace, { canary, control, phase }),
     spread: learn(metric, control),
     sizes,
+    split,
+    copies,
     until: to,
   }
 }
 
 function change(
   state: JudgeState,
-  { metric: name }: Measurement,
-  to: (metric: MetricState) => MetricState,
+  measurement: Measurement,
+  to: (options: JudgeOptions, metric: MetricState, measurement: Measurement) => MetricState,
 ): JudgeState {
-  if (!state.metrics.some(({ policy }) => policy.name === name)) {
-    const known = state.metrics.map(({ policy }) => policy.name).join(", ")
+  const { options, metrics } = state
+  const place = metrics.findIndex(({ policy }) => policy.name === measurement.metric)
+  const metric = metrics[place]
+  if (!metric) {
+    const known = metrics.map(({ policy }) => policy.name).join(", ")
     throw new RangeError(
-      `judge: a measurement of "${name}" came, but this rollout judges ${known || "nothing"}: ` +
+      `judge: a measurement of "${measurement.metric}" came, but this rollout judges ${known || "nothing"}: ` +
         "start the judge with the metrics of the policy that was measured",
     )
   }
-  return {
-    ...state,
-    metrics: state.metrics.map((metric) => (metric.policy.name === name ? to(metric) : metric)),
-  }
+  const next = metrics.slice()
+  next[place] = to(options, metric, measurement)
+  return { options, metrics: next }
 }
 
 /**

@@ -1,36 +1,26 @@
-import type { Histogram } from "../model/measurement.ts"
 import type { Bets } from "./bets.ts"
 import { house, openBets, settle } from "./bets.ts"
 import { crossingWhenSlower, movedBound } from "./coarse-buckets.ts"
-import type { Dispersion } from "./dispersion.ts"
-import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
+import { addSplit, phiOf, scatterOf, usualDispersion } from "./dispersion.ts"
 import { effectsOf } from "./effects.ts"
 import { exactBernoulliLogEs } from "./exact-bernoulli.ts"
-import { bucketAtOrAbove, bucketAtOrBelow, countsAbove, totalOf, upperEdge } from "./histogram.ts"
+import type { Tails } from "./histogram.ts"
+import { bucketAtOrAbove, bucketAtOrBelow, countAbove, totalOf, upperEdge } from "./histogram.ts"
 import type { Widened } from "./margins.ts"
 import { excludedAbove, ratioToExclude } from "./margins.ts"
 import type { Pace } from "./options.ts"
 import type { Seen } from "./seen.ts"
 import type { Spread } from "./spread.ts"
 import { quantileBuckets } from "./spread.ts"
-import type { Suspicion } from "./suspicion.ts"
 import { addSuspicion, openSuspicion } from "./suspicion.ts"
-import type { Counts, Margin, Tally } from "./tally.ts"
-import { nothingCounted } from "./tally.ts"
+import type { Margin } from "./tally.ts"
 
 /**
- * The evidence at one quantile level: how many requests were slower than the bound that the
- * reference had at that level before the interval.
+ * The evidence at each quantile level: how many requests were slower than the bound that the reference had at that
+ * level before the interval. A level has a row of `levelWidth` numbers: its suspicion, how much of the reference lay above
+ * its bound so far, `k` of `n`, and its dispersion. One array, for it is copied in every interval.
  */
-export type LevelState = {
-  readonly level: number
-  readonly worse: Suspicion
-  /** At the metric's own level alone: a promotion asks for no other. */
-  readonly fine?: Bets
-  /** How much of the reference lay above its bound so far. */
-  readonly reference: Counts
-  readonly dispersion: Dispersion
-}
+export type LevelRows = readonly number[]
 
 const worseBy = effectsOf([1.2, 1.5, 2, 3, 6, 20])
 const fineBy = effectsOf([0.3, 0.5, 0.7, 0.85])
@@ -42,14 +32,28 @@ const enoughBeyond = 5
 /** How firmly the reference's share above the bound is first taken to be 1 − level, in requests. */
 const nominal = 20
 
-/** A level that has seen nothing; `own` is the one that the metric speaks of. */
-export const openLevel = (level: number, own: boolean): LevelState => ({
-  level,
-  worse: openSuspicion(worseHouse),
-  ...(own ? { fine: openBets(fineHouse) } : {}),
-  reference: nothingCounted,
-  dispersion: usualDispersion,
-})
+// Where in a row they stand.
+const nAt = openSuspicion(worseHouse).length
+const kAt = nAt + 1
+const dispersionAt = kAt + 1
+const levelWidth = dispersionAt + usualDispersion.length
+
+export const openPraise: Bets = openBets(fineHouse)
+
+/** Levels that have seen nothing. */
+export const openLevels = (levels: readonly number[]): LevelRows =>
+  levels.flatMap(() => [...openSuspicion(worseHouse), 0, 0, ...usualDispersion])
+
+/** Log e-value at the level of this place. */
+export const logAtLevel = (rows: LevelRows, place: number): number => rows[place * levelWidth] ?? 0
+
+/** How much more than independent requests those above the bound of this level scatter. */
+export const scatterAtLevel = (rows: LevelRows, place: number): number =>
+  scatterOf(rows, place * levelWidth + dispersionAt)
+
+/** The same rows with no log e-value above this. */
+export const levelsAtMost = (rows: LevelRows, ceiling: number): LevelRows =>
+  rows.map((one, i) => (i % levelWidth === 0 ? Math.min(ceiling, one) : one))
 
 /** The bounds of one level, as buckets: what lies above them is slow. */
 type Bounds = {
@@ -57,17 +61,15 @@ type Bounds = {
   readonly worse: number
   /** What is tolerated above the bound of the accusation, when buckets are too coarse to move it. */
   readonly tolerated: Margin
-  /** For the praise; no less than the reference's. */
-  readonly fine: number
 }
 
 /**
  * The reference's bound, the bucket in which this level lay so far, and the suspect's: later by what is tolerated.
- * The bucket edges are rounded in the suspect's favour for the accusation and against it for the praise.
+ * The bucket edges are rounded in the suspect's favour for the accusation and, below, against it for the praise.
  * Undefined while the reference showed too little.
  */
 function boundsAt(
-  { level, fine }: LevelState,
+  level: number,
   reference: number | undefined,
   past: Spread,
   policy: Widened,
@@ -78,99 +80,73 @@ function boundsAt(
   const edge = upperEdge(reference)
   const late = edge * (1 + policy.tolerateRatio) + policy.tolerateDelta
   const moved = movedBound(reference, late, bucketAtOrAbove(late), edges)
-  const excluded = fine && edge * (1 + 2 * ratioToExclude(policy)) + 2 * policy.tolerateDelta
   return {
     reference,
     worse: moved.bound,
     tolerated: edges ? { r: crossingWhenSlower(past, moved.bound, moved.short, edges), d: 0 } : asMany,
-    fine: excluded === undefined ? reference : Math.max(reference, bucketAtOrBelow(excluded)),
   }
+}
+
+/** The suspect's bound for the praise, no less than the reference's. */
+function praisedBound(reference: number, policy: Widened): number {
+  const late = upperEdge(reference) * (1 + 2 * ratioToExclude(policy)) + 2 * policy.tolerateDelta
+  return Math.max(reference, bucketAtOrBelow(late))
 }
 
 const asMany: Margin = { r: 1, d: 0 }
 
 /** What both sides showed in one interval, and what the reference had shown before. */
-export type Compared = {
-  readonly suspect: Histogram
-  readonly reference: Histogram
+type Compared = {
+  readonly suspect: Tails
+  readonly reference: Tails
   readonly before: Spread
   readonly edges: readonly number[] | undefined
 }
 
-/** The levels, which rise, after one interval; unchanged by one in which a side answered nothing. */
+/** The evidence on a latency: that it is worse at any level, and, at its own level, that it is fine. */
+type Evidence = { readonly rows: LevelRows; readonly fine: Bets }
+
+/**
+ * The evidence at these levels, which rise, after one interval; unchanged by one in which a side answered nothing.
+ * `own` is the level that the metric speaks of: a promotion asks for no other.
+ */
 export function foldLevels(
-  levels: readonly LevelState[],
+  past: Evidence,
+  levels: readonly number[],
+  own: number,
   { suspect, reference, before, edges }: Compared,
   policy: Widened,
   pace: Pace,
   phase: Seen["phase"],
-): readonly LevelState[] {
+): Evidence {
   const n1 = totalOf(suspect)
   const n0 = totalOf(reference)
-  if (n1 <= 0 || n0 <= 0) return levels
-  const quantiles = quantileBuckets(
-    before,
-    levels.map(({ level }) => level),
-  )
-  const known = levels.map((state, i) => boundsAt(state, quantiles[i], before, policy, edges))
-  // Bounds rise with the levels; where there is none, the last one fills its place.
-  let last: Bounds | undefined
-  const bounds = known.map((own) => (last = own ?? last ?? nowhere))
-  const referenceAbove = countsAbove(
-    reference,
-    bounds.map((own) => own.reference),
-  )
-  const suspectAbove = countsAbove(
-    suspect,
-    bounds.map((own) => own.reference),
-  )
-  const suspectBeyond = countsAbove(
-    suspect,
-    bounds.map((own) => own.worse),
-  )
-  return levels.map((state, i) => {
-    const own = known[i]
-    if (!own) return state
-    const k0 = referenceAbove[i] ?? 0
-    const shown: Shown = {
-      above: { n1, k1: suspectAbove[i] ?? 0, n0, k0 },
-      beyond: { n1, k1: suspectBeyond[i] ?? 0, n0, k0 },
-      within: state.fine && { n1, k1: countsAbove(suspect, [own.fine])[0] ?? 0, n0, k0 },
+  if (n1 <= 0 || n0 <= 0) return past
+  const quantiles = quantileBuckets(before, levels)
+  const rows = past.rows.slice()
+  let fine = past.fine
+  for (let place = 0; place < levels.length; place++) {
+    const level = levels[place] ?? 0
+    const bounds = boundsAt(level, quantiles[place], before, policy, edges)
+    if (!bounds) continue
+    const at = place * levelWidth
+    const n = rows[at + nAt] ?? 0
+    const k = rows[at + kAt] ?? 0
+    const guess = (k + nominal * (1 - level)) / (n + nominal)
+    const k0 = countAbove(reference, bounds.reference)
+    const split = { n1, k1: countAbove(suspect, bounds.reference), n0, k0 }
+    const phi = phiOf(rows, split, at + dispersionAt)
+    const later = { n1, k1: countAbove(suspect, bounds.worse), n0, k0 }
+    const logEs = exactBernoulliLogEs(later, bounds.tolerated, guess, worseBy, phi)
+    addSuspicion(rows, at, worseHouse, logEs, pace.accusation, phase)
+    if (level === own && phase === "judged") {
+      const tally = { n1, k1: countAbove(suspect, praisedBound(bounds.reference, policy)), n0, k0 }
+      const praise = exactBernoulliLogEs(tally, excludedAbove(1 - level), guess, fineBy, phi)
+      fine = settle(fine, fineHouse, praise, pace.praise, pace.praiseCeiling)
     }
-    return foldLevel(state, shown, own.tolerated, pace, phase)
-  })
-}
-
-const nowhere: Bounds = { reference: 0, worse: 0, tolerated: asMany, fine: 0 }
-
-/** Requests above the reference's bound, of the suspect above its bounds for the accusation and for the praise. */
-type Shown = { readonly above: Tally; readonly beyond: Tally; readonly within: Tally | undefined }
-
-function foldLevel(
-  past: LevelState,
-  { above, beyond, within }: Shown,
-  tolerated: Margin,
-  pace: Pace,
-  phase: Seen["phase"],
-): LevelState {
-  const s = 1 - past.level
-  const { n, k } = past.reference
-  const guess = (k + nominal * s) / (n + nominal)
-  const phi = phiOf(past.dispersion, above)
-  const next: LevelState = {
-    level: past.level,
-    worse: addSuspicion(
-      past.worse,
-      worseHouse,
-      exactBernoulliLogEs(beyond, tolerated, guess, worseBy, phi),
-      pace.accusation,
-      phase,
-    ),
-    reference: { n: n + above.n0, k: k + above.k0 },
-    dispersion: addSplit(past.dispersion, above, "requests"),
+    rows[at + nAt] = n + n0
+    rows[at + kAt] = k + k0
+    addSplit(rows, at + dispersionAt, split, "requests")
   }
-  if (!past.fine) return next
-  if (phase === "warming" || !within) return { ...next, fine: past.fine }
-  const logEs = exactBernoulliLogEs(within, excludedAbove(s), guess, fineBy, phi)
-  return { ...next, fine: settle(past.fine, fineHouse, logEs, pace.praise, pace.praiseCeiling) }
+  return { rows, fine }
 }

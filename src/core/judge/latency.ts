@@ -1,13 +1,13 @@
-import type { Histogram } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
+import type { Bets } from "./bets.ts"
 import { logSum } from "./bets.ts"
-import { scatterOf } from "./dispersion.ts"
 import { differenceOf, quantileInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
-import { bucketAtOrAbove, countsAbove, middleOf, totalOf, upperEdge } from "./histogram.ts"
-import type { LevelState } from "./latency-level.ts"
-import { foldLevels, openLevel } from "./latency-level.ts"
+import type { Tails } from "./histogram.ts"
+import { bucketAtOrAbove, countAbove, middleOf, tailsOf, totalOf, upperEdge } from "./histogram.ts"
+import type { LevelRows } from "./latency-level.ts"
+import { foldLevels, logAtLevel, openLevels, openPraise, scatterAtLevel } from "./latency-level.ts"
 import type { Look, Promotion } from "./look.ts"
 import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
@@ -15,7 +15,7 @@ import { edgesOf, readHistogram } from "./readings.ts"
 import type { Seen } from "./seen.ts"
 import { hasBegun, numbersSoFar } from "./seen.ts"
 import type { Spread } from "./spread.ts"
-import { addHistogram, countAbove, nothingSpread, quantileBucket } from "./spread.ts"
+import { addHistogram, countBeyond, nothingSpread, quantileBucket } from "./spread.ts"
 import type { TargetLook } from "./targets.ts"
 import { lookAtTargets, targetsOf } from "./targets.ts"
 import { grouped, milliseconds, percent, quantileName } from "./words.ts"
@@ -26,7 +26,10 @@ export type LatencyState = {
   readonly begun: boolean
   readonly canary: Spread
   readonly control: Spread
-  readonly levels: readonly LevelState[]
+  /** The quantiles that are compared, rising, and the evidence at each of them. */
+  readonly levels: readonly number[]
+  readonly rows: LevelRows
+  readonly fine: Bets
   readonly guards: readonly Guard[]
 }
 
@@ -46,7 +49,9 @@ export function openLatency(policy: MetricPolicy, options: JudgeOptions): Latenc
     begun: false,
     canary: nothingSpread,
     control: nothingSpread,
-    levels: levels.map((level) => openLevel(level, level === ownLevel(policy))),
+    levels,
+    rows: openLevels(levels),
+    fine: openPraise,
     guards: targetsOf(policy, options.solo).map(() => openGuard),
   }
 }
@@ -65,20 +70,22 @@ export function foldLatency(
   const patient = warming
     ? { ...policy, tolerateRatio: Math.max(policy.tolerateRatio, warmUpSlowness) }
     : policy
-  const sides = up
-    ? { suspect: canary, reference: control, before: past.control }
-    : { suspect: control, reference: canary, before: past.canary }
-  const compared = { ...sides, edges: edgesOf(seen.control) }
+  const shown = { canary: tailsOf(canary), control: tailsOf(control) }
+  const edges = edgesOf(seen.control)
+  const compared = up
+    ? { suspect: shown.canary, reference: shown.control, before: past.control, edges }
+    : { suspect: shown.control, reference: shown.canary, before: past.canary, edges }
+  const { rows, fine } = foldLevels(past, past.levels, ownLevel(policy), compared, patient, pace, seen.phase)
   return {
     kind: "latency",
     begun: hasBegun(past, seen.phase),
     canary: numbersSoFar(past, canary, seen.phase, addHistogram, nothingSpread),
     control: addHistogram(past.control, control),
-    levels: foldLevels(past.levels, compared, patient, pace, seen.phase),
+    levels: past.levels,
+    rows,
+    fine,
     guards:
-      warming || past.guards.length === 0
-        ? past.guards
-        : foldGuards(past, policy, options, { canary, control }, pace),
+      warming || past.guards.length === 0 ? past.guards : foldGuards(past, policy, options, shown, pace),
   }
 }
 
@@ -86,14 +93,13 @@ function foldGuards(
   past: LatencyState,
   policy: MetricPolicy,
   { solo }: JudgeOptions,
-  { canary, control }: { readonly canary: Histogram; readonly control: Histogram },
+  { canary, control }: { readonly canary: Tails; readonly control: Tails },
   pace: Pace,
 ): readonly Guard[] {
-  const own = past.levels.find(({ level }) => level === ownLevel(policy))
-  const phi = own ? scatterOf(own.dispersion) : 1
+  const phi = scatterAtLevel(past.rows, past.levels.indexOf(ownLevel(policy)))
   return targetsOf(policy, solo).map(({ value }, i) => {
     const bound = bucketAtOrAbove(Math.max(value, 1e-6))
-    const slow = (side: Histogram) => ({ n: totalOf(side), k: countsAbove(side, [bound])[0] ?? 0 })
+    const slow = (side: Tails) => ({ n: totalOf(side), k: countAbove(side, bound) })
     const against = solo ? "none" : slow(control)
     return watch(past.guards[i] ?? openGuard, boundOf(policy), slow(canary), against, phi, pace)
   })
@@ -137,7 +143,7 @@ export function lookAtLatency(state: LatencyState, policy: MetricPolicy, options
     tolerated:
       worst === undefined ? undefined : `at ${up ? "most" : "least"} ${milliseconds(worst)} is tolerated`,
     elsewhere: elsewhere(state, policy, options),
-    promotion: promotionOf(state, policy, options, targets),
+    promotion: promotionOf(state, options, targets),
   }
 }
 
@@ -146,27 +152,34 @@ function summaryOf(spread: Spread, q: number) {
   return bucket === undefined ? undefined : { value: middleOf(bucket), samples: spread.total }
 }
 
+/** How much more than independent requests they scatter, where they do so most. */
+export const scatterOfLatency = ({ levels, rows }: LatencyState): number =>
+  levels.reduce((most, _, place) => Math.max(most, scatterAtLevel(rows, place)), 1)
+
 /** The mean of the levels' e-values: fair without a correction, as each level is judged at the same moment. */
-function evidenceOf({ levels }: LatencyState, own: number): number {
+function evidenceOf({ levels, rows }: LatencyState, own: number): number {
   const others = (1 - ownShare) / (levels.length - 1)
-  return logSum(levels.map(({ level, worse }) => worse.log + Math.log(level === own ? ownShare : others)))
+  return logSum(
+    levels.map((level, place) => logAtLevel(rows, place) + Math.log(level === own ? ownShare : others)),
+  )
 }
 
 /** When another level than the metric's own carries the evidence, the sentence must show it there. */
 function elsewhere(state: LatencyState, policy: MetricPolicy, options: JudgeOptions): string | undefined {
-  const strongest = state.levels.reduce((a, b) => (b.worse.log > a.worse.log ? b : a))
+  const logs = state.levels.map((_, place) => logAtLevel(state.rows, place))
+  const strongest = Math.max(...logs)
+  const level = state.levels[logs.indexOf(strongest)]
   const proof = -Math.log(options.alpha)
-  if (strongest.level === ownLevel(policy) || strongest.worse.log < proof) return undefined
-  const bucket = quantileBucket(policy.worse === "up" ? state.control : state.canary, strongest.level)
+  if (level === undefined || level === ownLevel(policy) || strongest < proof) return undefined
+  const bucket = quantileBucket(policy.worse === "up" ? state.control : state.canary, level)
   if (bucket === undefined) return undefined
-  const share = (h: Spread) => percent(countAbove(h, bucket) / Math.max(1, h.total))
+  const share = (h: Spread) => percent(countBeyond(h, bucket) / Math.max(1, h.total))
   const bound = milliseconds(upperEdge(bucket))
   return `${share(state.canary)} took longer than ${bound}, in the control ${share(state.control)}`
 }
 
 function promotionOf(
-  { canary, control, levels }: LatencyState,
-  policy: MetricPolicy,
+  { canary, control, fine }: LatencyState,
   options: JudgeOptions,
   targets: TargetLook,
 ): Promotion {
@@ -174,9 +187,8 @@ function promotionOf(
   if (few) return few
   if (options.solo) return promotionByTargets(targets)
   if (control.total === 0) return nothingToCompare
-  const own = levels.find(({ level }) => level === ownLevel(policy))
   const excluded = "twice as many slow requests as in the control"
-  return own?.fine && own.fine.log >= -Math.log(options.promotionAlpha)
+  return fine.log >= -Math.log(options.promotionAlpha)
     ? { enough: true, because: `${excluded} are excluded` }
     : { enough: false, because: `${excluded} are not excluded yet` }
 }

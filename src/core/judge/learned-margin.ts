@@ -1,8 +1,8 @@
 import type { Copies } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import { missingCopies } from "./copies.ts"
-import type { Differences, Learned } from "./instance-differences.ts"
-import { learnedFrom } from "./instance-differences.ts"
+import type { Differences, Learned, Sides } from "./instance-differences.ts"
+import { areToldApart, learnedFrom } from "./instance-differences.ts"
 import type { Look } from "./look.ts"
 import type { Widened } from "./margins.ts"
 import type { JudgeOptions } from "./options.ts"
@@ -18,7 +18,7 @@ export type Basis = {
   readonly statistic: Statistic
   readonly spread: Differences
   /** Instances a side in the last interval; what was learned speaks of sides of this size. */
-  readonly sizes: { readonly canary: number; readonly control: number }
+  readonly sizes: Sides
   readonly split: Split
   readonly copies: Copies
 }
@@ -34,8 +34,12 @@ export const kindOf = ({ kind }: MetricPolicy): "share" | "level" =>
 const partForInstances = 0.25
 
 /** What the control's instances taught of how far two sound sides may lie apart. */
-export function learnedOf({ alpha }: JudgeOptions, metric: Basis): Learned | undefined {
-  const { spread, policy, statistic, sizes } = metric
+export function learnedOf(
+  { alpha }: JudgeOptions,
+  { spread, policy, statistic, sizes }: Pick<Basis, "spread" | "policy" | "statistic" | "sizes">,
+): Learned | undefined {
+  // Most sources do not tell instances apart; then there is nothing to work out.
+  if (spread.length < 2 && !areToldApart(sizes)) return undefined
   return learnedFrom(spread, kindOf(policy), scatterIn(statistic), sizes, alpha * partForInstances)
 }
 

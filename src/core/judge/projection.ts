@@ -2,8 +2,8 @@ import type { Margin } from "./tally.ts"
 
 const edge = 1e-12
 const mostSteps = 60
-/** Closer than this, relative to the point, is the point. */
-const near = 1e-14
+/** A step no longer than this, relative to the point, was the last: the next one would be its square. */
+const near = 1e-10
 
 /**
  * The point of the line q1 = r·q0 + d that is nearest to (pa, pb) in
@@ -29,21 +29,24 @@ export function project(pa: number, pb: number, n1: number, n0: number, { r, d }
   let low = Math.min(ofCanary, ofControl)
   let high = Math.max(ofCanary, ofControl)
   let q0 = (n1 * ofCanary + n0 * ofControl) / (n1 + n0)
-  // Newton's method on the slope, which only rises; where it would leave what is left, halving.
+  // The slope r·n1·(q1 − pa)/(q1·(1 − q1)) + n0·(q0 − pb)/(q0·(1 − q0)), freed of its fractions, is a cubic of the same
+  // sign: a3·q0³ + a2·q0² + a1·q0 + a0.
+  const rn1 = r * n1
+  const a3 = -r * (rn1 + r * n0)
+  const a2 = rn1 * (r + pa - d) + n0 * r * (1 - 2 * d + r * pb)
+  const a1 = rn1 * (d - pa) + n0 * (d * (1 - d) - r * pb * (1 - 2 * d))
+  const a0 = -n0 * pb * d * (1 - d)
+  // Newton's method; where it would leave what is left, halving.
   for (let i = 0; i < mostSteps; i++) {
-    const q1 = r * q0 + d
-    const room1 = q1 * (1 - q1)
-    const room0 = q0 * (1 - q0)
-    const slope = (r * n1 * (q1 - pa)) / room1 + (n0 * (q0 - pb)) / room0
+    const slope = ((a3 * q0 + a2) * q0 + a1) * q0 + a0
     if (slope > 0) high = q0
     else low = q0
-    const bend =
-      (r * r * n1 * (q1 * q1 - 2 * pa * q1 + pa)) / (room1 * room1) +
-      (n0 * (q0 * q0 - 2 * pb * q0 + pb)) / (room0 * room0)
-    const next = q0 - slope / bend
-    const moved = next > low && next < high ? next : (low + high) / 2
-    if (Math.abs(moved - q0) <= near * q0) break
-    q0 = moved
+    const next = q0 - slope / ((3 * a3 * q0 + 2 * a2) * q0 + a1)
+    if (Math.abs(next - q0) <= near * q0) {
+      q0 = within(next)
+      break
+    }
+    q0 = next > low && next < high ? next : (low + high) / 2
   }
   return { q1: r * q0 + d, q0 }
 }

@@ -2,7 +2,7 @@ import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
 import { house, openBets, settle } from "./bets.ts"
 import type { Dispersion } from "./dispersion.ts"
-import { addSplit, phiOf, usualDispersion } from "./dispersion.ts"
+import { phiOf, usualDispersion, withSplit } from "./dispersion.ts"
 import { differenceOf, wilson } from "./display-interval.ts"
 import type { Effect } from "./effects.ts"
 import { effectsOf } from "./effects.ts"
@@ -20,7 +20,7 @@ import { riskRatioLogEs } from "./risk-ratio.ts"
 import type { Seen } from "./seen.ts"
 import { hasBegun, numbersSoFar } from "./seen.ts"
 import type { Suspicion } from "./suspicion.ts"
-import { addSuspicion, openSuspicion } from "./suspicion.ts"
+import { logSuspicion, openSuspicion, withSuspicion } from "./suspicion.ts"
 import type { Counts, Margin, Tally } from "./tally.ts"
 import { addCounts, nothingCounted, rateOf } from "./tally.ts"
 import type { Target, TargetLook } from "./targets.ts"
@@ -90,7 +90,7 @@ export function foldProportion(
   const tolerated = toleratedBy(policy)
   const patient = seen.phase === "warming" ? { ...tolerated, d: tolerated.d + warmUpFailures } : tolerated
   const worse = compared
-    ? addSuspicion(
+    ? withSuspicion(
         past.worse,
         worseHouse,
         logEsOf(tally, patient, worseBy, guess, phi),
@@ -116,7 +116,7 @@ export function foldProportion(
     control: addCounts(past.control, control),
     worse,
     fine,
-    dispersion: addSplit(past.dispersion, tally, "requests"),
+    dispersion: withSplit(past.dispersion, tally, "requests"),
     guards:
       judged && past.guards.length > 0
         ? foldGuards(past, policy, options, { canary, control }, phi, pace)
@@ -172,7 +172,7 @@ export function lookAtProportion(state: ProportionState, policy: MetricPolicy, o
     control: control.n > 0 ? { value: base, samples: control.n } : undefined,
     difference: both ? differenceOf(wilson(canary), wilson(control)) : undefined,
     limit: both ? Math.abs(worst - base) : undefined,
-    comparison: options.solo ? undefined : state.worse.log,
+    comparison: options.solo ? undefined : logSuspicion(state.worse),
     targets,
     numbers: `${percent(rateOf(canary))} of ${grouped(canary.n)} requests${failed}${
       control.n > 0 ? `, control ${percent(base)} of ${grouped(control.n)}` : ""

@@ -49,7 +49,7 @@ function widenedTo(past: Spread, first: number, end: number): number[] {
 }
 
 /** How many lie above the upper edge of this bucket. */
-export function countAbove({ first, counts }: Spread, bucket: number): number {
+export function countBeyond({ first, counts }: Spread, bucket: number): number {
   let sum = 0
   for (let i = Math.max(0, bucket - first + 1); i < counts.length; i++) sum += counts[i] ?? 0
   return sum

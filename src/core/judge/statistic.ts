@@ -15,9 +15,9 @@ import type { EventsState } from "./events.ts"
 import { foldEvents, lookAtEvents, openEvents } from "./events.ts"
 import type { GaugeState } from "./gauge.ts"
 import { foldGauge, lookAtGauge, openGauge } from "./gauge.ts"
-import { totalOf } from "./histogram.ts"
 import type { LatencyState } from "./latency.ts"
-import { foldLatency, lookAtLatency, openLatency } from "./latency.ts"
+import { foldLatency, lookAtLatency, openLatency, scatterOfLatency } from "./latency.ts"
+import { levelsAtMost } from "./latency-level.ts"
 import type { Look } from "./look.ts"
 import type { Widened } from "./margins.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
@@ -27,6 +27,7 @@ import { readEvents, readGauge, readHistogram, readProportion } from "./readings
 import type { Seen } from "./seen.ts"
 import type { Chance } from "./shift.ts"
 import { isMemoryTooStrong, lostInChance, scatterOfLevel } from "./shift.ts"
+import { suspicionAtMost } from "./suspicion.ts"
 
 /** The evidence on one metric, by its kind. */
 export type Statistic = ProportionState | LatencyState | EventsState | GaugeState | AnswersState
@@ -94,15 +95,11 @@ export function accusingAtMost(past: Statistic, ceiling: number): Statistic {
   const guards = past.guards.map((guard) => ({ ...guard, broken: giveUpAbove(guard.broken, ceiling) }))
   switch (past.kind) {
     case "latency":
-      return {
-        ...past,
-        guards,
-        levels: past.levels.map((level) => ({ ...level, worse: giveUpAbove(level.worse, ceiling) })),
-      }
+      return { ...past, guards, rows: levelsAtMost(past.rows, ceiling) }
     case "gauge":
       return { ...past, guards, shift: { ...past.shift, worse: giveUpAbove(past.shift.worse, ceiling) } }
     case "proportion":
-      return { ...past, guards, worse: giveUpAbove(past.worse, ceiling) }
+      return { ...past, guards, worse: suspicionAtMost(past.worse, ceiling) }
     case "events":
       return { ...past, guards, worse: giveUpAbove(past.worse, ceiling) }
     default:
@@ -131,7 +128,12 @@ export function amountIn(policy: MetricPolicy, seen: Observation | undefined): n
   }
 }
 
-const amountOf = (histogram: Histogram | undefined): number | undefined => histogram && totalOf(histogram)
+function amountOf(histogram: Histogram | undefined): number | undefined {
+  if (!histogram) return undefined
+  let total = 0
+  for (let i = 0; i < histogram.length; i++) total += histogram[i]?.[1] ?? 0
+  return total
+}
 
 /** How much more than independent ones its single values scatter, at least 1. */
 export function scatterIn(statistic: Statistic): number {
@@ -140,7 +142,7 @@ export function scatterIn(statistic: Statistic): number {
     case "events":
       return scatterOf(statistic.dispersion)
     case "latency":
-      return Math.max(1, ...statistic.levels.map(({ dispersion }) => scatterOf(dispersion)))
+      return scatterOfLatency(statistic)
     case "gauge":
       return scatterOfLevel(statistic.shift)
     case "answers":

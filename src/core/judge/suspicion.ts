@@ -1,39 +1,81 @@
-import type { House, Parts } from "./bets.ts"
-import { afterGains, divided, gainsOf, sumOf } from "./bets.ts"
+import type { House } from "./bets.ts"
+import { mostAtOnce } from "./bets.ts"
 import type { Seen } from "./seen.ts"
 
 /**
  * Evidence that the canary is worse. A part of the money is laid on the warm-up, against its wider
  * margins: what is so bad that no warm-up explains it need not wait for its end, and the many that start
  * cold and then go well cost the rest of the evidence next to nothing.
+ *
+ * A row of numbers, small and quick to copy: the natural logarithm of all wealth (of the e-value), and what each guess
+ * and the spare money hold of it, first of the lot for the warm-up, then of the other. These parts sum to 1.
  */
-export type Suspicion = {
-  /** Natural logarithm of all wealth, of both lots together: of the e-value. */
-  readonly log: number
-  /** What each lot holds of it; both together sum to 1. */
-  readonly warming: Parts
-  readonly judged: Parts
-}
+export type Suspicion = readonly number[]
 
 const laidOnWarmUp = 0.2
 
-export const openSuspicion = ({ shares }: House): Suspicion => ({
-  log: 0,
-  warming: shares.map((share) => share * laidOnWarmUp),
-  judged: shares.map((share) => share * (1 - laidOnWarmUp)),
-})
+export const openSuspicion = ({ shares }: House): Suspicion => [
+  0,
+  ...shares.map((share) => share * laidOnWarmUp),
+  ...shares.map((share) => share * (1 - laidOnWarmUp)),
+]
 
-/** The suspicion after one interval that gave each guess this log e-value; see `settle`. */
+export const logSuspicion = (suspicion: Suspicion): number => suspicion[0] ?? 0
+
+/** The same suspicion with no more than this log wealth. */
+export const suspicionAtMost = (past: Suspicion, ceiling: number): Suspicion => [
+  Math.min(ceiling, logSuspicion(past)),
+  ...past.slice(1),
+]
+
+/**
+ * Changes the suspicion that starts at `at` of a row by one interval that gave each guess this log e-value, as `settle`
+ * does with bets. In a warm-up the lot that is not for it waits.
+ */
 export function addSuspicion(
+  row: number[],
+  at: number,
+  { shares, anew }: House,
+  logEs: readonly number[],
+  cap: number,
+  phase: Seen["phase"],
+): void {
+  const size = shares.length
+  const warming = at + 1
+  const judged = warming + size
+  const most = Math.min(cap, mostAtOnce)
+  let warmingLaid = 0
+  let judgedLaid = 0
+  for (let i = 0; i < size; i++) {
+    warmingLaid += anew * (row[warming + i] ?? 0)
+    judgedLaid += anew * (row[judged + i] ?? 0)
+  }
+  const keep = 1 - anew
+  let sum = 0
+  for (let i = 0; i < size; i++) {
+    const gain = i < logEs.length ? Math.exp(Math.min(logEs[i] ?? 0, most)) : 1
+    const share = shares[i] ?? 0
+    const inWarmUp = ((row[warming + i] ?? 0) * keep + share * warmingLaid) * gain
+    const waiting = row[judged + i] ?? 0
+    const after = phase === "warming" ? waiting : (waiting * keep + share * judgedLaid) * gain
+    row[warming + i] = inWarmUp
+    row[judged + i] = after
+    sum += inWarmUp + after
+  }
+  row[at] = (row[at] ?? 0) + Math.log(sum)
+  const scale = 1 / sum
+  for (let i = warming; i < judged + size; i++) row[i] = (row[i] ?? 0) * scale
+}
+
+/** The suspicion after one more interval; see `addSuspicion`. */
+export function withSuspicion(
   past: Suspicion,
   rules: House,
   logEs: readonly number[],
   cap: number,
   phase: Seen["phase"],
 ): Suspicion {
-  const gains = gainsOf(logEs, cap)
-  const warming = afterGains(past.warming, rules, gains)
-  const judged = phase === "warming" ? past.judged : afterGains(past.judged, rules, gains)
-  const sum = sumOf(warming) + sumOf(judged)
-  return { log: past.log + Math.log(sum), warming: divided(warming, sum), judged: divided(judged, sum) }
+  const row = past.slice()
+  addSuspicion(row, 0, rules, logEs, cap, phase)
+  return row
 }

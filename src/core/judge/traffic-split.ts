@@ -2,7 +2,7 @@ import type { ToldShare } from "../model/measurement.ts"
 import type { Bets } from "./bets.ts"
 import { house, openBets, settle } from "./bets.ts"
 import type { Dispersion } from "./dispersion.ts"
-import { addSplit, scatterOf, usualDispersion } from "./dispersion.ts"
+import { scatterOf, usualDispersion, withSplit } from "./dispersion.ts"
 import { effectsOf } from "./effects.ts"
 import { riskRatioLogEs } from "./risk-ratio.ts"
 import { percent } from "./words.ts"
@@ -63,7 +63,7 @@ export function addTraffic(past: Split, told: ToldShare, canary: number, control
   return {
     more: test(past.more, "canary"),
     fewer: test(past.fewer, "control"),
-    dispersion: addSplit(
+    dispersion: withSplit(
       past.dispersion,
       { n1: n.canary, k1: canary, n0: n.control, k0: control },
       "exposure",

@@ -18,9 +18,10 @@ export function exactBernoulliLogEs(
   phi: number,
 ): readonly number[] {
   const { n1, k1, n0, k0 } = tally
-  const logEs = new Array<number>(effects.length).fill(0)
   const tolerated = margin.r * pb + margin.d
-  if (n1 <= 0 || n0 <= 0 || !(pb > 0 && pb < 1 && tolerated > 0 && tolerated < 1 - 1e-6)) return logEs
+  if (n1 <= 0 || n0 <= 0 || !(pb > 0 && pb < 1 && tolerated > 0 && tolerated < 1 - 1e-6))
+    return effects.map(() => 0)
+  const logEs = new Array<number>(effects.length)
   const odds = tolerated / (1 - tolerated)
   // What all guesses have in common: the reference's part, and the logarithm of the odds.
   const common = logLikelihood(n0, k0, pb) + k1 * Math.log(odds)

@@ -27,6 +27,8 @@ export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
 /** A histogram with how many lie in each of its buckets and all higher ones, in which counts above a bound are looked up. */
 export type Tails = { readonly histogram: Histogram; readonly fromHere: readonly number[] }
 
+export const noTails: Tails = { histogram: [], fromHere: [] }
+
 /** Expects buckets that rise. */
 export function tailsOf(histogram: Histogram): Tails {
   const fromHere = new Array<number>(histogram.length)

@@ -5,13 +5,13 @@ import { differenceOf, quantileInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
 import type { Tails } from "./histogram.ts"
-import { bucketAtOrAbove, countAbove, middleOf, tailsOf, totalOf, upperEdge } from "./histogram.ts"
+import { bucketAtOrAbove, countAbove, middleOf, noTails, totalOf, upperEdge } from "./histogram.ts"
 import type { LevelRows } from "./latency-level.ts"
 import { foldLevels, logAtLevel, openLevels, openPraise, scatterAtLevel } from "./latency-level.ts"
 import type { Look, Promotion } from "./look.ts"
 import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
-import { edgesOf, readHistogram } from "./readings.ts"
+import { edgesOf, readTails } from "./readings.ts"
 import type { Seen } from "./seen.ts"
 import { hasBegun, numbersSoFar } from "./seen.ts"
 import type { Spread } from "./spread.ts"
@@ -63,29 +63,30 @@ export function foldLatency(
   pace: Pace,
   seen: Seen,
 ): LatencyState {
-  const canary = readHistogram(seen.canary) ?? []
-  const control = (options.solo ? undefined : readHistogram(seen.control)) ?? []
+  const canary = readTails(seen.canary) ?? noTails
+  const control = (options.solo ? undefined : readTails(seen.control)) ?? noTails
   const up = policy.worse === "up"
   const warming = seen.phase === "warming"
   const patient = warming
     ? { ...policy, tolerateRatio: Math.max(policy.tolerateRatio, warmUpSlowness) }
     : policy
-  const shown = { canary: tailsOf(canary), control: tailsOf(control) }
   const edges = edgesOf(seen.control)
   const compared = up
-    ? { suspect: shown.canary, reference: shown.control, before: past.control, edges }
-    : { suspect: shown.control, reference: shown.canary, before: past.canary, edges }
+    ? { suspect: canary, reference: control, before: past.control, edges }
+    : { suspect: control, reference: canary, before: past.canary, edges }
   const { rows, fine } = foldLevels(past, past.levels, ownLevel(policy), compared, patient, pace, seen.phase)
   return {
     kind: "latency",
     begun: hasBegun(past, seen.phase),
-    canary: numbersSoFar(past, canary, seen.phase, addHistogram, nothingSpread),
-    control: addHistogram(past.control, control),
+    canary: numbersSoFar(past, canary.histogram, seen.phase, addHistogram, nothingSpread),
+    control: addHistogram(past.control, control.histogram),
     levels: past.levels,
     rows,
     fine,
     guards:
-      warming || past.guards.length === 0 ? past.guards : foldGuards(past, policy, options, shown, pace),
+      warming || past.guards.length === 0
+        ? past.guards
+        : foldGuards(past, policy, options, { canary, control }, pace),
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Histogram, Observation } from "../model/measurement.ts"
+import type { Tails } from "./histogram.ts"
+import { tailsOf } from "./histogram.ts"
 import type { Counts } from "./tally.ts"
 
 // What cannot be right is not an observation. It is absent, never zero: a zero would be evidence.
@@ -17,17 +19,38 @@ export function readEvents(seen: Observation | undefined): Counts | undefined {
   return { n: seen.exposure, k: seen.events }
 }
 
-export function readHistogram(seen: Observation | undefined): Histogram | undefined {
+const isSound = (bucket: Histogram[number] | undefined): bucket is Histogram[number] =>
+  bucket !== undefined && Number.isInteger(bucket[0]) && isCount(bucket[1])
+
+/** How many requests a histogram counts. */
+export function readTotal(seen: Observation | undefined): number | undefined {
   if (seen?.kind !== "histogram") return undefined
-  let rising = true
-  let last = Number.NEGATIVE_INFINITY
+  let total = 0
   for (let i = 0; i < seen.buckets.length; i++) {
     const bucket = seen.buckets[i]
-    if (!bucket || !Number.isInteger(bucket[0]) || !isCount(bucket[1])) return undefined
-    if (bucket[0] <= last) rising = false
-    last = bucket[0]
+    if (!isSound(bucket)) return undefined
+    total += bucket[1]
   }
-  return rising ? seen.buckets : [...seen.buckets].sort(([a], [b]) => a - b)
+  return total
+}
+
+/** A histogram, its buckets rising, with its counts from each bucket on. Checked and summed up in one pass. */
+export function readTails(seen: Observation | undefined): Tails | undefined {
+  if (seen?.kind !== "histogram") return undefined
+  const { buckets } = seen
+  const fromHere = new Array<number>(buckets.length)
+  let sum = 0
+  let rising = true
+  let next = Number.POSITIVE_INFINITY
+  for (let i = buckets.length - 1; i >= 0; i--) {
+    const bucket = buckets[i]
+    if (!isSound(bucket)) return undefined
+    if (bucket[0] >= next) rising = false
+    next = bucket[0]
+    sum += bucket[1]
+    fromHere[i] = sum
+  }
+  return rising ? { histogram: buckets, fromHere } : tailsOf([...buckets].sort(([a], [b]) => a - b))
 }
 
 /** The finite samples; a scrape that only gave NaN is absent. */

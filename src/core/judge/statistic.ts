@@ -1,4 +1,4 @@
-import type { Histogram, Observation } from "../model/measurement.ts"
+import type { Observation } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
 import { unreachable } from "../model/unreachable.ts"
 import {
@@ -23,7 +23,7 @@ import type { Widened } from "./margins.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 import type { ProportionState } from "./proportion.ts"
 import { foldProportion, lookAtProportion, openProportion } from "./proportion.ts"
-import { readEvents, readGauge, readHistogram, readProportion } from "./readings.ts"
+import { readEvents, readGauge, readProportion, readTotal } from "./readings.ts"
 import type { Seen } from "./seen.ts"
 import type { Chance } from "./shift.ts"
 import { isMemoryTooStrong, lostInChance, scatterOfLevel } from "./shift.ts"
@@ -116,7 +116,7 @@ export function amountIn(policy: MetricPolicy, seen: Observation | undefined): n
     case "error-proportion":
       return readProportion(seen)?.n
     case "latency-quantile":
-      return amountOf(readHistogram(seen))
+      return readTotal(seen)
     case "events":
       return readEvents(seen)?.n
     case "gauge":
@@ -126,13 +126,6 @@ export function amountIn(policy: MetricPolicy, seen: Observation | undefined): n
     default:
       return unreachable(policy.kind)
   }
-}
-
-function amountOf(histogram: Histogram | undefined): number | undefined {
-  if (!histogram) return undefined
-  let total = 0
-  for (let i = 0; i < histogram.length; i++) total += histogram[i]?.[1] ?? 0
-  return total
 }
 
 /** How much more than independent ones its single values scatter, at least 1. */

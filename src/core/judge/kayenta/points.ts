@@ -1,7 +1,7 @@
 import type { Observation } from "../../model/measurement.ts"
 import type { MetricPolicy } from "../../model/policy.ts"
-import { mergeHistograms, middleOf } from "../histogram.ts"
-import { readEvents, readGauge, readHistogram, readProportion } from "../readings.ts"
+import { mergeHistograms, middleOf, noTails } from "../histogram.ts"
+import { readEvents, readGauge, readProportion, readTails } from "../readings.ts"
 import { addHistogram, nothingSpread, quantileBucket } from "../spread.ts"
 import { meanOf } from "./series.ts"
 
@@ -35,7 +35,7 @@ export function pointOf(seen: Observation | undefined, metric: MetricPolicy): nu
       return counts && counts.n > 0 ? (counts.k / counts.n) * perMinute : undefined
     }
     case "latency-quantile": {
-      const spread = addHistogram(nothingSpread, readHistogram(seen) ?? [])
+      const spread = addHistogram(nothingSpread, (readTails(seen) ?? noTails).histogram)
       const bucket = quantileBucket(spread, metric.quantile ?? 0.5)
       return bucket === undefined ? undefined : middleOf(bucket)
     }

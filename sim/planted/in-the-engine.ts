@@ -190,12 +190,15 @@ export const inTheEngine: readonly Mutant[] = [
     "parts.journal.outboxFailed(row.id, sentence(error), retryAt)",
     "parts.journal.outboxFailed(row.id, sentence(error), retryAt)\n          parts.log.warn({}, row.notice.to)",
   ),
-  one(
-    "nobody follows what others store",
-    "src/engine/follow.ts",
-    "if (!signal.aborted) await this.readOn()",
-    "",
-    '"replicas":2',
+  metIn(
+    one(
+      "nobody follows what others store",
+      "src/engine/follow.ts",
+      "if (!signal.aborted) await this.readOn()",
+      "",
+      '"replicas":2',
+    ),
+    "a presence is found gone by whoever paused",
   ),
   one(
     "an order that was passed on is never obeyed",

@@ -161,7 +161,7 @@ describe("whoever gives orders on the command line", () => {
     )
     expect(sentence).toContain(`the newest commit ${commit.slice(0, 7)} "renames itself" is refused: `)
     expect(sentence).toContain("immunity.yaml says app: other, and this application is called papi")
-    expect(todo).toContain("Mend immunity.yaml")
+    expect(todo).toContain("Say app: papi there, or add the repository once more as other")
     const empty = join(cluster.dir, "nowhere")
     const missing = await run("app", "add", empty, "--name", "nowhere")
     expect([missing.code, missing.stdout]).toEqual([0, expect.stringContaining("it could not be read")])

@@ -18,6 +18,7 @@ function twelve() {
   const engine = {
     apps: () => [...states.keys()],
     version: (app: string) => versions.get(app) ?? 1,
+    problems: () => new Map(),
     state: (app: string) => {
       opened.push(app)
       return states.get(app)

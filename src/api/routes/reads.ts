@@ -98,7 +98,7 @@ export async function listApps(
   return {
     apps: page.flatMap(({ app }) => {
       const state = engine.state(app)
-      return state ? [appSummary(state)] : []
+      return state ? [appSummary(state, engine.problems(app))] : []
     }),
     next: first >= 0 && first + size < found.length ? page.at(-1)?.place : undefined,
     total: found.length,

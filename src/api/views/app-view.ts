@@ -13,7 +13,7 @@ import { attentionOf, strengthView } from "./strength.ts"
 
 /** One application on one page: the sentence first, then where everything is. */
 export function appView(app: Application, version: number, problems: ReadonlyMap<string, string>): AppView {
-  const summary = appSummary(app)
+  const summary = appSummary(app, problems)
   return {
     ...summary,
     version,
@@ -41,12 +41,12 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
   }
 }
 
-export function appSummary(app: Application): AppSummary {
-  return { app: app.app, tone: appTone(app), ...standing(app) }
+export function appSummary(app: Application, problems: ReadonlyMap<string, string>): AppSummary {
+  return { app: app.app, tone: appTone(app), ...standing(app, problems.get("source")) }
 }
 
-/** Where it stands and what a person does about it: what is most urgent comes first, all else beside it. */
-function standing(app: Application): Pick<AppSummary, "sentence" | "todo"> {
+/** Where it stands and what a person does about it: what is most urgent comes first, all else beside it. `unread`: why its repository cannot be read. */
+function standing(app: Application, unread: string | undefined): Pick<AppSummary, "sentence" | "todo"> {
   const lock = app.locks[0]
   const asking = active(app).find((rollout) => summaryOf(app, rollout).asks)
   const moving = active(app)[0]
@@ -76,6 +76,14 @@ function standing(app: Application): Pick<AppSummary, "sentence" | "todo"> {
       todo: `See why (immunity why, immunity logs, immunity servers), before a real failure asks.${besides}`,
     }
   if (stuck) return { sentence: `Nothing moves; ${runs}, and ${stuck.sentence}.`, todo: stuck.todo }
+  if (unread !== undefined)
+    return {
+      sentence: `Nothing moves; ${runs}, and its repository cannot be read: ${unread.replace(/\.$/, "")}.`,
+      todo:
+        app.commits.length > 0
+          ? "What runs stays as it is; new commits come when it can be read again."
+          : `Mend that, or give another address: immunity app add URL --name ${app.app}`,
+    }
   if (app.commits.length === 0)
     return { sentence: `No commit of ${app.source.branch} was read yet; ${runs}.`, todo: nothingToDo }
   return { sentence: `Nothing moves; ${runs}.`, todo: nothingToDo }

@@ -21,10 +21,11 @@ export function stuckNewest(app: Application): Stuck | undefined {
   const name = `the newest commit ${shortCommit(commit.id)} "${shortened(commit.subject, 60)}"`
   if (state.name === "refused") {
     const [first = "its immunity.yaml is not valid", ...others] = state.problems
+    const [what = first, ...how] = first.split("; ")
     const more = others.length > 0 ? ` (and ${others.length} more)` : ""
     return {
-      sentence: `${name} is refused: ${shortened(first, 300)}${more}`,
-      todo: "What runs stays as it is. Mend immunity.yaml, check it with `immunity validate`, commit and push: the next commit is read by itself.",
+      sentence: `${name} is refused: ${shortened(what, 300)}${more}`,
+      todo: `What runs stays as it is. ${wayOut(how.join("; "))}Mend immunity.yaml, check it with \`immunity validate\`, commit and push: the next commit is read by itself.`,
       blocked: false,
     }
   }
@@ -59,6 +60,10 @@ function whyBlocked(app: Application, { rollout, because }: Quarantine): string 
   const how = ended.phase.name === "rolled-back" ? "taken back at" : "failed at"
   return `${how} ${ended.region}: ${ended.phase.because}`
 }
+
+/** What a problem says after its first clause is what to do about it. */
+const wayOut = (text: string): string =>
+  text === "" ? "" : `${text.slice(0, 1).toUpperCase()}${text.slice(1)}. `
 
 const shortened = (text: string, most: number): string =>
   text.length > most ? `${text.slice(0, most)}…` : text

@@ -180,11 +180,14 @@ export class ApplicationLoop implements Holding {
     const { app } = this.ledger
     this.#refusedForRoom = performer.refusedForRoom
     for (let first = true; !until.aborted; first = false) {
-      this.#poke = new AbortController()
       let ordered = false
       const began = this.#parts.clock.mono()
       try {
-        const turn = () => this.#turn(performer, until)
+        // What is heard of while it waits for its turn is seen in it.
+        const turn = () => {
+          this.#poke = new AbortController()
+          return this.#turn(performer, until)
+        }
         ordered = this.#underWay() ? await turn() : await this.#shared.resting.through(turn)
         this.#problem("turn", undefined)
         this.#failures = performer.problems.size > 0 ? this.#failures + 1 : 0
@@ -193,6 +196,7 @@ export class ApplicationLoop implements Holding {
         this.#problem("turn", sentence(error))
         this.#failures++
       }
+      if (until.aborted) return
       const underWay = this.#underWay()
       // Ten thousand at rest would hold the wishes of all of them in memory, and look again in an hour.
       if (!underWay) this.#asked = undefined

@@ -160,6 +160,19 @@ describe("the agent", () => {
     for (const name of kept) expect(readFileSync(join(dir, name), "utf8")).not.toContain("correct horse")
   })
 
+  it("tells whoever waits for news that an instance became ready, and does not let them wait longer", async () => {
+    await start("prod-1")
+    await until("it to be ready", async () => (await see("prod-1"))?.state === "ready")
+    const { mark } = await agent.news(undefined, signal)
+    await start("prod-2")
+    // Nobody looks; what is asked stays open until there is something to tell, and no minute passes.
+    let told = await agent.news(mark, signal, 50_000)
+    while (!told.changed.includes("papi") || (await see("prod-2"))?.state !== "ready")
+      told = await agent.news(told.mark, signal, 50_000)
+    expect((await agent.news(mark, signal)).changed).toEqual(["papi"])
+    expect((await agent.news("a mark of another life", signal, 50_000)).changed).toBe("all")
+  })
+
   it("starts, sees it become ready, releases, and only then stops", async () => {
     expect(await start("prod-1")).toEqual({ kind: "done" })
     expect((await becomes("prod-1", "ready")).app).toBe("papi")

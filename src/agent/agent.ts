@@ -16,6 +16,7 @@ import { readLog } from "./log-file.ts"
 import { Memory } from "./memory.ts"
 import { Probe } from "./probes.ts"
 import { learnOwners, prune } from "./prune.ts"
+import { Stir } from "./stir.ts"
 
 export type AgentParts = JobParts & {
   readonly server: string
@@ -45,7 +46,12 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const { compute, router, dir, clock } = parts
   await mkdir(join(dir, "logs"), { recursive: true })
   const memory = await Memory.open(dir)
-  const jobs = await Jobs.open(parts, (app, digest) => memory.owns(app, [digest]))
+  const stir = new Stir(clock)
+  const jobs = await Jobs.open(
+    parts,
+    (app, digest) => memory.owns(app, [digest]),
+    () => stir.now(),
+  )
   await learnOwners(memory, jobs, parts.travelling)
   const configurations = await Configurations.open(dir)
   const probes = new Map<string, Probe>()
@@ -130,7 +136,8 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     // Where a machine of its own boots first, its address comes later than its start.
     if (running.address === undefined)
       return { ...base, state: "starting", exit: undefined, probe: undefined }
-    const probe = probes.get(running.id) ?? new Probe(running.address, known.spec.run.health, clock)
+    const probe =
+      probes.get(running.id) ?? new Probe(running.address, known.spec.run.health, clock, () => stir.now())
     probes.set(running.id, probe)
     watchMemory(running, known.spec)
     const { ready, everReady, said } = probe.health
@@ -192,7 +199,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   }
 
   // Memory and logs are watched also while no control plane asks.
-  const beat = setInterval(() => {
+  const lookAtAll = (): void => {
     void compute
       .list(AbortSignal.timeout(5_000))
       .then((all) => {
@@ -201,7 +208,16 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
         if (!compute.continuesLogs) logs.look(running, clock.now())
       })
       .catch(() => undefined)
-  }, 500)
+  }
+  const beat = setInterval(lookAtAll, 500)
+  let begins: NodeJS.Timeout | undefined
+  /** What was started is asked for its health from then on, and not when somebody next looks. */
+  const lookSoon = (): void => {
+    begins ??= setTimeout(() => {
+      begins = undefined
+      lookAtAll()
+    }, 20)
+  }
 
   return {
     server: parts.server,
@@ -214,7 +230,11 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       return { kind: "done" }
     },
     observe: async (apps, signal) => about(new Set(apps), await observe(signal)),
-    news: async (since, signal) => changes.since(since, await observe(signal)),
+    async news(since, signal, within = 0) {
+      if (within > 0) await stir.since(changes.stirs(since), within, signal)
+      const { count } = stir
+      return changes.since(since, await observe(signal), count)
+    },
     putSource: (fence, commit, tar) =>
       guarded(fence, async () => {
         await jobs.putSource(commit, tar)
@@ -270,6 +290,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
           if (full !== undefined) return noRoom(full)
           try {
             await startOne(fence, spec, signal)
+            lookSoon()
             return { kind: "done" }
           } catch (error) {
             if (error instanceof NoRoom) return noRoom(error.message)
@@ -321,6 +342,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     },
     async close() {
       clearInterval(beat)
+      clearTimeout(begins)
       for (const probe of probes.values()) probe.stop()
       await Promise.all([jobs.stop(), configurations.close()])
     },

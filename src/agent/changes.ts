@@ -10,7 +10,14 @@ export class Changes {
   readonly #changedIn = new Map<AppName, number>()
   #looks = 0
 
-  since(mark: string | undefined, seen: Observed): News {
+  /** How often anything had changed when this mark was given; NaN when it is not one of this life. */
+  stirs(mark: string | undefined): number {
+    const [life, , stirs] = (mark ?? "").split(" ")
+    return life === this.#life ? Number(stirs) : Number.NaN
+  }
+
+  /** `stirs`: how often anything had changed before it was looked at; given back with the next question. */
+  since(mark: string | undefined, seen: Observed, stirs: number): News {
     this.#looks++
     const now = essence(seen)
     for (const app of new Set([...now.keys(), ...this.#last.keys()])) {
@@ -19,7 +26,7 @@ export class Changes {
       this.#last.set(app, essential)
       this.#changedIn.set(app, this.#looks)
     }
-    const told = { mark: `${this.#life} ${this.#looks}` }
+    const told = { mark: `${this.#life} ${this.#looks} ${stirs}` }
     const [life, look] = (mark ?? "").split(" ")
     if (life !== this.#life) return { ...told, changed: "all" }
     const changed = [...this.#changedIn].flatMap(([app, when]) => (when > Number(look) ? [app] : []))

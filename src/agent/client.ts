@@ -68,7 +68,7 @@ function agentOver(server: string, way: Way): Agent {
     server,
     fence: (app, epoch, signal) => call<Ordered>("POST", "/v1/fence", { app, epoch }, signal),
     observe: (apps, signal) => call<Observed>("POST", "/v1/observe", { apps }, signal),
-    news: (since, signal) => call<News>("POST", "/v1/news", { since }, signal),
+    news: (since, signal, within) => call<News>("POST", "/v1/news", { since, within }, signal),
     async hasArtifact(digest, signal) {
       const path = `/v1/has-artifact?digest=${digest}`
       return (await call<{ readonly has: boolean }>("GET", path, undefined, signal)).has

@@ -42,6 +42,7 @@ const mostSource = 1024 ** 3
 export class Jobs {
   readonly #parts: JobParts
   readonly #built: Built
+  readonly #ended: () => void
   readonly #jobs = new Map<string, AgentJob>()
   readonly #queue: (() => Promise<void>)[] = []
   readonly #stop = new AbortController()
@@ -50,17 +51,23 @@ export class Jobs {
   #running = 0
   #arrivals = 0
 
-  private constructor(parts: JobParts, built: Built) {
+  private constructor(parts: JobParts, built: Built, ended: () => void) {
     this.#parts = parts
     this.#built = built
+    this.#ended = ended
     this.#work = join(
       tmpdir(),
       `immunity-work-${createHash("sha256").update(parts.dir).digest("hex").slice(0, 16)}`,
     )
   }
 
-  static async open(parts: JobParts, built: Built = async () => undefined): Promise<Jobs> {
-    const jobs = new Jobs(parts, built)
+  /** `ended` is called whenever one has. */
+  static async open(
+    parts: JobParts,
+    built: Built = async () => undefined,
+    ended: () => void = () => undefined,
+  ): Promise<Jobs> {
+    const jobs = new Jobs(parts, built, ended)
     await mkdir(join(parts.dir, "jobs"), { recursive: true })
     await mkdir(join(parts.dir, "sources"), { recursive: true })
     await forgetOldSources(join(parts.dir, "sources"), parts.clock.now())
@@ -220,6 +227,7 @@ export class Jobs {
     const ended: AgentJob = { ...job, state: "ended", outcome }
     await this.#save(ended)
     this.#jobs.set(job.id, ended)
+    this.#ended()
     await this.#forgetOldest()
   }
 

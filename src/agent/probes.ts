@@ -13,15 +13,16 @@ export class Probe {
   health: Health = { ready: false, everReady: false, said: undefined }
   readonly #stop = new AbortController()
 
-  constructor(address: string, policy: HealthPolicy, clock: Clock) {
-    void this.#run(address, policy, clock)
+  /** `changed` is called whenever it becomes ready, or is so no more. */
+  constructor(address: string, policy: HealthPolicy, clock: Clock, changed: () => void) {
+    void this.#run(address, policy, clock, changed)
   }
 
   stop(): void {
     this.#stop.abort()
   }
 
-  async #run(address: string, policy: HealthPolicy, clock: Clock): Promise<void> {
+  async #run(address: string, policy: HealthPolicy, clock: Clock, changed: () => void): Promise<void> {
     let good = 0
     let bad = 0
     while (!this.#stop.signal.aborted) {
@@ -29,7 +30,9 @@ export class Probe {
       good = problem === undefined ? good + 1 : 0
       bad = problem === undefined ? 0 : bad + 1
       const ready = this.health.ready ? bad < policy.unhealthy : good >= policy.healthy
+      const isNews = ready !== this.health.ready
       this.health = { ready, everReady: this.health.everReady || ready, said: problem }
+      if (isNews) changed()
       // A new instance is asked often: the sooner it is known to be well, the sooner it serves.
       const pause = this.health.everReady ? policy.every : Math.min(policy.every, 100)
       await clock.sleep(pause, this.#stop.signal)

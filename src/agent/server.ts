@@ -101,8 +101,10 @@ async function handle(
   switch (`${request.method} ${url.pathname}`) {
     case "POST /v1/observe":
       return agent.observe(parse(bodies.apps, await readBody(request, mostBody)).apps, signal)
-    case "POST /v1/news":
-      return agent.news(parse(bodies.news, await readBody(request, mostBody)).since, signal)
+    case "POST /v1/news": {
+      const { since, within } = parse(bodies.news, await readBody(request, mostBody))
+      return agent.news(since, signal, within)
+    }
     case "POST /v1/counters":
       return agent.counters(parse(bodies.apps, await readBody(request, mostBody)).apps, signal)
     case "GET /v1/log": {

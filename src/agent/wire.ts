@@ -128,7 +128,10 @@ export const bodies = {
   stopInstance: Type.Object({ fence: Fence, instance: id, grace: duration() }),
   releaseInstance: Type.Object({ fence: Fence, instance: id, drain: duration() }),
   apps: Type.Object({ apps: Type.Array(name(), { maxItems: 1_000 }) }),
-  news: Type.Object({ since: Type.Optional(Type.String({ maxLength: 100 })) }),
+  news: Type.Object({
+    since: Type.Optional(Type.String({ maxLength: 100 })),
+    within: Type.Optional(Type.Integer({ minimum: 0, maximum: 60_000 })),
+  }),
   setRoutes: Type.Object({ fence: Fence, routes: Type.Array(Type.Unknown(), { maxItems: 1_000 }) }),
 } as const
 

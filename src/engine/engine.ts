@@ -1,5 +1,4 @@
 import type { AppName } from "../core/model/ids.ts"
-import type { Duration } from "../core/model/time.ts"
 import type { Application, Source } from "../core/pipeline/application.ts"
 import type { Command } from "../core/pipeline/input.ts"
 import type { OutboxRow, StoredEvent } from "../ports/journal.ts"
@@ -12,7 +11,7 @@ import { Follower } from "./follow.ts"
 import { Gate } from "./gate.ts"
 import { SnapshotKeeper } from "./keep-snapshots.ts"
 import type { Result } from "./ledger.ts"
-import { hearAllNews } from "./news.ts"
+import { hearAllNews, type NewsPace } from "./news.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence, untilNextLook } from "./parts.ts"
 import { obeyOrders, passOn } from "./pass-on.ts"
@@ -94,10 +93,22 @@ export function createEngine(world: Parts): Engine {
     if (changed === "all") for (const loop of loops.values()) loop.poke()
     else for (const app of changed) loops.get(app)?.poke()
   }
-  /** What changes on the servers is heard of soon while something is under way, from the moment on that it is. */
-  const untilNews = (took: Duration): Promise<void> => {
-    const forMs = moving.size > 0 ? untilNextLook(parts.pace, took) : parts.pace.idle
-    return parts.clock.sleep(forMs, AbortSignal.any([stopping.signal, begins.signal]))
+  /**
+   * An agent tells at once what it knows of by itself: whose health changed, which job ended. It is asked for the rest
+   * as often as that; one that does not wait is asked soon while something is under way, from the moment on that it is.
+   */
+  const newsPace: NewsPace = {
+    within: () => (moving.size > 0 ? parts.pace.busy : parts.pace.idle),
+    pause(took, anything) {
+      const { pace, clock } = parts
+      const hasWaited = anything || took >= newsPace.within()
+      const forMs = hasWaited
+        ? (pace.soon ?? pace.busy)
+        : moving.size > 0
+          ? untilNextLook(pace, took)
+          : pace.idle
+      return clock.sleep(forMs, AbortSignal.any([stopping.signal, begins.signal]))
+    },
   }
 
   const obeyHere = async ({ id, app, command, by }: Order): Promise<Result | undefined> => {
@@ -115,7 +126,7 @@ export function createEngine(world: Parts): Engine {
         follower.follow(stopping.signal),
         tenure.hold(stopping.signal),
         shared.snapshots.keep(stopping.signal),
-        hearAllNews(parts, untilNews, wake, stopping.signal),
+        hearAllNews(parts, newsPace, wake, stopping.signal),
         hearOfLimits(parts, () => wake("all"), stopping.signal),
         obeyOrders(parts, obeyHere, stopping.signal),
         deliver(parts, stopping.signal),

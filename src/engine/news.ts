@@ -3,11 +3,17 @@ import type { Duration } from "../core/model/time.ts"
 import type { Agent } from "../ports/agent.ts"
 import { type Parts, sentence } from "./parts.ts"
 
+export type NewsPace = {
+  /** For so long an agent may wait for something to tell, in milliseconds. */
+  readonly within: () => Duration
+  /** Waits until the next question may be asked; told for how long the last one was open, and whether it told anything. */
+  readonly pause: (took: Duration, anything: boolean) => Promise<void>
+}
+
 /** Hears from all servers, those that join and leave meanwhile included. */
 export async function hearAllNews(
   parts: Pick<Parts, "agents" | "clock" | "log" | "pace">,
-  /** Waits for the next question; told how long the last one took, in milliseconds. */
-  pause: (took: Duration) => Promise<void>,
+  pace: NewsPace,
   tell: (changed: readonly AppName[] | "all") => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -23,7 +29,7 @@ export async function hearAllNews(
       if (heard.has(server)) continue
       const stop = new AbortController()
       heard.set(server, { agent, stop })
-      void hearNews(parts, agent, pause, tell, AbortSignal.any([signal, stop.signal]))
+      void hearNews(parts, agent, pace, tell, AbortSignal.any([signal, stop.signal]))
       if (!first) tell("all")
     }
     await parts.clock.sleep(parts.pace.idle, signal)
@@ -37,7 +43,7 @@ export async function hearAllNews(
 async function hearNews(
   parts: Pick<Parts, "clock" | "log" | "pace">,
   agent: Agent,
-  pause: (took: Duration) => Promise<void>,
+  { within, pause }: NewsPace,
   tell: (changed: readonly AppName[] | "all") => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -45,8 +51,12 @@ async function hearNews(
   let answers = true
   while (!signal.aborted) {
     const asked = parts.clock.mono()
+    let anything = false
     try {
-      const news = await agent.news(mark, AbortSignal.any([signal, AbortSignal.timeout(parts.pace.call)]))
+      const limit = within()
+      const patience = AbortSignal.timeout(parts.pace.call + limit)
+      const news = await agent.news(mark, AbortSignal.any([signal, patience]), limit)
+      anything = news.changed.length > 0
       if (!answers) tell("all")
       else if (news.changed.length > 0) tell(news.changed)
       mark = news.mark
@@ -59,6 +69,6 @@ async function hearNews(
       }
       answers = false
     }
-    await pause(parts.clock.mono() - asked)
+    await pause(parts.clock.mono() - asked, anything)
   }
 }

@@ -86,9 +86,10 @@ export interface Agent {
   observe(apps: readonly AppName[], signal: AbortSignal): Promise<Observed>
   /**
    * Whose instances, jobs or routes are no longer as they were at a mark. Small however much runs here: who is at rest
-   * is not told of. Which requests are under way, and what memory is used, is no news.
+   * is not told of. Which requests are under way, and what memory is used, is no news. It may wait `within` milliseconds
+   * for something to tell; an agent that cannot answers at once.
    */
-  news(since: string | undefined, signal: AbortSignal): Promise<News>
+  news(since: string | undefined, signal: AbortSignal, within?: Duration): Promise<News>
   /** Brings the tree that a build needs; once per commit. */
   putSource(fence: Fence, commit: CommitId, tar: Readable, signal: AbortSignal): Promise<Ordered>
   /** Artifacts travel between servers; absent on an agent that is the only one. */

@@ -111,6 +111,15 @@ export function addServerCommands(program: Command): void {
       })
     })
   agent
+    .command("stop")
+    .description("ends the agent of this machine, its router and every instance, once serve has ended")
+    .option("--dir <folder>", "the data folder of serve", dataDir())
+    .option("--yes", "without asking")
+    .action(async (options: { dir: string; yes?: boolean }) => {
+      const { stopAgent } = await import("./stop-agent.ts")
+      await stopAgent(options)
+    })
+  agent
     .command("join")
     .description("lets this machine join a control plane as one of its servers, and runs its agent")
     .requiredOption("--to <address>", "https://… of the control plane, as `servers invite` printed it")

@@ -7,11 +7,23 @@ import { riskRatioLogEs } from "../../src/core/judge/risk-ratio.ts"
 import type { Measurement, Observation } from "../../src/core/model/measurement.ts"
 import type { MetricPolicy } from "../../src/core/model/policy.ts"
 import { normal, poisson } from "../judge-power/chance.ts"
+import { memoryOf } from "./memory.ts"
 
 const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } })
 
 const chance = chanceFrom(1)
 const failures = (): Observation => ({ kind: "proportion", total: 1000, bad: poisson(chance, 5) })
+
+/** The same of four instances, told apart. */
+function failuresOfInstances(): Observation {
+  const each = ["a", "b", "c", "d"].map((id) => ({ id, n: 250, sum: poisson(chance, 1.25), squares: 0 }))
+  return {
+    kind: "proportion",
+    total: 1000,
+    bad: each.reduce((sum, one) => sum + one.sum, 0),
+    instances: each,
+  }
+}
 
 function latencies(): Observation {
   const counts = new Map<number, number>()
@@ -55,7 +67,8 @@ function intervals(metric: MetricPolicy, make: () => Observation, times: number)
   }, times)
 }
 
-function looked(metrics: number): { readonly ms: number; readonly bytesPerMetric: number } {
+/** Milliseconds of a core in which so many metrics, half of them latencies, are looked at. */
+function looked(metrics: number): { readonly ms: number } {
   const judges = Array.from({ length: metrics / 2 }, (): JudgeState => {
     const first = { from: 0, to: 1000, canary: failures(), control: failures() }
     const slow = { ...first, canary: latencies(), control: latencies() }
@@ -68,8 +81,7 @@ function looked(metrics: number): { readonly ms: number; readonly bytesPerMetric
   look()
   const start = cpuSeconds()
   look()
-  const ms = Math.round(1000 * (cpuSeconds() - start))
-  return { ms, bytesPerMetric: Math.round(Buffer.byteLength(JSON.stringify(judges)) / metrics) }
+  return { ms: Math.round(1000 * (cpuSeconds() - start)) }
 }
 
 const tallies = Array.from({ length: 256 }, () => ({
@@ -87,7 +99,9 @@ const result = {
   }, 1_000_000),
   proportionIntervalsPerSecond: intervals(errors, failures, 100_000),
   latencyIntervalsPerSecond: intervals(latency, latencies, 10_000),
+  proportionIntervalsToldApartPerSecond: intervals(errors, failuresOfInstances, 10_000),
   lookAt10000Metrics: looked(10_000),
+  bytesPerMetric: { errors: memoryOf(errors, failures), latency: memoryOf(latency, latencies) },
 }
 if (!Number.isFinite(sink)) throw new Error("the evidence is no number")
 process.stderr.write(`${JSON.stringify(result, null, 1)}\n`)

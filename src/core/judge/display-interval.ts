@@ -1,6 +1,6 @@
 import { middleOf } from "./histogram.ts"
 import type { Spread } from "./spread.ts"
-import { quantileBucket } from "./spread.ts"
+import { quantileBuckets } from "./spread.ts"
 import type { Counts } from "./tally.ts"
 
 // 99 % intervals for people to look at; no verdict rests on them. They may be looked at as often as one likes:
@@ -41,12 +41,13 @@ export function poissonInterval({ n, k }: Counts): Interval {
   return { estimate: k / n, low: Math.max(0, middle - half) / n, high: (middle + half) / n }
 }
 
-/** Of a quantile in ms, from the ranks that its binomial error spans. */
-export function quantileInterval(spread: Spread, q: number): Interval {
+/** Of a quantile in ms, from the ranks that its binomial error spans; undefined when nothing was counted. */
+export function quantileInterval(spread: Spread, q: number): Interval | undefined {
   const n = spread.total
   const half = boundary(n) * Math.sqrt((q * (1 - q)) / n)
-  const at = (level: number) => middleOf(quantileBucket(spread, Math.min(1, Math.max(0, level))) ?? 0)
-  return { estimate: at(q), low: at(q - half), high: at(q + half) }
+  const [low, estimate, high] = quantileBuckets(spread, [Math.max(0, q - half), q, Math.min(1, q + half)])
+  if (low === undefined || estimate === undefined || high === undefined) return undefined
+  return { estimate: middleOf(estimate), low: middleOf(low), high: middleOf(high) }
 }
 
 /** Newcombe's interval of a difference, from the intervals of its two sides. */

@@ -5,7 +5,7 @@ import { differenceOf, quantileInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
 import type { Tails } from "./histogram.ts"
-import { bucketAtOrAbove, countAbove, middleOf, noTails, totalOf, upperEdge } from "./histogram.ts"
+import { bucketAtOrAbove, countAbove, noTails, totalOf, upperEdge } from "./histogram.ts"
 import type { LevelRows } from "./latency-level.ts"
 import { foldLevels, logAtLevel, openLevels, openPraise, scatterAtLevel } from "./latency-level.ts"
 import type { Look, Promotion } from "./look.ts"
@@ -118,8 +118,10 @@ export function lookAtLatency(state: LatencyState, policy: MetricPolicy, options
     guard: state.guards[i] ?? openGuard,
   }))
   const targets = lookAtTargets(policy, watched, options.promotionAlpha)
-  const canarySays = summaryOf(canary, q)
-  const controlSays = summaryOf(control, q)
+  const canaryInterval = quantileInterval(canary, q)
+  const controlInterval = quantileInterval(control, q)
+  const canarySays = canaryInterval && { value: canaryInterval.estimate, samples: canary.total }
+  const controlSays = controlInterval && { value: controlInterval.estimate, samples: control.total }
   const tolerated = controlSays && controlSays.value * policy.tolerateRatio + policy.tolerateDelta
   const up = policy.worse === "up"
   const told = [
@@ -133,10 +135,7 @@ export function lookAtLatency(state: LatencyState, policy: MetricPolicy, options
     unit: "ms",
     canary: canarySays,
     control: controlSays,
-    difference:
-      canarySays && controlSays
-        ? differenceOf(quantileInterval(canary, q), quantileInterval(control, q))
-        : undefined,
+    difference: canaryInterval && controlInterval && differenceOf(canaryInterval, controlInterval),
     limit: canarySays ? tolerated : undefined,
     comparison: options.solo ? undefined : evidenceOf(state, q),
     targets,
@@ -146,11 +145,6 @@ export function lookAtLatency(state: LatencyState, policy: MetricPolicy, options
     elsewhere: elsewhere(state, policy, options),
     promotion: promotionOf(state, options, targets),
   }
-}
-
-function summaryOf(spread: Spread, q: number) {
-  const bucket = quantileBucket(spread, q)
-  return bucket === undefined ? undefined : { value: middleOf(bucket), samples: spread.total }
 }
 
 /** How much more than independent requests they scatter, where they do so most. */

@@ -73,8 +73,9 @@ export function quantileBuckets(
   let rank = (levels[0] ?? 0) * total
   for (let i = 0; i < counts.length && found.length < levels.length; i++) {
     const count = counts[i] ?? 0
+    if (count === 0) continue
     sum += count
-    while (count > 0 && sum >= rank && found.length < levels.length) {
+    while (sum >= rank && found.length < levels.length) {
       found.push(first + i)
       rank = (levels[found.length] ?? 0) * total
     }

@@ -1,6 +1,7 @@
 /** `1,204`. */
 export function grouped(n: number): string {
-  return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ",")
+  const whole = String(Math.round(n))
+  return whole.length < 4 ? whole : whole.replace(/\B(?=(\d{3})+$)/g, ",")
 }
 
 /** Three significant digits without an exponent: `0.004`, `8.1`, `123`. */

@@ -108,7 +108,7 @@ export type Learned = {
   /** Another sound side is no more than this part worse, but for one chance in 1/`risk`. */
   readonly ratio: number
   /** The same before anything was seen: less cannot be asked of a side of which nothing is known. */
-  readonly unseen: number
+  readonly unseen: () => number
   /** A typical instance lies this part off the others. */
   readonly typical: number
   readonly instances: number
@@ -134,7 +134,7 @@ export function learnedFrom(
   )
   return {
     ratio: ratioWith(believed, both, risk),
-    unseen: ratioWith(priors, both, risk),
+    unseen: () => ratioWith(priors, both, risk),
     typical,
     instances: spread.length,
   }

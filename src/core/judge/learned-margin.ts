@@ -52,7 +52,7 @@ const tooFarApart = 1
 
 /** That they do is theirs to show: what is only believed of instances nobody saw never hides a doubling. */
 const ratioOf = ({ ratio, unseen }: Learned): number =>
-  ratio > tooFarApart && ratio <= unseen ? tooFarApart : ratio
+  ratio > tooFarApart && ratio <= unseen() ? tooFarApart : ratio
 
 /**
  * The policy with its margin, or with the learned one where that is wider. Where nothing was learned it is wider for

@@ -257,7 +257,7 @@ export class Performer {
     return ordered.some(Boolean)
   }
 
-  /** The whole table to one server, when it is news or due; returns whether it was news. */
+  /** The whole table to one server, when it is news or due; returns whether it was news there. */
   async #push(
     agent: Agent,
     app: string,
@@ -279,7 +279,8 @@ export class Performer {
       this.#note(`routes ${agent.server}`, answer.kind === "refused" ? answer.because : undefined)
       if (answer.kind === "refused") return false
       this.#pushed.set(agent.server, { table, at: clock.mono() })
-      return last?.table !== table
+      // After a start nothing was pushed yet, and most routers have the very table: nothing needs to be looked at again.
+      return (last?.table ?? (known && JSON.stringify(known.routes))) !== table
     } catch (error) {
       // Unknown outcome: the next turn pushes again with a newer generation, which supersedes it.
       this.#pushed.delete(agent.server)

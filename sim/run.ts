@@ -29,6 +29,8 @@ export type RunOptions = {
 /** So long after the last fault everything must be done. */
 const patience = 300_000
 const longRest = 12_000
+/** A call is given up after so long, and then there is a turn. */
+const answerLost = 9_000
 
 /** Runs one scenario from the first commit until all is at rest, or until a promise is broken. */
 export async function run(
@@ -88,13 +90,15 @@ async function beAtRest(
 ): Promise<void> {
   const { check, scenario, timeline } = cluster
   const table = (): string => JSON.stringify(Object.values(cluster.server.tables).map(({ routes }) => routes))
+  // Whoever waits for an answer that was lost has heard of everything and done nothing yet.
+  const waits = (): boolean => timeline.now < cluster.callTroubleAt + answerLost
   let tables: string
   do {
     tables = table()
     await until(timeline.now + 3_000)
   } while (
     !broken() &&
-    (unrest(cluster) !== undefined || table() !== tables) &&
+    (unrest(cluster) !== undefined || waits() || table() !== tables) &&
     timeline.now < scenario.calmFrom + patience
   )
   if (broken()) return

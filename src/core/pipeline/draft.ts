@@ -30,6 +30,11 @@ export class Draft {
   readonly events: Recorded[] = []
   /** Servers that answered just now: of what runs on others nothing new is known. */
   answering: ReadonlySet<ServerName> = new Set()
+  /**
+   * The servers were looked at just now, after the last order was answered or given up. What was seen before says nothing
+   * of a table that is still on its way.
+   */
+  isLook = false
   state: Application
   readonly #by: string
 

@@ -21,6 +21,7 @@ export function learn(draft: Draft, fact: Fact): undefined {
     case "job-ended":
       return jobEnded(draft, fact)
     case "observed":
+      draft.isLook = true
       draft.answering = new Set(fact.servers.map(({ server }) => server))
       for (const region of draft.state.regions) weights(draft, region, fact.servers)
       for (const server of fact.servers) observed(draft, server)

@@ -57,6 +57,11 @@ const worthOfUsual = 8
 /** No minute counts for more than so many standard deviations. */
 const most = 3
 const mostAgainst = 4
+/**
+ * Nothing is laid on a minute after one that lay so many standard deviations below what is tolerated: a young process that
+ * fills its caches would use up the money with which its leak is found later.
+ */
+const hopeless = 2
 /** One minute gives at most this part of a proof, and this much praise. */
 const partOfProof = 2 / 3
 const mostPraise = 3
@@ -230,11 +235,14 @@ function foldMinute(past: Shift, policy: MetricPolicy, proof: number, pace: Pace
     return steps.map((step) => step * z - loss * step * step)
   }
   const { tolerated, excluded } = limitsOf(policy)
+  const staked = past.last === undefined || past.last > tolerated - hopeless * spread
   const jump = past.last === undefined ? undefined : difference - past.last
   const square = jump === undefined ? 0 : Math.min(strangestJump * spread ** 2, (resemblance * jump ** 2) / 2)
   return {
     ...past,
-    worse: settle(past.worse, ourHouse, bet(tolerated, 1, accusing), partOfProof * proof),
+    worse: staked
+      ? settle(past.worse, ourHouse, bet(tolerated, 1, accusing), partOfProof * proof)
+      : past.worse,
     fine: settle(past.fine, ourHouse, bet(excluded, -1, memory), mostPraise, pace.praiseCeiling),
     last: difference,
     squares: past.squares + square,

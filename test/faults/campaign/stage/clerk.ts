@@ -27,8 +27,9 @@ export class Clerk {
     this.#everyMs = everyMs
   }
 
-  /** `url` is any repository: this application never deploys anything. */
-  async start(url: string): Promise<void> {
+  /** The application has a repository that is not there: it never deploys anything. */
+  async start(): Promise<void> {
+    const url = "/nowhere/ledger"
     await this.#insist("/v1/apps", { url, app }, "open")
     this.#work = this.#give().catch((error: unknown) => {
       this.#stoppedBy = error

@@ -79,7 +79,7 @@ export class Trial {
 
   async clerk(planes: readonly ControlPlane[], everyMs: number): Promise<Clerk> {
     this.#clerk = new Clerk(planes, everyMs)
-    await this.#clerk.start(this.cluster.repository)
+    await this.#clerk.start()
     return this.#clerk
   }
 

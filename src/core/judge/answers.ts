@@ -8,6 +8,7 @@ import { tooFew } from "./look.ts"
 import type { JudgeOptions } from "./options.ts"
 import { pairedLogE, shareOfPath } from "./paired.ts"
 import type { Seen } from "./seen.ts"
+import { unforgiving } from "./taught.ts"
 import { grouped } from "./words.ts"
 
 /** The evidence on answers: requests compared, and the paths that ever differed on one side alone. */
@@ -121,7 +122,7 @@ export function lookAtAnswers(state: AnswersState, policy: MetricPolicy, options
     unit: "1",
     canary: state.compared > 0 ? { value: worst?.raw ?? 0, samples: state.compared } : undefined,
     control: state.compared > 0 ? { value: worst?.noise ?? 0, samples: state.compared } : undefined,
-    comparison: options.solo ? undefined : comparison,
+    comparison: options.solo ? undefined : unforgiving(comparison),
     targets: { evidence: undefined, kept: false, canaryBreaks: false, controlBreaks: false, words: "" },
     numbers: numbersOf(state, ranked, intended.length),
     tolerated: "no more than a second stable instance is tolerated",

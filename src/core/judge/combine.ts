@@ -1,12 +1,14 @@
 import type { MetricPolicy } from "../model/policy.ts"
 import { logSum } from "./bets.ts"
 import type { Look } from "./look.ts"
+import type { Evidence } from "./taught.ts"
+import { logOf, mixtureOf, unforgiving } from "./taught.ts"
 
 /** Why a metric is accused: by comparison with the control, or by its absolute target. */
 type Charge = "comparison" | "target"
 
 export type Accusation = {
-  /** Log e-value of this metric alone. */
+  /** Log e-value of this metric, as it is weighed. */
   readonly evidence: number
   /** The charge that convicts it, if any. */
   readonly guilty: Charge | undefined
@@ -30,9 +32,12 @@ export function accuse(
     charges[i]?.length === 0 ? 0 : policy.critical ? criticalWeight : 1,
   )
   const all = shares.reduce<number>((a, b) => a + b, 0)
-  const evidence = charges.map((own) =>
-    own.length === 0 ? 0 : logSum(own.map((c) => c.logE)) - Math.log(own.length),
+  const mixtures = charges.map((own) =>
+    own.length === 0 ? nothing : mixtureOf(own.map(({ of }) => ({ of, share: 1 / own.length }))),
   )
+  const lessonOfAll =
+    all > 0 ? mixtureOf(mixtures.map((of, i) => ({ of, share: (shares[i] ?? 0) / all }))).lesson : 0
+  const evidence = mixtures.map((of) => logOf(of, lessonOfAll))
   const contributions = evidence.map((logE, i) => logE + Math.log((shares[i] ?? 0) / all))
   const proof = -Math.log(alpha)
   const proven = all > 0 && logSum(contributions) >= proof
@@ -45,14 +50,16 @@ export function accuse(
   })
 }
 
-type Weighed = { readonly charge: Charge; readonly logE: number }
+const nothing = unforgiving(0)
+
+type Weighed = { readonly charge: Charge; readonly of: Evidence }
 
 function chargesOf({ comparison, targets }: Look): readonly Weighed[] {
   const charges: Weighed[] = []
-  if (comparison !== undefined) charges.push({ charge: "comparison", logE: comparison })
-  if (targets.evidence !== undefined) charges.push({ charge: "target", logE: targets.evidence })
+  if (comparison !== undefined) charges.push({ charge: "comparison", of: comparison })
+  if (targets.evidence !== undefined) charges.push({ charge: "target", of: unforgiving(targets.evidence) })
   return charges
 }
 
 const strongestOf = (charges: readonly Weighed[]): Charge | undefined =>
-  charges.reduce<Weighed | undefined>((a, b) => (a && a.logE >= b.logE ? a : b), undefined)?.charge
+  charges.reduce<Weighed | undefined>((a, b) => (a && logOf(a.of) >= logOf(b.of) ? a : b), undefined)?.charge

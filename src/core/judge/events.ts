@@ -14,11 +14,12 @@ import type { JudgeOptions, Pace } from "./options.ts"
 import { readEvents } from "./readings.ts"
 import { riskRatioLogEs } from "./risk-ratio.ts"
 import type { Seen } from "./seen.ts"
-import { hasBegun, numbersSoFar } from "./seen.ts"
+import { hasBegun, isFirstWarmUp, numbersSoFar } from "./seen.ts"
 import type { Counts, Margin } from "./tally.ts"
 import { addCounts, nothingCounted, rateOf } from "./tally.ts"
 import type { Target, TargetLook } from "./targets.ts"
 import { lookAtTargets, targetsOf } from "./targets.ts"
+import { unforgiving } from "./taught.ts"
 import { grouped, short } from "./words.ts"
 
 /** The evidence on events in time: crashes, restarts, sign-ups. Counts are per instance-second. */
@@ -28,6 +29,8 @@ export type EventsState = {
   readonly canary: Counts
   readonly control: Counts
   readonly worse: Bets
+  /** Its log e-value when the first warm-up ended, which it does not forgive. */
+  readonly lesson: number
   readonly dispersion: Dispersion
   readonly guards: readonly Guard[]
 }
@@ -51,6 +54,7 @@ export function openEvents(policy: MetricPolicy, options: JudgeOptions): EventsS
     canary: nothingCounted,
     control: nothingCounted,
     worse: openBets(ourHouse),
+    lesson: 0,
     dispersion: usualDispersion,
     guards: targetsOf(policy, options.solo).map(() => openGuard),
   }
@@ -81,6 +85,7 @@ export function foldEvents(
     canary: numbersSoFar(past, canary, seen.phase, addCounts, nothingCounted),
     control: addCounts(past.control, control),
     worse,
+    lesson: isFirstWarmUp(past, seen.phase) ? worse.log : past.lesson,
     dispersion,
   }
   if (seen.phase === "warming") return both
@@ -117,7 +122,7 @@ export function lookAtEvents(state: EventsState, policy: MetricPolicy, options: 
     control: control.n > 0 ? { value: base * perMinute, samples: control.k } : undefined,
     difference: both ? differenceOf(inMinutes(canary), inMinutes(control)) : undefined,
     limit: both ? Math.abs(worst - base) * perMinute : undefined,
-    comparison: options.solo ? undefined : state.worse.log,
+    comparison: options.solo ? undefined : unforgiving(state.worse.log, state.lesson),
     targets,
     numbers: `${told(canary)}${control.n > 0 ? `, control ${told(control)}` : ""}`,
     tolerated: both

@@ -10,6 +10,7 @@ import type { Shift } from "./shift.ts"
 import { foldShift, isShiftExcluded, logShift, openShift, partsOf } from "./shift.ts"
 import type { Target, TargetLook } from "./targets.ts"
 import { gaugeUnit, lookAtTargets, quantity, targetsOf } from "./targets.ts"
+import { unforgiving } from "./taught.ts"
 import { grouped, short } from "./words.ts"
 
 /** Samples of a level: how many and their sum, and the guards of its targets. */
@@ -97,7 +98,7 @@ export function lookAtGauge(state: GaugeState, policy: MetricPolicy, options: Ju
     unit: gaugeUnit(policy),
     canary,
     control,
-    comparison: options.solo ? undefined : logShift(state.shift),
+    comparison: options.solo ? undefined : unforgiving(logShift(state.shift)),
     targets,
     numbers: [
       canary && `${quantity(policy, canary.value)} on average over ${grouped(canary.samples)} samples`,

@@ -12,8 +12,11 @@ import type { Pace } from "./options.ts"
 import type { Seen } from "./seen.ts"
 import type { Spread } from "./spread.ts"
 import { quantileBuckets } from "./spread.ts"
+import type { Suspicion } from "./suspicion.ts"
 import { addSuspicion, openSuspicion } from "./suspicion.ts"
 import type { Margin } from "./tally.ts"
+import type { Taught } from "./taught.ts"
+import { openTaught, playOn, teach } from "./taught.ts"
 
 /**
  * The evidence at each quantile level: how many requests were slower than the bound that the reference had at that
@@ -44,8 +47,9 @@ export const openPraise: Bets = openBets(fineHouse)
 export const openLevels = (levels: readonly number[]): LevelRows =>
   levels.flatMap(() => [...openSuspicion(worseHouse), 0, 0, ...usualDispersion])
 
-/** Log e-value at the level of this place. */
-export const logAtLevel = (rows: LevelRows, place: number): number => rows[place * levelWidth] ?? 0
+/** The suspicion at the level of this place. */
+export const suspicionAtLevel = (rows: LevelRows, place: number): Suspicion =>
+  rows.slice(place * levelWidth, place * levelWidth + nAt)
 
 /** How much more than independent requests those above the bound of this level scatter. */
 export const scatterAtLevel = (rows: LevelRows, place: number): number =>
@@ -104,7 +108,15 @@ type Compared = {
 }
 
 /** The evidence on a latency: that it is worse at any level, and, at its own level, that it is fine. */
-type Evidence = { readonly rows: LevelRows; readonly fine: Bets }
+type Evidence = {
+  readonly rows: LevelRows
+  readonly fine: Bets
+  /** Once a warm-up was seen: what it taught, level by level. */
+  readonly taught?: readonly Taught[]
+}
+
+/** What an interval is tested against, and, in the first warm-up, what the policy says without patience. */
+type Tolerances = { readonly tested: Widened; readonly strict: Widened | undefined }
 
 /**
  * The evidence at these levels, which rise, after one interval; unchanged by one in which a side answered nothing.
@@ -115,7 +127,7 @@ export function foldLevels(
   levels: readonly number[],
   own: number,
   { suspect, reference, before, edges }: Compared,
-  policy: Widened,
+  { tested, strict }: Tolerances,
   pace: Pace,
   phase: Seen["phase"],
 ): Evidence {
@@ -124,10 +136,13 @@ export function foldLevels(
   if (n1 <= 0 || n0 <= 0) return past
   const quantiles = quantileBuckets(before, levels)
   const rows = past.rows.slice()
+  const taught = strict
+    ? (past.taught?.slice() ?? levels.map(() => openTaught(worseHouse)))
+    : past.taught?.slice()
   let fine = past.fine
   for (let place = 0; place < levels.length; place++) {
     const level = levels[place] ?? 0
-    const bounds = boundsAt(level, quantiles[place], before, policy, edges)
+    const bounds = boundsAt(level, quantiles[place], before, tested, edges)
     if (!bounds) continue
     const at = place * levelWidth
     const n = rows[at + nAt] ?? 0
@@ -139,8 +154,17 @@ export function foldLevels(
     const later = { n1, k1: countAbove(suspect, bounds.worse), n0, k0 }
     const logEs = exactBernoulliLogEs(later, bounds.tolerated, guess, worseBy, phi)
     addSuspicion(rows, at, worseHouse, logEs, pace.accusation, phase)
+    const pupil = taught?.[place]
+    const sharp = strict && boundsAt(level, quantiles[place], before, strict, edges)
+    if (taught && pupil && sharp) {
+      const tally = { n1, k1: countAbove(suspect, sharp.worse), n0, k0 }
+      const bets = exactBernoulliLogEs(tally, sharp.tolerated, guess, worseBy, phi)
+      taught[place] = teach(pupil, worseHouse, bets, pace.accusation)
+    } else if (taught && pupil && phase === "judged") {
+      taught[place] = playOn(pupil, worseHouse, logEs, pace.accusation)
+    }
     if (level === own && phase === "judged") {
-      const tally = { n1, k1: countAbove(suspect, praisedBound(bounds.reference, policy)), n0, k0 }
+      const tally = { n1, k1: countAbove(suspect, praisedBound(bounds.reference, tested)), n0, k0 }
       const praise = exactBernoulliLogEs(tally, excludedAbove(1 - level), guess, fineBy, phi)
       fine = settle(fine, fineHouse, praise, pace.praise, pace.praiseCeiling)
     }
@@ -148,5 +172,5 @@ export function foldLevels(
     rows[at + kAt] = k + k0
     addSplit(rows, at + dispersionAt, split, "requests")
   }
-  return { rows, fine }
+  return { rows, fine, ...(taught ? { taught } : {}) }
 }

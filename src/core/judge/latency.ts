@@ -1,23 +1,24 @@
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
-import { logSum } from "./bets.ts"
 import { differenceOf, quantileInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
 import type { Tails } from "./histogram.ts"
 import { bucketAtOrAbove, countAbove, noTails, totalOf, upperEdge } from "./histogram.ts"
 import type { LevelRows } from "./latency-level.ts"
-import { foldLevels, logAtLevel, openLevels, openPraise, scatterAtLevel } from "./latency-level.ts"
+import { foldLevels, openLevels, openPraise, scatterAtLevel, suspicionAtLevel } from "./latency-level.ts"
 import type { Look, Promotion } from "./look.ts"
 import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 import { edgesOf, readTails } from "./readings.ts"
 import type { Seen } from "./seen.ts"
-import { hasBegun, numbersSoFar } from "./seen.ts"
+import { hasBegun, isFirstWarmUp, numbersSoFar } from "./seen.ts"
 import type { Spread } from "./spread.ts"
 import { addHistogram, countBeyond, nothingSpread, quantileBucket } from "./spread.ts"
 import type { TargetLook } from "./targets.ts"
 import { lookAtTargets, targetsOf } from "./targets.ts"
+import type { Evidence, Taught } from "./taught.ts"
+import { evidenceIn, logOf, mixtureOf } from "./taught.ts"
 import { grouped, milliseconds, percent, quantileName } from "./words.ts"
 
 /** The evidence on a latency: everything seen so far, and the bets at each quantile level. */
@@ -30,6 +31,8 @@ export type LatencyState = {
   readonly levels: readonly number[]
   readonly rows: LevelRows
   readonly fine: Bets
+  /** Once a warm-up was seen. */
+  readonly taught?: readonly Taught[]
   readonly guards: readonly Guard[]
 }
 
@@ -67,22 +70,25 @@ export function foldLatency(
   const control = (options.solo ? undefined : readTails(seen.control)) ?? noTails
   const up = policy.worse === "up"
   const warming = seen.phase === "warming"
-  const patient = warming
-    ? { ...policy, tolerateRatio: Math.max(policy.tolerateRatio, warmUpSlowness) }
-    : policy
+  const patient = { ...policy, tolerateRatio: Math.max(policy.tolerateRatio, warmUpSlowness) }
+  const tolerances = {
+    tested: warming ? patient : policy,
+    strict: isFirstWarmUp(past, seen.phase) ? policy : undefined,
+  }
   const edges = edgesOf(seen.control)
   const compared = up
     ? { suspect: canary, reference: control, before: past.control, edges }
     : { suspect: control, reference: canary, before: past.canary, edges }
-  const { rows, fine } = foldLevels(past, past.levels, ownLevel(policy), compared, patient, pace, seen.phase)
+  const evidence = foldLevels(past, past.levels, ownLevel(policy), compared, tolerances, pace, seen.phase)
   return {
     kind: "latency",
     begun: hasBegun(past, seen.phase),
     canary: numbersSoFar(past, canary.histogram, seen.phase, addHistogram, nothingSpread),
     control: addHistogram(past.control, control.histogram),
     levels: past.levels,
-    rows,
-    fine,
+    rows: evidence.rows,
+    fine: evidence.fine,
+    ...(evidence.taught ? { taught: evidence.taught } : {}),
     guards:
       warming || past.guards.length === 0
         ? past.guards
@@ -152,16 +158,23 @@ export const scatterOfLatency = ({ levels, rows }: LatencyState): number =>
   levels.reduce((most, _, place) => Math.max(most, scatterAtLevel(rows, place)), 1)
 
 /** The mean of the levels' e-values: fair without a correction, as each level is judged at the same moment. */
-function evidenceOf({ levels, rows }: LatencyState, own: number): number {
-  const others = (1 - ownShare) / (levels.length - 1)
-  return logSum(
-    levels.map((level, place) => logAtLevel(rows, place) + Math.log(level === own ? ownShare : others)),
+function evidenceOf(state: LatencyState, own: number): Evidence {
+  const others = (1 - ownShare) / (state.levels.length - 1)
+  return mixtureOf(
+    state.levels.map((level, place) => ({
+      of: evidenceAt(state, place),
+      share: level === own ? ownShare : others,
+    })),
   )
 }
 
+const evidenceAt = ({ rows, taught }: LatencyState, place: number): Evidence =>
+  evidenceIn(suspicionAtLevel(rows, place), taught?.[place])
+
 /** When another level than the metric's own carries the evidence, the sentence must show it there. */
 function elsewhere(state: LatencyState, policy: MetricPolicy, options: JudgeOptions): string | undefined {
-  const logs = state.levels.map((_, place) => logAtLevel(state.rows, place))
+  const { lesson } = evidenceOf(state, ownLevel(policy))
+  const logs = state.levels.map((_, place) => logOf(evidenceAt(state, place), lesson))
   const strongest = Math.max(...logs)
   const level = state.levels[logs.indexOf(strongest)]
   const proof = -Math.log(options.alpha)

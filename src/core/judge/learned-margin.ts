@@ -8,6 +8,7 @@ import type { Widened } from "./margins.ts"
 import type { JudgeOptions } from "./options.ts"
 import type { Statistic } from "./statistic.ts"
 import { chanceIn, remembersTooMuch, scatterIn } from "./statistic.ts"
+import { atMostNothing } from "./taught.ts"
 import type { Split } from "./traffic-split.ts"
 import { mismatchOf } from "./traffic-split.ts"
 import { percent } from "./words.ts"
@@ -110,7 +111,7 @@ export function doubtOf(
 
 /** It keeps its weight among the metrics, or the others would be weighed by what it showed. */
 export const withoutComparison = (look: Look): Look =>
-  look.comparison === undefined ? look : { ...look, comparison: Math.min(0, look.comparison) }
+  look.comparison === undefined ? look : { ...look, comparison: atMostNothing(look.comparison) }
 
 const oneAlone = "one instance of the control does not tell how far two may lie apart"
 

@@ -1,11 +1,12 @@
 import type { Verdict } from "../model/verdict.ts"
 import type { TargetLook } from "./targets.ts"
+import type { Evidence } from "./taught.ts"
 import { grouped } from "./words.ts"
 
 /** What one metric shows at this moment, before the metrics are weighed together. */
 export type Look = Pick<Verdict, "unit" | "canary" | "control" | "difference" | "limit" | "harm"> & {
-  /** Log e-value that the canary is worse than the control; undefined when they are not compared. */
-  readonly comparison: number | undefined
+  /** Evidence that the canary is worse than the control; undefined when they are not compared. */
+  readonly comparison: Evidence | undefined
   readonly targets: TargetLook
   /** `8.1 % of 123 requests failed, control 0.4 % of 240`. */
   readonly numbers: string

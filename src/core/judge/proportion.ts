@@ -18,13 +18,15 @@ import type { JudgeOptions, Pace } from "./options.ts"
 import { readProportion } from "./readings.ts"
 import { riskRatioLogEs } from "./risk-ratio.ts"
 import type { Seen } from "./seen.ts"
-import { hasBegun, numbersSoFar } from "./seen.ts"
+import { hasBegun, isFirstWarmUp, numbersSoFar } from "./seen.ts"
 import type { Suspicion } from "./suspicion.ts"
-import { logSuspicion, openSuspicion, withSuspicion } from "./suspicion.ts"
+import { openSuspicion, withSuspicion } from "./suspicion.ts"
 import type { Counts, Margin, Tally } from "./tally.ts"
 import { addCounts, nothingCounted, rateOf } from "./tally.ts"
 import type { Target, TargetLook } from "./targets.ts"
 import { lookAtTargets, targetsOf } from "./targets.ts"
+import type { Taught } from "./taught.ts"
+import { evidenceIn, openTaught, playOn, teach } from "./taught.ts"
 import { grouped, percent } from "./words.ts"
 
 /** The evidence on a share of requests: errors, or successes where less is worse. */
@@ -34,6 +36,8 @@ export type ProportionState = {
   readonly canary: Counts
   readonly control: Counts
   readonly worse: Suspicion
+  /** Once a warm-up was seen. */
+  readonly taught?: Taught
   readonly fine: Bets
   readonly dispersion: Dispersion
   readonly guards: readonly Guard[]
@@ -89,16 +93,21 @@ export function foldProportion(
   const compared = tally.n1 > 0 && tally.n0 > 0
   const tolerated = toleratedBy(policy)
   const patient = seen.phase === "warming" ? { ...tolerated, d: tolerated.d + warmUpFailures } : tolerated
-  const worse = compared
-    ? withSuspicion(
-        past.worse,
-        worseHouse,
-        logEsOf(tally, patient, worseBy, guess, phi),
-        pace.accusation,
-        seen.phase,
-      )
-    : past.worse
   const judged = seen.phase === "judged"
+  const against = compared ? logEsOf(tally, patient, worseBy, guess, phi) : undefined
+  const worse = against
+    ? withSuspicion(past.worse, worseHouse, against, pace.accusation, seen.phase)
+    : past.worse
+  const learn = () => {
+    if (isFirstWarmUp(past, seen.phase)) {
+      const strict = logEsOf(tally, tolerated, worseBy, guess, phi)
+      return teach(past.taught ?? openTaught(worseHouse), worseHouse, strict, pace.accusation)
+    }
+    return past.taught && judged && against
+      ? playOn(past.taught, worseHouse, against, pace.accusation)
+      : past.taught
+  }
+  const taught = compared ? learn() : past.taught
   const fine =
     compared && judged
       ? settle(
@@ -115,6 +124,7 @@ export function foldProportion(
     canary: numbersSoFar(past, canary, seen.phase, addCounts, nothingCounted),
     control: addCounts(past.control, control),
     worse,
+    ...(taught ? { taught } : {}),
     fine,
     dispersion: withSplit(past.dispersion, tally, "requests"),
     guards:
@@ -172,7 +182,7 @@ export function lookAtProportion(state: ProportionState, policy: MetricPolicy, o
     control: control.n > 0 ? { value: base, samples: control.n } : undefined,
     difference: both ? differenceOf(wilson(canary), wilson(control)) : undefined,
     limit: both ? Math.abs(worst - base) : undefined,
-    comparison: options.solo ? undefined : logSuspicion(state.worse),
+    comparison: options.solo ? undefined : evidenceIn(state.worse, state.taught),
     targets,
     numbers: `${percent(rateOf(canary))} of ${grouped(canary.n)} requests${failed}${
       control.n > 0 ? `, control ${percent(base)} of ${grouped(control.n)}` : ""

@@ -28,3 +28,7 @@ export function numbersSoFar<Numbers, Now>(
 /** Whether judging began, after an interval of this phase. */
 export const hasBegun = (past: { readonly begun: boolean }, phase: Seen["phase"]): boolean =>
   past.begun || phase === "judged"
+
+/** Whether an interval of this phase is of the warm-up before anything was judged. */
+export const isFirstWarmUp = (past: { readonly begun: boolean }, phase: Seen["phase"]): boolean =>
+  phase === "warming" && !past.begun

@@ -28,6 +28,7 @@ import type { Seen } from "./seen.ts"
 import type { Chance } from "./shift.ts"
 import { isMemoryTooStrong, lostInChance, scatterOfLevel } from "./shift.ts"
 import { suspicionAtMost } from "./suspicion.ts"
+import { taughtAtMost } from "./taught.ts"
 
 /** The evidence on one metric, by its kind. */
 export type Statistic = ProportionState | LatencyState | EventsState | GaugeState | AnswersState
@@ -95,11 +96,21 @@ export function accusingAtMost(past: Statistic, ceiling: number): Statistic {
   const guards = past.guards.map((guard) => ({ ...guard, broken: giveUpAbove(guard.broken, ceiling) }))
   switch (past.kind) {
     case "latency":
-      return { ...past, guards, rows: levelsAtMost(past.rows, ceiling) }
+      return {
+        ...past,
+        guards,
+        rows: levelsAtMost(past.rows, ceiling),
+        ...(past.taught ? { taught: past.taught.map((one) => taughtAtMost(one, ceiling)) } : {}),
+      }
     case "gauge":
       return { ...past, guards, shift: { ...past.shift, worse: giveUpAbove(past.shift.worse, ceiling) } }
     case "proportion":
-      return { ...past, guards, worse: suspicionAtMost(past.worse, ceiling) }
+      return {
+        ...past,
+        guards,
+        worse: suspicionAtMost(past.worse, ceiling),
+        ...(past.taught ? { taught: taughtAtMost(past.taught, ceiling) } : {}),
+      }
     case "events":
       return { ...past, guards, worse: giveUpAbove(past.worse, ceiling) }
     default:

@@ -12,7 +12,8 @@ import type { Seen } from "./seen.ts"
  */
 export type Suspicion = readonly number[]
 
-const laidOnWarmUp = 0.2
+/** The part of the money that is laid on the warm-up. */
+export const laidOnWarmUp = 0.2
 
 export const openSuspicion = ({ shares }: House): Suspicion => [
   0,
@@ -21,6 +22,13 @@ export const openSuspicion = ({ shares }: House): Suspicion => [
 ]
 
 export const logSuspicion = (suspicion: Suspicion): number => suspicion[0] ?? 0
+
+/** The part of all wealth that is in the lot that waits for the end of a warm-up. */
+export function waitingIn(suspicion: Suspicion): number {
+  let sum = 0
+  for (let i = (suspicion.length + 1) / 2; i < suspicion.length; i++) sum += suspicion[i] ?? 0
+  return sum
+}
 
 /** The same suspicion with no more than this log wealth. */
 export const suspicionAtMost = (past: Suspicion, ceiling: number): Suspicion => [

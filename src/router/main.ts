@@ -46,7 +46,8 @@ export async function startRouter(options: StartRouter): Promise<RunningRouter> 
     throw new Error(
       `another router answers at ${control}; stop it first, or give this one a --dir of its own`,
     )
-  const limits = affordable({ ...defaultLimits, ...options.limits }, workers, log)
+  const asked = { ...defaultLimits, ...options.limits }
+  const limits = { ...asked, mostClients: Math.min(asked.mostClients, clientsOf(workers)) }
   const crew = await openCrew(workers, limits, tls, log)
   const health = new HealthWatch((marks) => crew.mark(marks), log)
   const governor = new Governor(new StateFile(dir), crew, health, log, options.deadMan)
@@ -58,7 +59,12 @@ export async function startRouter(options: StartRouter): Promise<RunningRouter> 
   const pidFile = join(dir, "router.pid")
   await writeFile(pidFile, `${process.pid}\n`)
   const timer = setInterval(() => void governor.look().catch(() => undefined), 1_000)
-  log("info", "serving", { dir, pid: process.pid, workers, ...sizeOf(governor) })
+  const { mostClients } = limits
+  log("info", "serving", { dir, pid: process.pid, workers, mostClients, ...sizeOf(governor) })
+  if (mostClients < (options.limits?.mostClients ?? 0))
+    log("warn", "fewer clients are let in than configured: this process may not open enough files", {
+      mostClients,
+    })
   const end = async (calmly: boolean) => {
     clearInterval(timer)
     health.stop()
@@ -72,18 +78,8 @@ export async function startRouter(options: StartRouter): Promise<RunningRouter> 
 }
 
 /** Nobody is let in who could not be served: each process that carries traffic may open so many files. */
-function affordable(limits: Limits, workers: number, log: Log): Limits {
-  const descriptors = mostDescriptors()
-  if (descriptors === undefined) return limits
-  const mostClients = clientsWithin(descriptors) * Math.max(1, workers)
-  if (mostClients >= limits.mostClients) return limits
-  log("warn", "fewer clients than configured can be served at a time; raise the limit of open files", {
-    mostClients,
-    configured: limits.mostClients,
-    descriptors,
-  })
-  return { ...limits, mostClients }
-}
+const clientsOf = (workers: number): number =>
+  clientsWithin(mostDescriptors() ?? Number.POSITIVE_INFINITY) * Math.max(1, workers)
 
 async function openCrew(workers: number, limits: Limits, tls: TlsFiles | undefined, log: Log): Promise<Crew> {
   if (workers === 0) return openStation(limits, tls)

@@ -104,7 +104,9 @@ describe("metrics that only the application knows", () => {
         kind: "worse",
         because: expect.stringMatching(/^4\d(\.\d)? % of .* requests failed, control 0 %/),
       })
-      expect(end.look?.verdicts.find(({ metric }) => metric === "orders")?.kind).toBe("nodata")
+      // Nobody pushes any: without data, or so soon that some might still come. Never well.
+      const orders = end.look?.verdicts.find(({ metric }) => metric === "orders")
+      expect(["nodata", "unsure"]).toContain(orders?.kind)
     },
     3 * minutes,
   )

@@ -259,7 +259,7 @@ export const inTheCore: readonly Mutant[] = [
     one(
       "the share is not waited for",
       advance,
-      "if (enough && target > 0 && there && draft.isLook) {",
+      "if (enough && target > 0 && there && draft.sawRouter) {",
       "if (enough || there) {",
     ),
     "a person halts a step",

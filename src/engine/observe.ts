@@ -21,12 +21,14 @@ export function factsFor(
   const letGo = released(world, agents)
   const servers = [...world.servers.values()].map((seen): ServerFacts => {
     const table = seen.router?.apps[app.app]
-    const routes = Object.fromEntries(
-      (table?.routes ?? []).map((route) => [
-        route.route,
-        Object.fromEntries(route.pools.map((pool) => [pool.pool, pool.weight])),
-      ]),
-    )
+    const routes =
+      seen.router &&
+      Object.fromEntries(
+        (table?.routes ?? []).map((route) => [
+          route.route,
+          Object.fromEntries(route.pools.map((pool) => [pool.pool, pool.weight])),
+        ]),
+      )
     return {
       server: seen.server,
       instances: seen.instances

@@ -184,7 +184,7 @@ export class CoreWorld {
           .map((server) => ({
             server,
             instances: this.runningOn(server),
-            routes: server === "local" ? routes : {},
+            routes: server === "local" ? routes : undefined,
             released,
           })),
         standings: [...new Set([...this.silent.keys(), ...this.drained.keys()])].map((server) => {

@@ -31,10 +31,10 @@ export class Draft {
   /** Servers that answered just now: of what runs on others nothing new is known. */
   answering: ReadonlySet<ServerName> = new Set()
   /**
-   * The servers were looked at just now, after the last order was answered or given up. What was seen before says nothing
-   * of a table that is still on its way.
+   * A router said just now how it splits, after the last order was answered or given up. What was seen before says
+   * nothing of a table that is still on its way, and neither does a look that nobody answered.
    */
-  isLook = false
+  sawRouter = false
   state: Application
   readonly #by: string
 

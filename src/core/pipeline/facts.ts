@@ -21,7 +21,7 @@ export function learn(draft: Draft, fact: Fact): undefined {
     case "job-ended":
       return jobEnded(draft, fact)
     case "observed":
-      draft.isLook = true
+      draft.sawRouter = fact.servers.some(({ routes }) => routes !== undefined)
       draft.answering = new Set(fact.servers.map(({ server }) => server))
       for (const region of draft.state.regions) weights(draft, region, fact.servers)
       for (const server of fact.servers) observed(draft, server)
@@ -166,7 +166,7 @@ function observed(draft: Draft, facts: ServerFacts): void {
  */
 function weights(draft: Draft, region: Region, servers: readonly ServerFacts[]): void {
   const name = routeName(draft.state.app, region.name)
-  const routes = servers.map(({ routes }) => routes[name]).filter((route) => route !== undefined)
+  const routes = servers.map(({ routes }) => routes?.[name]).filter((route) => route !== undefined)
   if (routes.length === 0) return
   const acknowledged: Record<number, number> = {}
   for (const [pool, weight] of routes.flatMap((route) => Object.entries(route)))

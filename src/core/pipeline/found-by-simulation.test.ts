@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { active, atProd3, newest } from "../../testing/core-stories.ts"
+import { active, atProd3, newest, served } from "../../testing/core-stories.ts"
 import { CoreWorld, papiPolicy, verdict } from "../../testing/core-world.ts"
 
 const ok = verdict("ok", true)
@@ -138,6 +138,28 @@ describe("a lock", () => {
     world.give({ type: "unlock", lock: world.state.locks[0]?.id ?? 0, reason: "go", preventive: undefined })
     world.settle()
     expect(newestIn(world, "sandbox2")?.phase.name).toBe("succeeded")
+  })
+})
+
+describe("a way back", () => {
+  it("is not over because a look was answered by nobody: a table may have arrived of which nothing was heard", () => {
+    const world = served()
+    world.push("b2", papiPolicy())
+    for (let i = 0; i < 200 && active(world, "prod3")?.phase.name !== "shifting"; i++) {
+      world.turn()
+      world.approveAll()
+      world.look([ok])
+    }
+    const { number } = newest(world, "prod3")
+    const phase = () => world.state.rollouts[number]?.phase.name
+    expect(phase()).toBe("shifting")
+    // The raise is ordered now, and its answer is lost.
+    world.give({ type: "rollback", rollout: number, reason: "wrong prices" })
+    world.now += 1_100
+    world.give({ type: "observed", servers: [], standings: [], letGo: [] }, "immunity")
+    expect(phase()).toBe("aborting")
+    world.settle()
+    expect(phase()).toBe("rolled-back")
   })
 })
 

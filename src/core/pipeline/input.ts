@@ -135,8 +135,9 @@ export type ServerStanding = {
 export type ServerFacts = {
   readonly server: ServerName
   readonly instances: readonly InstanceFacts[]
-  /** Acknowledged weights in percent by route, then by pool name; ids that the router refuses for ever. */
-  readonly routes: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** Acknowledged weights in percent by route, then by pool name; absent: no router spoke. */
+  readonly routes: Readonly<Record<string, Readonly<Record<string, number>>>> | undefined
+  /** Ids that the router refuses for ever. */
   readonly released: readonly InstanceId[]
 }
 

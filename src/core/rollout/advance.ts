@@ -188,7 +188,7 @@ function shift(
     const target = targetWeights(draft.state, region)[rollout.number] ?? 0
     const enough = full >= instancesFor(step, regionPolicy(rollout).size)
     const there = Math.abs((region.weights[rollout.number] ?? 0) - target) < 0.01 && agreed(region)
-    if (enough && target > 0 && there && draft.isLook) {
+    if (enough && target > 0 && there && draft.sawRouter) {
       draft.conclude(
         { type: "step-reached", rollout: rollout.number, step: phase.step },
         "the router acknowledged the weight",
@@ -244,7 +244,7 @@ function standing(draft: Draft, rollout: Rollout, until: number | undefined): vo
 function comeBack(draft: Draft, rollout: Rollout, region: Region): void {
   if (rollout.phase.name !== "aborting") return
   if ((region.weights[rollout.number] ?? 0) === 0) {
-    if (!draft.isLook) return
+    if (!draft.sawRouter) return
     draft.conclude({ type: "weight-returned", rollout: rollout.number }, "the router acknowledged weight 0")
     return
   }

@@ -7,8 +7,9 @@ import { processSandbox } from "../../src/agent/confine.ts"
 import type { Digest } from "../../src/core/model/ids.ts"
 import { buildBaseImage } from "../../src/main/containers/base-image.ts"
 import { startEngine } from "../../src/main/containers/own-engine.ts"
-import { dockerBuilder, provenancesIn } from "../../src/providers/builder/index.ts"
+import { dockerBuilder, objectionTo, provenancesIn } from "../../src/providers/builder/index.ts"
 import { systemClock } from "../../src/providers/clock/system.ts"
+import { dockerCompute } from "../../src/providers/compute/index.ts"
 import { dockerEngine } from "../../src/providers/engine/index.ts"
 import { ask } from "../../src/providers/engine/wire.ts"
 import { distributionRegistry } from "../../src/providers/registry/index.ts"
@@ -122,3 +123,17 @@ export async function anotherEngine() {
 }
 
 export type RealEngine = NonNullable<Awaited<ReturnType<typeof realEngine>>>
+
+/** The compute of an agent whose folder this is. */
+export const computeOn = (
+  { containers, key, images, handed }: Pick<RealEngine, "containers" | "key" | "images" | "handed">,
+  dir: string,
+) =>
+  dockerCompute({
+    dir,
+    handed,
+    containers,
+    key,
+    clock: systemClock,
+    objection: objectionTo(provenancesIn(images), containers),
+  })

@@ -179,9 +179,9 @@ export const RolloutView = Type.Object({
     }),
   ),
   look: maybe(LookView),
-  /** What its comparison can see at the traffic there is, one sentence a metric; empty when it is over. */
   /** What its ramp promises, in one sentence. */
   bound: maybe(Type.String()),
+  /** What its comparison can see at the traffic there is, one sentence a metric; empty when it is over. */
   foresight: Type.Array(Type.String()),
   cost: CostView,
   /** What rehearsals showed of its region, one sentence each. */

@@ -3,7 +3,7 @@ import type { ReleaseId, RolloutNumber } from "../model/ids.ts"
 import { terminal } from "../rollout/rollout.ts"
 import type { Application } from "./application.ts"
 import { newestRelease } from "./newest-release.ts"
-import { placesOf } from "./places.ts"
+import { placesOf, poolsIn, releasesIn } from "./places.ts"
 
 /** Rollouts of each region, however they ended, and so many of those that succeeded. */
 const keptOfRegion = 10
@@ -30,15 +30,8 @@ export function forgetOld(app: Application): Application {
 }
 
 function keptRollouts(app: Application): ReadonlySet<RolloutNumber> {
-  const places = placesOf(app)
   const kept = new Set<RolloutNumber | undefined>([
-    ...places.flatMap(({ stable, active, kept, instances, weights }) => [
-      stable,
-      active,
-      ...kept,
-      ...Object.values(instances).map(({ pool }) => pool),
-      ...Object.keys(weights).map(Number),
-    ]),
+    ...placesOf(app).flatMap((place) => [...poolsIn(place), ...Object.keys(place.weights).map(Number)]),
     app.drill?.pool,
     ...app.locks.map(({ rollout }) => rollout),
   ])
@@ -68,7 +61,7 @@ function keptReleasesOf(app: Application): ReadonlySet<ReleaseId | undefined> {
     // What a change of configuration makes its release of.
     newestRelease(app, ({ id }) => !app.quarantine[id])?.id,
     app.drill?.release,
-    ...placesOf(app).flatMap(({ instances }) => Object.values(instances).map(({ release }) => release)),
+    ...placesOf(app).flatMap(releasesIn),
     ...Object.values(app.rollouts).map(({ release }) => release),
   ])
 }

@@ -2,7 +2,7 @@ import type { Digest } from "../model/ids.ts"
 import { terminal } from "../rollout/rollout.ts"
 import type { Application, Release } from "./application.ts"
 import { newestRelease } from "./newest-release.ts"
-import { placesOf } from "./places.ts"
+import { placesOf, poolsIn, releasesIn } from "./places.ts"
 
 /** Of each region: so many that succeeded, and so many however they ended, which a person may try again. */
 const lastOnes = 5
@@ -14,14 +14,10 @@ const lastOnes = 5
  */
 export function pinnedArtifacts(app: Application): readonly Digest[] {
   const rollouts = Object.values(app.rollouts).sort((a, b) => b.number - a.number)
-  const pools = placesOf(app).flatMap(({ stable, active, kept, instances }) => [
-    stable,
-    active,
-    ...kept,
-    ...Object.values(instances).map(({ pool }) => pool),
-  ])
   const needed = [
-    ...pools.flatMap((pool) => (pool === undefined ? [] : (app.rollouts[pool] ?? []))),
+    ...placesOf(app)
+      .flatMap(poolsIn)
+      .flatMap((pool) => app.rollouts[pool] ?? []),
     ...rollouts.filter(({ phase }) => !terminal(phase)),
     ...app.regions.flatMap(({ name }) => {
       const here = rollouts.filter(({ region }) => region === name)
@@ -29,15 +25,12 @@ export function pinnedArtifacts(app: Application): readonly Digest[] {
       return [...succeeded.slice(0, lastOnes), ...here.slice(0, lastOnes)]
     }),
   ]
-  const running = placesOf(app).flatMap(({ instances }) =>
-    Object.values(instances).map(({ release }) => release),
-  )
   const releases = [
     newestRelease(app)?.id,
     // What a change of configuration would make its release of.
     newestRelease(app, ({ id }) => !app.quarantine[id])?.id,
     app.drill?.release,
-    ...running,
+    ...placesOf(app).flatMap(releasesIn),
     ...needed.map(({ release }) => release),
   ]
   const digests = releases.flatMap((id) => (id === undefined ? [] : (app.releases[id]?.digest ?? [])))

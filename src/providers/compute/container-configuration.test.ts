@@ -2,14 +2,11 @@ import { spawnSync } from "node:child_process"
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { realEngine } from "../../../test/support/engine.ts"
+import { computeOn, realEngine } from "../../../test/support/engine.ts"
 import type { Digest } from "../../core/model/ids.ts"
 import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Compute } from "../../ports/compute.ts"
 import { until } from "../../testing/router-world.ts"
-import { objectionTo, provenancesIn } from "../builder/index.ts"
-import { systemClock } from "../clock/system.ts"
-import { dockerCompute } from "./docker.ts"
 
 const engine = await realEngine()
 afterAll(() => engine?.close())
@@ -36,20 +33,12 @@ const secret = "correct horse battery staple"
 describe.skipIf(!engine)("what a container is configured with", () => {
   if (!engine) return
   const signal = AbortSignal.timeout(600_000)
-  const { containers, key, images, handed } = engine
+  const { key, handed } = engine
   let image: Digest
   let dir: string
   let compute: Compute
 
-  const open = () =>
-    dockerCompute({
-      dir,
-      handed,
-      containers,
-      key,
-      clock: systemClock,
-      objection: objectionTo(provenancesIn(images), containers),
-    })
+  const open = () => computeOn(engine, dir)
 
   beforeAll(async () => {
     const built = await engine.build({ "server.js": server })

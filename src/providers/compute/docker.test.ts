@@ -2,16 +2,13 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { networkInterfaces } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest"
-import { type RealEngine, realEngine } from "../../../test/support/engine.ts"
+import { computeOn, type RealEngine, realEngine } from "../../../test/support/engine.ts"
 import type { Digest } from "../../core/model/ids.ts"
 import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Compute } from "../../ports/compute.ts"
 import type { Containers } from "../../ports/containers.ts"
 import { computeContract } from "../../testing/compute-contract.ts"
 import { until } from "../../testing/router-world.ts"
-import { objectionTo, provenancesIn } from "../builder/index.ts"
-import { systemClock } from "../clock/system.ts"
-import { dockerCompute } from "./docker.ts"
 
 const engine = await realEngine()
 afterAll(() => engine?.close())
@@ -291,19 +288,6 @@ const withList = (containers: Containers, list: Containers["list"]): Containers 
       const value: unknown = Reflect.get(target, name)
       return typeof value === "function" ? value.bind(target) : value
     },
-  })
-
-const computeOn = (
-  { containers, key, images, handed }: Pick<RealEngine, "containers" | "key" | "images" | "handed">,
-  dir: string,
-) =>
-  dockerCompute({
-    dir,
-    handed,
-    containers,
-    key,
-    clock: systemClock,
-    objection: objectionTo(provenancesIn(images), containers),
   })
 
 const inspect = async (real: RealEngine, id: string) =>

@@ -91,7 +91,13 @@ function standing(app: Application, unread: string | undefined): Pick<AppSummary
 
 const nothingToDo = "You need to do nothing right now."
 
+/** Where no region counts as production, what the last one serves is told instead. */
 function inProduction(app: Application): string {
+  const last = app.regions.findLast(({ stable }) => stable !== undefined)
+  if (last?.stable !== undefined && !app.regions.some(({ policy }) => policy.production)) {
+    const serves = app.rollouts[last.stable]?.release
+    if (serves) return `${shortCommit(serves)} serves at ${last.name}`
+  }
   const serving = app.regions.find(({ policy, stable }) => policy.production && stable !== undefined)
   const release = serving?.stable === undefined ? undefined : app.rollouts[serving.stable]?.release
   return release ? `${shortCommit(release)} is in production` : "nothing is in production yet"

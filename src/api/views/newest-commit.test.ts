@@ -82,3 +82,11 @@ it("a repository that cannot be read is told, and what to do while nothing was r
   })
   expect(summary(served(), unread).todo).toMatch(/^What runs stays as it is; new commits come/)
 })
+
+it("where no region counts as production, what the last one serves is told", () => {
+  const { regions } = papiPolicy()
+  const plain = regions.map((region) => ({ ...region, production: false }))
+  expect(summary(served(papiPolicy({ regions: plain }))).sentence).toBe(
+    "Nothing moves; a100000 serves at prod4.",
+  )
+})

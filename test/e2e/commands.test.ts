@@ -79,12 +79,12 @@ describe("whoever gives orders on the command line", () => {
     const lifted = await run("kill-switch", "lift", "--reason", "it was nothing", "--yes")
     expect(lifted.stdout).toContain("not set")
     expect((await run("kill-switch", "--json")).stdout).toBe('{"set":false,"because":[]}\n')
-    expect(await fetch(`${cluster.url}/a/papi`).then((answer) => answer.text())).not.toContain("kill switch")
     await cluster.until(
       "the engine to go on",
       async () => ((await cluster.app()).problems.length === 0 ? true : undefined),
       minutes,
     )
+    expect(await fetch(`${cluster.url}/a/papi`).then((answer) => answer.text())).not.toContain("kill switch")
   })
 
   it("gets the present routes as a configuration of nginx", async () => {

@@ -24,7 +24,7 @@ if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 24 ? 0
   exit 1
 fi
 
-newer=$(find src web bench tsconfig*.json web/live/tsconfig.json package-lock.json -newer dist/.built -type f 2>/dev/null | head -n 1 || true)
+newer=$(find src web bench scripts/bundle-libraries.ts tsconfig*.json web/live/tsconfig.json package-lock.json -newer dist/.built -type f 2>/dev/null | head -n 1 || true)
 if [ ! -f dist/.built ] || [ -n "$newer" ]; then
   npm run --silent build >&2
 fi

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest"
+import { isGone } from "../src/core/pipeline/remove.ts"
+import type { Cluster } from "./cluster.ts"
 import { at, haltProduction, secondAt, tell, world } from "./edge-cases.ts"
 import type { Fired } from "./faults.ts"
+import { submit } from "./operators.ts"
 import type { ReleasePlan } from "./scenario.ts"
 
 const fault = (site: string, count: number, kind: Fired["kind"], forMs = 3_000): Fired => ({
@@ -206,5 +209,54 @@ describe("a control plane in trouble", () => {
     const told = await tell(world("errors", [full]))
     expect(told.violations).toEqual([])
     expect(told.second).toBe("rolled-back")
+  })
+})
+
+describe("an application that is removed", () => {
+  const removed = (cluster: Cluster) => {
+    const state = cluster.check.log.state("papi")
+    return state !== undefined && isGone(state)
+  }
+  const runs = ({ server, timeline }: Cluster) =>
+    [...server.instances.values()].filter(
+      ({ stopped, endedAt = Number.POSITIVE_INFINITY }) => !stopped && endedAt > timeline.now,
+    )
+  const removal = (cluster: Cluster) =>
+    submit(cluster, "papi", { type: "remove-app", reason: "nobody uses it" }, "Mira", "remove-1")
+
+  it("leaves nothing behind, also when whoever does it dies on the way, and serves again once it is added again", async () => {
+    const told = await tell(world("good", [], 2), [], (cluster) => {
+      at(cluster, 48_000, () => removal(cluster))
+      at(cluster, 49_000, () => cluster.planes[0]?.crash("kill -9"))
+      at(cluster, 69_000, () => cluster.planes[0]?.start())
+      at(cluster, 68_000, () => {
+        if (!removed(cluster)) cluster.check.violated("L2", "it is not gone")
+        if (runs(cluster).length > 0) cluster.check.violated("L2", `${runs(cluster).length} instances run`)
+        const routes = cluster.server.tables.papi?.routes
+        if (routes?.length !== 0) cluster.check.violated("L2", `${routes?.length} routes are left`)
+      })
+    })
+    expect(told.violations).toEqual([])
+    expect(told.happened("app-added")).toBe(2)
+    expect(runs(told.cluster).length).toBeGreaterThan(0)
+  })
+
+  it("is not added again before the last of it has ended, and no user of it is cut off before its address closes", async () => {
+    const told = await tell(world("good"), [], (cluster) => {
+      at(cluster, 48_000, () => {
+        removal(cluster)
+        submit(
+          cluster,
+          "papi",
+          { type: "add-app", source: { url: "papi", branch: "main" } },
+          "Mira",
+          "add-at-once",
+        )
+      })
+    })
+    expect(told.violations).toEqual([])
+    const types = told.cluster.store.streams.get("papi")?.map(({ event }) => event.type) ?? []
+    expect(types.indexOf("app-cleared")).toBeGreaterThan(types.indexOf("app-removed"))
+    expect(types.lastIndexOf("app-added")).toBeGreaterThan(types.indexOf("app-cleared"))
   })
 })

@@ -96,6 +96,14 @@ export function generate(seed: number): Scenario {
       happeningOf(chance, kind, `${kind} ${i}`),
     ),
   )
+  const removals = chance.chance("swarm removal", 0.05) && !quiet ? chance.between("count removal", 1, 3) : 0
+  for (let i = 0; i < removals; i++)
+    happenings.push({
+      at: chance.between(`removal ${i} at`, 2_000, settled + troubles),
+      kind: "operator",
+      order: "remove",
+      pick: chance.between(`removal ${i} pick`, 0, 1_000),
+    })
   const late = calls.duplicate || calls.delay || calls["slow-ack"] ? latest : 8_000
   const last = Math.max(
     ...apps.flatMap(({ releases }) => releases.map(({ at }) => at + 5_000)),

@@ -1,5 +1,6 @@
 import type { Application } from "../src/core/pipeline/application.ts"
 import type { Command } from "../src/core/pipeline/input.ts"
+import { isGone } from "../src/core/pipeline/remove.ts"
 import { type Rollout, terminal } from "../src/core/rollout/rollout.ts"
 import type { Cluster } from "./cluster.ts"
 import type { OperatorOrder } from "./scenario.ts"
@@ -90,6 +91,8 @@ function commandFor(order: OperatorOrder, state: Application, pick: number): Com
       return { type: "approve", rollout, reason, bound: {} }
     case "deploy":
       return { type: "deploy", commit: state.commits[pick % Math.max(1, state.commits.length)]?.id, reason }
+    case "remove":
+      return { type: "remove-app", reason }
     case "replace-instance": {
       const ids = state.regions.flatMap((region) => Object.keys(region.instances))
       const instance = ids[pick % Math.max(1, ids.length)]
@@ -119,6 +122,8 @@ function attend(cluster: Cluster, state: Application, round: number): void {
   const { calmFrom } = cluster.scenario
   const calm = cluster.timeline.now > calmFrom + 5_000
   const reason = "looked at it"
+  if (calm && isGone(state))
+    give({ type: "add-app", source: { url: state.app, branch: "main" } }, "add-again")
   if (calm && state.paused) give({ type: "resume", rollout: undefined, reason }, "resume-app")
   for (const lock of calm ? state.locks : [])
     give({ type: "unlock", lock: lock.id, reason, preventive: "a test" }, `unlock-${lock.id}`)

@@ -132,3 +132,5 @@ export type OperatorOrder =
   | "retry"
   | "deploy"
   | "replace-instance"
+  /** The whole application; whoever is on duty adds it again when all is calm. */
+  | "remove"

@@ -167,19 +167,22 @@ export class Server {
     if (this.jobs.has(job.id)) return { kind: "done" }
     const now = this.#now()
     const nature = this.#natureOf(job.kind === "build" ? job.commit : job.release)
+    const outcome = outcomeOf(job, nature)
+    // Built again after its application was removed and came back.
+    if (outcome.kind === "built") this.pruned.delete(outcome.digest)
     this.jobs.set(job.id, {
       serial: this.jobs.size + 1,
       job,
       app: fence.app,
       startedAt: now,
       endsAt: now + 500 + this.#chance.between(`job:${job.id}`, 0, 1500),
-      outcome: outcomeOf(job, nature),
+      outcome,
     })
     return { kind: "done" }
   }
 
   /** What was built for the application, is not on the list and runs nowhere is gone: nothing starts from it. */
-  keepArtifacts(fence: Fence, keep: readonly Digest[]): Pruned {
+  keepArtifacts(fence: Fence, keep: readonly Digest[] | "nothing"): Pruned {
     const stale = this.#guard(fence)
     if (stale) return refused(stale)
     const used = [...this.instances.values()].flatMap(({ stopped, spec }) => (stopped ? [] : [spec.digest]))

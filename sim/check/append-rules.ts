@@ -93,7 +93,8 @@ export class AppendRules {
             past.app === stream &&
             past.region === below &&
             past.release === event.release &&
-            past.everSucceeded,
+            past.everSucceeded &&
+            !past.removed,
         )
         if (below !== undefined && !proven)
           say(
@@ -105,7 +106,8 @@ export class AppendRules {
             past.app === stream &&
             past.region === event.region &&
             past.release === event.release &&
-            !past.superseded,
+            !past.superseded &&
+            !past.removed,
         )
         // Only a person tries again; who has just said no has not asked for it.
         if (tried && (!ordered || has("gate-rejected")))

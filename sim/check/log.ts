@@ -15,6 +15,8 @@ export type Past = {
   ended: boolean
   /** A newer one took its place before it began. */
   superseded: boolean
+  /** Of an application of this name that was removed. */
+  removed: boolean
   succeeded: boolean
   /** Also true after it was taken back. */
   everSucceeded: boolean
@@ -52,6 +54,9 @@ export class CommittedLog {
     const locks = this.locks.get(app) ?? new Map<number, string | undefined>()
     this.locks.set(app, locks)
     switch (event.type) {
+      case "app-removed":
+        this.#forget(app)
+        return
       case "app-paused":
         this.paused.add(app)
         return
@@ -87,6 +92,7 @@ export class CommittedLog {
           approved: false,
           ended: false,
           superseded: false,
+          removed: false,
           succeeded: false,
           everSucceeded: false,
           tests: new Map(),
@@ -99,6 +105,15 @@ export class CommittedLog {
       default:
         if ("rollout" in event && event.rollout !== undefined) this.#rollout(app, event.rollout, event, now)
     }
+  }
+
+  /** What was said of it binds nobody any more. */
+  #forget(app: string): void {
+    this.paused.delete(app)
+    this.locks.delete(app)
+    for (const of of [...this.quarantined]) if (of.startsWith(`${app}/`)) this.quarantined.delete(of)
+    for (const of of [...this.stable.keys()]) if (of.startsWith(`${app}/`)) this.stable.delete(of)
+    for (const past of this.pasts.values()) if (past.app === app) past.removed = true
   }
 
   #rollout(app: string, rollout: number, event: Event, now: number): void {

@@ -268,7 +268,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       if (!parts.travelling) return refused("artifacts of this server are not removed")
       if (jobs.list().some(({ app, state }) => app === fence.app && state === "running"))
         return refused(`a job of ${fence.app} runs here, and may need what is there`)
-      return prune({ memory, clock, artifacts: parts.travelling }, fence.app, keep)
+      return prune({ memory, clock, artifacts: parts.travelling }, fence.app, keep === "nothing" ? [] : keep)
     },
     runJob: (fence, job, url) =>
       guarded(fence, async () => {

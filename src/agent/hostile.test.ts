@@ -144,6 +144,7 @@ const kept = [good.digest]
 /** What somebody would like to be removed, or kept. */
 const hostileLists: readonly (readonly [string, unknown])[] = [
   ["to keep nothing at all", { fence, keep: [] }],
+  ["another word than the one for an application that is no more", { fence, keep: "none" }],
   ["no list", { fence }],
   ["a path among the digests", { fence, keep: [...kept, "../../etc"] }],
   ["an image by its name", { fence, keep: ["registry.example/papi:latest"] }],
@@ -158,6 +159,12 @@ it("a list of what to keep arrives as it was sent", async () => {
   const sender = connectAgent({ server: "local", socketPath: socketPath(dir) })
   const answer = await sender.keepArtifacts?.(fence, kept, AbortSignal.timeout(30_000))
   expect([answer, reached]).toEqual([{ kind: "done", removed: 0, bytes: 0, left: 0 }, [kept]])
+})
+
+it("of an application that was removed, that nothing is kept is said in a word", async () => {
+  const sender = connectAgent({ server: "local", socketPath: socketPath(dir) })
+  await sender.keepArtifacts?.(fence, "nothing", AbortSignal.timeout(30_000))
+  expect(reached).toEqual(["nothing"])
 })
 
 it.each(hostileLists)("%s is refused before anything is removed", async (_, body) => {

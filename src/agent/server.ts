@@ -140,7 +140,7 @@ async function handle(
     case "POST /v1/keep-artifacts": {
       const { fence, keep } = parse(bodies.keepArtifacts, await readBody(request, mostBody))
       if (!agent.keepArtifacts) throw new BadOrder("artifacts of this server are not removed")
-      return agent.keepArtifacts(fence, keep as readonly Digest[], signal)
+      return agent.keepArtifacts(fence, keep as readonly Digest[] | "nothing", signal)
     }
     case "POST /v1/run-job": {
       const { fence, job, url: address } = parse(bodies.runJob, await readBody(request, mostBody))

@@ -77,9 +77,12 @@ export const bodies = {
   ofFence: Fence,
   ofDigest: digest,
   fence: Type.Object({ app: name(), epoch: whole() }),
-  // To keep nothing at all is no order that anybody means.
+  // An empty list is no order that anybody means; of an application that was removed that is said in a word.
   keepArtifacts: Type.Object(
-    { fence: Fence, keep: Type.Array(digest, { minItems: 1, maxItems: 5_000 }) },
+    {
+      fence: Fence,
+      keep: Type.Union([Type.Array(digest, { minItems: 1, maxItems: 5_000 }), Type.Literal("nothing")]),
+    },
     only,
   ),
   runJob: Type.Object({

@@ -80,6 +80,10 @@ export class Client {
     return this.#ask<T>("PUT", path, body)
   }
 
+  delete<T>(path: string, body: unknown): Promise<T> {
+    return this.#ask<T>("DELETE", path, body)
+  }
+
   async #ask<T>(method: string, path: string, body: unknown): Promise<T> {
     const asked = path.split("?")[0] ?? path
     if (new URL(path, "http://localhost").pathname !== asked)
@@ -121,6 +125,7 @@ function refusal(status: number, problem: Problem | undefined): Stop {
   const message = problem?.detail ?? `the server answered ${status}`
   if (status === 401 || status === 403) return new Stop(exit.forbidden, message)
   if (status === 409 || status === 412) return new Stop(exit.refused, message)
-  if (status === 400 || status === 404 || status === 422) return new Stop(exit.usage, message)
+  if (status === 400 || status === 404 || status === 410 || status === 422)
+    return new Stop(exit.usage, message)
   return new Stop(exit.broken, message)
 }

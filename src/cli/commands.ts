@@ -11,6 +11,7 @@ import { addExport } from "./export.ts"
 import { addKillSwitch } from "./kill-switch.ts"
 import { addOrders } from "./orders.ts"
 import { line, print, printApp, printInstances, printRollout, printTimeline } from "./print.ts"
+import { addRemove } from "./remove.ts"
 import { addServers } from "./servers.ts"
 import { appName, base, type Common, client, split } from "./target.ts"
 
@@ -31,6 +32,7 @@ export function addClientCommands(program: Command): void {
         if (added.warning) line(`! it gets nowhere yet: ${added.warning}`)
       })
     })
+  addRemove(app)
   base(
     app,
     "policy <app> <file>",

@@ -82,6 +82,8 @@ export class ApplicationLoop implements Holding {
       heard: (events: readonly StoredEvent[]) => {
         shared.snapshots.heard(this.ledger, events)
         shared.heard(events)
+        // Whoever adds an application again does not wait for a look that was put off while it was gone.
+        if (events.some(({ event, version }) => event.type === "app-added" && version > 1)) this.hint()
         this.poke()
       },
       fenced: () => shared.tenure.lost(app),

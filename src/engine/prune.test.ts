@@ -11,14 +11,14 @@ const signal = AbortSignal.timeout(600_000)
 
 describe("telling a server what it keeps", () => {
   let now: number
-  let told: (readonly string[])[]
+  let told: (readonly string[] | "nothing")[]
   let said: string[]
   let answer: () => Promise<Pruned>
   let pruning: Pruning
   const done = (left = 0): Pruned => ({ kind: "done", removed: 1, bytes: 5, left })
   const agent = {
     server: "local",
-    keepArtifacts: (_: unknown, keep: readonly string[]) => {
+    keepArtifacts: (_: unknown, keep: readonly string[] | "nothing") => {
       told.push(keep)
       return answer()
     },
@@ -84,6 +84,17 @@ describe("telling a server what it keeps", () => {
     // It never ends; neither does anything wait for it, nor is it asked twice.
     now += hour
     expect(await turn()).toBe(3)
+  })
+
+  it("says of an application that was removed that nothing of it is kept, once nothing of it runs", async () => {
+    const gone = served()
+    gone.give({ type: "remove-app", reason: "nobody uses it" })
+    expect(gone.state.removed?.clearedAt).toBeUndefined()
+    await turn(gone.state)
+    now += hour
+    gone.settle()
+    await turn(gone.state)
+    expect(told).toEqual([expect.arrayContaining([expect.stringMatching(/^sha256:/)]), "nothing"])
   })
 
   it("is no order before anything is pinned, nor one to an agent that does not know it", async () => {

@@ -44,8 +44,8 @@ export class Pruning {
     if (!agent.keepArtifacts || this.#underWay.has(server)) return
     const known = this.#told.get(server)
     if (this.#parts.clock.mono() < (known?.again ?? this.#startedAt + within * fractionOf(state.app))) return
-    const keep = pinnedArtifacts(state)
-    if (keep.length === 0 || known?.done === keep.join()) return
+    const keep = state.removed?.clearedAt === undefined ? pinnedArtifacts(state) : "nothing"
+    if (keep.length === 0 || known?.done === keep.toString()) return
     this.#underWay.add(server)
     void this.#tell(state.app, agent, keep, fence, signal).finally(() => this.#underWay.delete(server))
   }
@@ -53,7 +53,7 @@ export class Pruning {
   async #tell(
     app: string,
     agent: Agent,
-    keep: readonly Digest[],
+    keep: readonly Digest[] | "nothing",
     fence: () => Fence,
     signal: AbortSignal,
   ): Promise<void> {
@@ -72,7 +72,7 @@ export class Pruning {
       if (pruned === undefined) return
       if (pruned.kind === "refused") return failed(pruned.because)
       const { removed, bytes, left } = pruned
-      const done = left === 0 ? keep.join() : undefined
+      const done = left === 0 ? keep.toString() : undefined
       this.#told.set(server, { done, again: clock.mono() + every, failures: 0 })
       if (removed > 0)
         log.info({ app, server, removed, bytes, left }, "artifacts of old releases were removed")

@@ -101,8 +101,9 @@ export interface Agent {
   /**
    * Removes what was built or brought for this application and is not on the list, unless another application has it
    * too, an instance is recorded with it, or it came a moment ago. What nobody's order brought is left alone.
+   * `nothing`: the application was removed.
    */
-  keepArtifacts?(fence: Fence, keep: readonly Digest[], signal: AbortSignal): Promise<Pruned>
+  keepArtifacts?(fence: Fence, keep: readonly Digest[] | "nothing", signal: AbortSignal): Promise<Pruned>
   runJob(fence: Fence, job: JobSpec, url: string | undefined, signal: AbortSignal): Promise<Ordered>
   startInstance(fence: Fence, instance: InstanceSpec, signal: AbortSignal): Promise<Ordered>
   /** Refused unless the router released the id. */

@@ -60,6 +60,10 @@ const acts: Readonly<Record<string, Act>> = {
     }),
   pause: (world) => void world.give({ type: "pause", reason: "lunch" }),
   unpause: (world) => void world.give({ type: "resume", rollout: undefined, reason: "back" }),
+  remove: (world, n) => {
+    if (n % 3 === 0) world.give({ type: "remove-app", reason: "nobody uses it" })
+  },
+  add: (world) => void world.give({ type: "add-app", source: { url: "/srv/git/papi.git", branch: "main" } }),
   crash: (world, n) => world.crash(instance(world, n)),
   fail: (world, n) => world.fail(instance(world, n)),
   recover: (world, n) => world.recover(instance(world, n)),

@@ -3,6 +3,7 @@ import { chmodSync } from "node:fs"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { processesOf } from "../../src/main/demo/leftovers.ts"
 import { Cluster } from "../support/cluster.ts"
 import { immunity, type Ran } from "../support/run.ts"
 
@@ -193,6 +194,51 @@ describe("whoever gives orders on the command line", () => {
     expect(released.stderr).toContain("it was locked by Mira: an audit")
     expect(released.code).toBe(0)
     expect((await run("lock", "release", "papi", "--reason", "done", "--yes")).code).toBe(2)
+  })
+
+  it("removes an application with everything that it runs, reads its history, and adds it again", async () => {
+    const [, sandbox] = cluster.ports
+    const answers = () =>
+      fetch(`http://127.0.0.1:${sandbox}/`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    await cluster.until(
+      "calm",
+      async () => ((await cluster.app()).removal.refused === undefined ? true : undefined),
+      minutes,
+    )
+    expect(await answers()).toBe(true)
+    const asked = await run("app", "remove", "papi", "--reason", "nobody uses it")
+    expect(asked.code).toBe(2)
+    expect(asked.stderr).toContain(`sandbox: its address 127.0.0.1:${sandbox} closes`)
+    expect(await answers()).toBe(true)
+    const removed = await run("app", "remove", "papi", "--reason", "nobody uses it", "--yes")
+    expect([removed.code, removed.stdout]).toEqual([0, expect.stringContaining("nothing of it runs")])
+    expect(await answers()).toBe(false)
+    expect(processesOf(join(cluster.dir, "server", "agent", "instances"))).toEqual([])
+    expect((await run("status")).stdout).not.toContain("papi")
+    const gone = await run("status", "papi")
+    expect([gone.code, gone.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        "papi was removed by Mira: nobody uses it. Add it again with: immunity app add",
+      ),
+    ])
+    expect((await cluster.timeline())[0]?.title).toBe("Nothing of it runs any more")
+    expect((await cluster.rollout(1)).summary.region).toBe("sandbox")
+    const page = await fetch(`${cluster.url}/a/papi`)
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("Removed by Mira on ")])
+    expect((await run("pause", "papi", "--reason", "lunch", "--yes")).code).toBe(2)
+
+    const commit = cluster.commit("comes back", "none", { "immunity.yaml": pipeline(cluster.ports.slice(1)) })
+    expect((await run("app", "add", cluster.repository, "--name", "papi")).code).toBe(0)
+    await cluster.until(
+      "the sandbox",
+      async () => (await cluster.app()).regions.find(({ serving }) => serving?.commit === commit.slice(0, 7)),
+      minutes,
+    )
+    expect(await answers()).toBe(true)
   })
 
   it("may leave before everything is told", async () => {

@@ -5,6 +5,7 @@ import { ago, left } from "../words.ts"
 /** The pipeline at a glance: the sentence, then every region in order. */
 export function App(props: Common & { readonly app: AppView }) {
   const { app, now } = props
+  if (app.removed?.endedAt !== undefined) return <Removed {...props} />
   return (
     <Layout {...props} title={app.app} app={app.app}>
       <section class={`hero ${app.tone}`}>
@@ -85,6 +86,16 @@ export function App(props: Common & { readonly app: AppView }) {
         </tbody>
       </table>
       {app.cost && <p class="quiet">{app.cost}</p>}
+      {app.removed ? null : <Steer app={app} />}
+    </Layout>
+  )
+}
+
+/** What concerns all of it: whether it advances, and whether it is there at all. */
+function Steer({ app }: { readonly app: AppView }) {
+  const { consequences, refused } = app.removal
+  return (
+    <>
       {app.paused ? (
         <Order
           app={app.app}
@@ -100,6 +111,29 @@ export function App(props: Common & { readonly app: AppView }) {
           consequences={["nothing new advances", "going back stays possible"]}
         />
       )}
+      {refused === undefined ? (
+        <Order app={app.app} verb="remove" label={`Remove ${app.app}`} consequences={consequences} danger />
+      ) : (
+        <p class="quiet">It cannot be removed now: {refused}.</p>
+      )}
+    </>
+  )
+}
+
+/** Nothing of it is left but what happened. */
+function Removed(props: Common & { readonly app: AppView }) {
+  const { app } = props
+  return (
+    <Layout {...props} title={app.app} app={app.app}>
+      <section class="hero none">
+        <h1>
+          <Badge tone="none" word="Removed" /> {app.sentence}
+        </h1>
+        <p>{app.todo}</p>
+      </section>
+      <p>
+        <a href={`/a/${app.app}/timeline`}>What happened to it</a>
+      </p>
     </Layout>
   )
 }

@@ -354,6 +354,17 @@ export const AppView = Type.Object({
   rollouts: Type.Array(RolloutSummary),
   quarantined: Type.Array(Type.Object({ commit: Type.String(), because: Type.String() })),
   problems: Type.Array(Type.Object({ part: Type.String(), problem: Type.String() })),
+  /** What removing it will do, one sentence each, and why it is not possible now. */
+  removal: Type.Object({ consequences: Type.Array(Type.String()), refused: maybe(Type.String()) }),
+  /** Of one that a person removed; with an end nothing of it is left but its history. */
+  removed: maybe(
+    Type.Object({
+      at: Type.Number(),
+      by: Type.String(),
+      reason: Type.String(),
+      endedAt: maybe(Type.Number()),
+    }),
+  ),
 })
 export type AppView = Static<typeof AppView>
 

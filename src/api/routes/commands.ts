@@ -5,6 +5,7 @@ import { Value } from "typebox/value"
 import { unreachable } from "../../core/model/unreachable.ts"
 import type { Source } from "../../core/pipeline/application.ts"
 import type { Command } from "../../core/pipeline/input.ts"
+import { isGone } from "../../core/pipeline/remove.ts"
 import { configPurpose } from "../../ports/sealer.ts"
 import { actorOf } from "../access.ts"
 import {
@@ -24,7 +25,7 @@ import {
   Unlock,
 } from "../contract/commands.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
-import { stateOf } from "./reads.ts"
+import { presentState } from "./reads.ts"
 
 type InApp = { Params: { app: string } }
 type InRollout = { Params: { app: string; n: string } }
@@ -39,13 +40,21 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
     const app = body.app ?? nameFrom(body.url)
     checkName(app)
     const source = { url: body.url, branch: body.branch ?? "main" }
-    const warning = parts.engine.state(app) ? undefined : await mayBeAdded(parts, app, source)
+    const known = parts.engine.state(app)
+    const warning = known && !isGone(known) ? undefined : await mayBeAdded(parts, app, source)
     return {
       ...(await order(request, app, { type: "add-app", source })),
       app,
       ...(warning ? { warning } : {}),
     }
   })
+  // The reason stands in the body or, for clients that send none with this method, in the address.
+  api.delete<InApp>("/v1/apps/:app", async (request) =>
+    order(request, request.params.app, {
+      type: "remove-app",
+      reason: check(Reason, request.body ?? request.query).reason,
+    }),
+  )
   api.post<InApp>("/v1/apps/:app/deploy", async (request) => {
     const body = check(Deploy, request.body ?? {})
     return order(request, request.params.app, {
@@ -153,7 +162,7 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
     )
   }
   api.put<InApp>("/v1/apps/:app/policy", async (request) => {
-    stateOf(parts, request.params.app)
+    presentState(parts, request.params.app)
     const { yaml } = check(Policy, request.body)
     const wrong = parts.checkPins(yaml)
     if (wrong !== undefined) throw new ApiError(422, "invalid-policy", wrong)
@@ -251,6 +260,7 @@ function statusOf(code: string): number {
   if (code === "reason-missing") return 400
   if (code === "not-allowed") return 403
   if (code === "stale") return 412
+  if (code === "removed") return 410
   return 409
 }
 

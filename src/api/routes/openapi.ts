@@ -30,7 +30,7 @@ import {
 } from "../contract/views.ts"
 
 type Operation = {
-  readonly method: "get" | "post" | "put"
+  readonly method: "get" | "post" | "put" | "delete"
   readonly path: string
   readonly says: string
   readonly body?: TSchema
@@ -48,6 +48,13 @@ const operations: readonly Operation[] = [
     answer: RolloutView,
   },
   { method: "post", path: "/v1/apps", says: "Adds an application", body: AddApp, answer: Added },
+  {
+    method: "delete",
+    path: "/v1/apps/{app}",
+    says: "Removes an application: its routes go, what it runs is ended, its history stays; 410 from then on",
+    body: Reason,
+    answer: Done,
+  },
   { method: "post", path: "/v1/apps/{app}/deploy", says: "Chooses a commit", body: Deploy, answer: Done },
   {
     method: "post",

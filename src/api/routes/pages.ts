@@ -119,6 +119,9 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists):
         case "release-pools":
           await submit(parts, request, app, { type: "release-pools", region, reason })
           break
+        case "remove":
+          await submit(parts, request, app, { type: "remove-app", reason })
+          break
         case "pause":
           await submit(parts, request, app, { type: "pause", reason })
           break

@@ -3,6 +3,7 @@ import { shortCommit } from "../../core/model/ids.ts"
 import type { Application } from "../../core/pipeline/application.ts"
 import { routeName } from "../../core/pipeline/input.ts"
 import { placesOf } from "../../core/pipeline/places.ts"
+import { isGone, refusedAsRemoved } from "../../core/pipeline/remove.ts"
 import type {
   AppSummary,
   AppView,
@@ -37,6 +38,7 @@ export function readRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists):
     return apps
   })
   api.get<InApp>("/v1/apps/:app", async (request, reply) => {
+    presentState(parts, request.params.app)
     const view = readApp(parts, request.params.app)
     reply.header("etag", `"${view.version}"`)
     return view
@@ -89,7 +91,7 @@ export async function listApps(
   { after, limit, q = "" }: ListQuery = {},
 ): Promise<AppList> {
   const found = (await lists.all())
-    .filter(({ app }) => app.includes(q))
+    .filter(({ app, value }) => app.includes(q) && !value.gone)
     .map(({ app, value: { tone } }) => ({ place: `${toneOrder[tone]}${app}`, tone, app }))
   found.sort((a, b) => (a.place < b.place ? -1 : 1))
   const first = after === undefined ? 0 : found.findIndex(({ place }) => place > after)
@@ -113,6 +115,19 @@ export function stateOf(parts: ApiParts, app: string): Application {
       404,
       "unknown-app",
       `there is no application ${app}; add it with: immunity app add URL`,
+    )
+  return state
+}
+
+/** Of one that was removed only its history can be read, at an address of its own. */
+export function presentState(parts: ApiParts, app: string): Application {
+  const state = stateOf(parts, app)
+  const refused = isGone(state) ? refusedAsRemoved(state) : undefined
+  if (refused)
+    throw new ApiError(
+      410,
+      refused.code,
+      `${refused.message}. What happened to it can be read: /a/${app}/timeline, /v1/apps/${app}/timeline`,
     )
   return state
 }

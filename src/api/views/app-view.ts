@@ -8,6 +8,7 @@ import type { AppSummary, AppView, CommitView, LockView, RegionView, Tone } from
 import { costNow } from "./cost.ts"
 import { drillAttention, drillView, drillViews, lastDrill, resultView } from "./drills.ts"
 import { stuckNewest } from "./newest-commit.ts"
+import { removalView, removedView, standingRemoved } from "./removal.ts"
 import { summaryOf } from "./rollout-view.ts"
 import { attentionOf, strengthView } from "./strength.ts"
 
@@ -38,6 +39,8 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
       because,
     })),
     problems: [...problems].map(([part, problem]) => ({ part, problem })),
+    removal: removalView(app),
+    removed: removedView(app),
   }
 }
 
@@ -47,6 +50,7 @@ export function appSummary(app: Application, problems: ReadonlyMap<string, strin
 
 /** Where it stands and what a person does about it: what is most urgent comes first, all else beside it. `unread`: why its repository cannot be read. */
 function standing(app: Application, unread: string | undefined): Pick<AppSummary, "sentence" | "todo"> {
+  if (app.removed) return standingRemoved(app, app.removed)
   const lock = app.locks[0]
   const asking = active(app).find((rollout) => summaryOf(app, rollout).asks)
   const moving = active(app)[0]
@@ -105,6 +109,7 @@ function inProduction(app: Application): string {
 
 /** How it stands, without the words: for lists of many. */
 export function appTone(app: Application): Tone {
+  if (app.removed) return app.removed.clearedAt === undefined ? "busy" : "none"
   if (app.locks.length > 0 || needsAttention(app) !== undefined) return "bad"
   const under = active(app)
   if (under.some((rollout) => summaryOf(app, rollout).asks)) return "wait"

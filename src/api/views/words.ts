@@ -42,6 +42,10 @@ export function titleOf(event: Event): string {
   switch (event.type) {
     case "app-added":
       return `Application added from ${event.source.url}`
+    case "app-removed":
+      return "Application removed: its routes go, and what it runs is ended"
+    case "app-cleared":
+      return "Nothing of it runs any more"
     case "override-granted":
       return `Locks and freezes${event.region === undefined ? "" : ` of ${event.region}`} stand aside until ${new Date(event.until).toISOString()}: ${event.reason}`
     case "app-paused":

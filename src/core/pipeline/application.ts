@@ -52,8 +52,20 @@ export type Application = {
   readonly drill?: Drill | undefined
   /** How drills ended, newest first. */
   readonly drills?: readonly DrillResult[] | undefined
+  /** The number of the last drill that an earlier application of this name had. */
+  readonly drillsBefore?: number | undefined
+  /** A person ended it; adding it again begins anew. */
+  readonly removed?: Removed | undefined
   /** Servers that are lost, drained or both; all others are in use. */
   readonly left?: Readonly<Record<ServerName, Left>>
+}
+
+export type Removed = {
+  readonly at: Instant
+  readonly by: string
+  readonly reason: string
+  /** Since when nothing of it is left but its journal; until then what it ran is being ended. */
+  readonly clearedAt?: Instant | undefined
 }
 
 /** Why a server is left, each in a sentence. */

@@ -17,17 +17,24 @@ import type { Bound, Command } from "./input.ts"
 import { migrationsBetween, noWayBack } from "./migrations.ts"
 import { newestRelease } from "./newest-release.ts"
 import { artifactGone } from "./pinned.ts"
+import { refusedAsRemoved, removeApp } from "./remove.ts"
 
 /** Obeys a person, or says which rule stands in the way. A refusal changes nothing. */
 export function obey(draft: Draft, command: Command, by: string): Refusal | undefined {
   if ("reason" in command && command.type !== "deploy" && command.reason.trim() === "") {
     return refuse("reason-missing", `${command.type} needs a reason: say why in one sentence`)
   }
+  if (command.type !== "add-app") {
+    const removed = refusedAsRemoved(draft.state)
+    if (removed) return removed
+  }
   const startsSomething = ["deploy", "approve", "retry"].includes(command.type)
   if (startsSomething && draft.limits.nothingNew) return refuse("no-room", draft.limits.nothingNew)
   switch (command.type) {
     case "add-app":
       return addApp(draft, command.source)
+    case "remove-app":
+      return removeApp(draft, command.reason)
     case "deploy":
       return deploy(draft, command.commit, command.reason, command.hotfix === true)
     case "override":
@@ -79,13 +86,14 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
 
 /** An address or branch that was mistyped may be given anew: until a commit was read nothing rests on it. */
 function addApp(draft: Draft, source: Source): Refusal | undefined {
-  const known = draft.state.source
+  const { removed, source: known } = draft.state
+  if (removed && removed.clearedAt === undefined) return refusedAsRemoved(draft.state)
   const same = known.url === source.url && known.branch === source.branch
   if (known.url !== "" && (same || draft.state.commits.length > 0))
     return refuse("wrong-phase", `${draft.state.app} was added already, from ${known.url}`)
   draft.add(
     { type: "app-added", source },
-    known.url === "" ? "added" : `instead of ${known.url}: no commit was read yet`,
+    removed ? "added again" : known.url === "" ? "added" : `instead of ${known.url}: no commit was read yet`,
   )
   return undefined
 }

@@ -79,6 +79,7 @@ export type Refusal = {
     | "wrong-phase"
     | "reason-missing"
     | "no-room"
+    | "removed"
     | "set-aside"
   readonly message: string
 }

@@ -3,6 +3,7 @@ import type { Instant } from "../model/time.ts"
 import { regionPolicy, type TestRun } from "../rollout/rollout.ts"
 import type { Application, Drill, Region } from "./application.ts"
 import { type Draft, type Refusal, refuse } from "./draft.ts"
+import { lastDrillNumber } from "./evolve-drill.ts"
 import { endDrill, giveWay } from "./give-way.ts"
 import type { JobOutcome } from "./input.ts"
 import { drillPlace } from "./places.ts"
@@ -96,7 +97,7 @@ function start(draft: Draft, { name, stable }: Region, reason: string | undefine
   if (!rollout) return
   const event = {
     type: "drill-started",
-    drill: Math.max(0, ...(draft.state.drills ?? []).map(({ number }) => number)) + 1,
+    drill: lastDrillNumber(draft.state) + 1,
     region: name,
     release: rollout.release,
     pool: rollout.number,

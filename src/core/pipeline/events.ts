@@ -32,6 +32,10 @@ export type Exit = {
 /** What happened to one application, past tense. The journal holds these and nothing else. */
 export type Event =
   | { readonly type: "app-added"; readonly source: Source }
+  /** Its routes go and what it runs is ended; the journal stays. */
+  | { readonly type: "app-removed"; readonly reason: string }
+  /** Nothing of it runs any more: its name is free. */
+  | { readonly type: "app-cleared" }
   | { readonly type: "app-paused"; readonly reason: string }
   | { readonly type: "app-resumed"; readonly reason: string }
   /** Locks and freezes stand aside until then; undefined region: in all of them. */

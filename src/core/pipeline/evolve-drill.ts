@@ -38,5 +38,9 @@ export function evolveDrill(app: Application, { event, at, by }: Recorded): Appl
   }
 }
 
+/** Of all that there were; instances are named by it, and no name is used twice. */
+export const lastDrillNumber = ({ drill, drills = [], drillsBefore = 0 }: Application): number =>
+  Math.max(drillsBefore, drill?.number ?? 0, ...drills.map(({ number }) => number))
+
 const inDrill = (app: Application, change: (drill: Drill) => Drill): Application =>
   app.drill ? { ...app, drill: change(app.drill) } : app

@@ -40,6 +40,8 @@ export function learn(draft: Draft, fact: Fact): undefined {
 }
 
 function commitSeen(draft: Draft, fact: Extract<Fact, { type: "commit-seen" }>): undefined {
+  // A look at its repository that came too late.
+  if (draft.state.removed) return
   if (draft.state.commits.some((known) => known.id === fact.commit)) return
   const { commit, subject, author, email, committedAt } = fact
   if ("problems" in fact.config) {

@@ -21,6 +21,7 @@ export type Actor = string
 /** What a person orders. */
 export type Command =
   | { readonly type: "add-app"; readonly source: Source }
+  | { readonly type: "remove-app"; readonly reason: string }
   /** As a hotfix it does not wait for what is under way: that is taken back to what serves, without blame. */
   | {
       readonly type: "deploy"

@@ -19,7 +19,12 @@ export function keepInstances(draft: Draft, found: Region): void {
   for (const pool of pools) keepPool(draft, region, pool)
   for (const instance of Object.values(region.instances)) {
     if (pools.has(instance.pool) || instance.retired) continue
-    retire(draft, region, instance, "its pool is no longer kept")
+    retire(
+      draft,
+      region,
+      instance,
+      draft.state.removed ? "its application is removed" : "its pool is no longer kept",
+    )
   }
 }
 

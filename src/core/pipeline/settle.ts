@@ -8,6 +8,7 @@ import { blockerOf } from "./guards.ts"
 import { keepInstances } from "./instances.ts"
 import { mayContract, tellOfContract } from "./migrations.ts"
 import { planFailures } from "./planned-failures.ts"
+import { finishRemoval } from "./remove.ts"
 import { hasRoom } from "./room.ts"
 import { endCostlyPools } from "./surge.ts"
 
@@ -18,6 +19,11 @@ const enoughRounds = 200
 export function settle(draft: Draft): void {
   for (let round = 0; round < enoughRounds; round++) {
     const before = draft.events.length
+    if (draft.state.removed) {
+      if (draft.state.removed.clearedAt === undefined) finishRemoval(draft)
+      if (draft.events.length === before) return
+      continue
+    }
     chooseCommit(draft)
     queueRollouts(draft)
     for (const { name } of draft.state.regions) {

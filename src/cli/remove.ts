@@ -1,0 +1,45 @@
+import type { Command } from "commander"
+import type { AppSummary, AppView } from "../api/contract/views.ts"
+import { exit, Stop } from "./client.ts"
+import { consent } from "./consent.ts"
+import { patience, until } from "./follow.ts"
+import { line, print } from "./print.ts"
+import { base, type Common, client } from "./target.ts"
+
+type Options = Common & {
+  readonly reason: string
+  readonly yes?: boolean
+  readonly detach?: boolean
+  readonly timeout?: string
+}
+
+/** The end of an application: said beforehand, done by the usual way, and waited for. */
+export function addRemove(apps: Command): void {
+  base(apps, "remove <app>", "ends what it runs and closes its addresses; its history stays")
+    .requiredOption("--reason <why>", "why; it stands in the journal")
+    .option("--yes", "without asking")
+    .option("--detach", "does not wait until all of it is gone")
+    .option("--timeout <duration>", "how long it waits: 90s, 30m, 2h; the removal goes on", "1h")
+    .action(remove)
+}
+
+async function remove(app: string, options: Options): Promise<void> {
+  const limit = patience(options.timeout)
+  const { removal } = await client(options).get<AppView>(`/v1/apps/${app}`)
+  if (removal.refused !== undefined) throw new Stop(exit.refused, `${app} is not removed: ${removal.refused}`)
+  await consent(options, `remove ${app}`, removal.consequences)
+  const done = await client(options).delete(`/v1/apps/${app}`, { reason: options.reason })
+  if (options.detach) return print(options, done, () => line("accepted"))
+  let gone = false
+  await until(limit, `the removal of ${app}`, async () => {
+    const apps = await client(options).get<readonly AppSummary[]>(`/v1/apps?q=${app}`)
+    gone = !apps.some((known) => known.app === app)
+    return gone
+  })
+  print(options, { ...(done as object), app, gone }, () => {
+    if (gone) line(`${app} is removed, and nothing of it runs. Its history: ${historyOf(app, options)}`)
+  })
+  process.exitCode = gone ? exit.ok : exit.running
+}
+
+const historyOf = (app: string, options: Common): string => `${client(options).url}/a/${app}/timeline`

@@ -153,6 +153,8 @@ class ProcessCompute implements Compute {
 
   async list(): Promise<readonly RunningInstance[]> {
     await this.#load()
+    // An agent without instances does not read through all processes of its machine twice a second.
+    if (this.#known.size === 0) return []
     const memory = residentByGroup()
     return Promise.all(
       [...this.#known.values()].map((record) => this.#describe(record, memory.get(record.pid))),

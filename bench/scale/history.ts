@@ -25,7 +25,7 @@ export type Row = Line & {
   readonly hash: string
 }
 
-const original = "papi"
+export const original = "papi"
 
 export const nameOf = (number: number): string => `app-${String(number).padStart(5, "0")}`
 
@@ -33,10 +33,10 @@ export const nameOf = (number: number): string => `app-${String(number).padStart
 export const renamed = (text: string, app: string): string => text.replaceAll(original, app)
 
 /** Four regions, and `releases` of them all the way through each; at rest at the end. */
-export function template(url: string, branch: string, commits: readonly string[]): Template {
+export function template(url: string, commits: readonly string[]): Template {
   const world = new CoreWorld(original)
   world.now = Date.now() - 30 * 86_400_000
-  world.give({ type: "add-app", source: { url, branch } })
+  world.give({ type: "add-app", source: { url, branch: "main" } })
   for (const commit of commits) {
     world.push(commit, papiPolicy())
     world.allTheWay()

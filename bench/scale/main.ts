@@ -11,7 +11,6 @@
  * its memory. Its CPU, and that of PostgreSQL, is not the control plane's and not counted. The last line of standard
  * output is one JSON object.
  */
-import { execFileSync } from "node:child_process"
 import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -22,7 +21,7 @@ import { PostgresServer, postgresBin } from "../../test/support/postgres.ts"
 import { type Database, fill } from "./fill.ts"
 import { nameOf, template } from "./history.ts"
 import { cpuOf, Plane, residentMb, Server, sleep, until } from "./plane.ts"
-import { Repository } from "./repository.ts"
+import { Repositories } from "./repositories.ts"
 import { roll } from "./roll.ts"
 import { rowsIn } from "./rows.ts"
 
@@ -74,20 +73,10 @@ async function timed(act: () => Promise<unknown>): Promise<number> {
 async function measure(kind: Database["kind"], apps: number, server: PostgresServer | undefined) {
   const dir = mkdtempSync(join(tmpdir(), "immunity-scale-"))
   chmodSync(dir, 0o711)
-  const repository = new Repository(dir)
-  const commits = Array.from({ length: releases }, (_, i) => {
-    repository.commit(`release ${i + 1}`, { main: `version: 1 # ${i + 1}\n` })
-    return repository.head("main") ?? ""
-  })
-  const first = commits.at(-1) ?? ""
-  // The last ones move; each follows a branch of its own, whose commit is the one that serves.
+  const repositories = new Repositories(dir, apps, releases)
+  // The last ones move.
   const moving = Array.from({ length: Math.min(rollouts, apps) }, (_, i) => nameOf(apps - 1 - i))
-  const atRest = template(repository.url, "papi", commits)
-  for (const app of moving) repository.branch(app, first)
-  const others = Array.from({ length: apps }, (_, i) => nameOf(i)).filter((app) => !moving.includes(app))
-  execFileSync("git", ["-C", repository.url, "update-ref", "--stdin"], {
-    input: others.map((app) => `create refs/heads/${app} ${first}\n`).join(""),
-  })
+  const atRest = template(repositories.url, repositories.commits)
   const database: Database =
     kind === "sqlite"
       ? { kind, path: join(dir, "immunity.db") }
@@ -127,7 +116,7 @@ async function measure(kind: Database["kind"], apps: number, server: PostgresSer
     const firstPageMs = await once(() => plane.ask("GET", "/"))
     const pageMs = await timed(() => plane.ask("GET", "/"))
     const listMs = await timed(() => plane.ask("GET", "/v1/apps?limit=50"))
-    const rolled = await roll(plane, agent, repository, moving, database)
+    const rolled = await roll(plane, agent, repositories, moving, database)
     const found = {
       database: kind,
       applications: apps,

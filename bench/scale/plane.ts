@@ -7,16 +7,30 @@ import type { Arrival, Config } from "./stand-in.ts"
 /** Of /proc: one tick is 10 ms everywhere on Linux. */
 const ticksPerSecond = 100
 
-/** Seconds of CPU of a process and of its children that have ended. */
+/** Seconds of CPU of a process and of all that it started, whether they have ended or not. */
 export function cpuOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) / ticksPerSecond
+  const own = [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) / ticksPerSecond
+  return own + ofChildren(pid, cpuOf)
 }
 
+/** Megabytes of a process and of all that it started. */
 export function residentMb(pid: number): number {
   const kb = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]
-  return Math.round(Number(kb) / 1024)
+  return Math.round(Number(kb ?? 0) / 1024 + ofChildren(pid, residentMb))
+}
+
+function ofChildren(pid: number, of: (pid: number) => number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean)
+  return children.reduce((sum, child) => {
+    try {
+      return sum + of(Number(child))
+    } catch {
+      // It ended between two looks; what it used is counted with its parent from now on.
+      return sum
+    }
+  }, 0)
 }
 
 export const sleep = (forMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, forMs))

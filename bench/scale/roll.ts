@@ -2,7 +2,7 @@ import type { AppView } from "../../src/api/contract/views.ts"
 import type { Event } from "../../src/core/pipeline/events.ts"
 import type { Database } from "./fill.ts"
 import { cpuOf, type Plane, type Server, sleep, until } from "./plane.ts"
-import type { Repository } from "./repository.ts"
+import type { Repositories } from "./repositories.ts"
 import { rowsIn } from "./rows.ts"
 
 /** Judged for minutes in production, so that all are under way at the same time. */
@@ -29,14 +29,14 @@ type Stored = { readonly stream: string; readonly at: number; readonly event: Ev
 export async function roll(
   plane: Plane,
   server: Server,
-  repository: Repository,
+  repositories: Repositories,
   apps: readonly string[],
   database: Database,
 ) {
   const since = Date.now()
   server.forget()
   const before = cpuOf(plane.pid)
-  repository.commit("second", Object.fromEntries(apps.map((app) => [app, pipeline(app)])))
+  repositories.commit("second", Object.fromEntries(apps.map((app) => [app, pipeline(app)])))
   for (const app of apps) await plane.ask("POST", `/webhooks/${app}`, {})
   const approvedAt = new Map<string, number>()
   await until(

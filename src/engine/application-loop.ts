@@ -19,6 +19,7 @@ import { type Parts, sentence, untilNextLook } from "./parts.ts"
 import { Performer } from "./perform.ts"
 import { newCommits, pollPause } from "./poll.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
+import type { Rounds } from "./rounds.ts"
 import type { Place, Shelf } from "./shelf.ts"
 import { Silence } from "./silence.ts"
 import { actWithin, type Holding, type Tenure } from "./tenure.ts"
@@ -35,6 +36,8 @@ export type Shared = {
   readonly shelf: Shelf
   /** Those at rest are looked at few at a time; what moves waits for nobody. */
   readonly resting: Gate
+  /** Where they sleep until then. */
+  readonly rounds: Rounds
   /** Repositories that are asked at once. */
   readonly asking: Gate
   /** How long an application at rest is left alone when nobody says that anything changed. */
@@ -203,10 +206,9 @@ export class ApplicationLoop implements Holding {
       // Ten thousand at rest would hold the wishes of all of them in memory, and look again in an hour.
       if (!underWay) this.#asked = undefined
       this.#shared.moves(app, ordered || underWay)
-      await this.#parts.clock.sleep(
-        this.#pause(ordered, underWay, first, this.#parts.clock.mono() - began),
-        this.#poke.signal,
-      )
+      const rest = ordered || underWay ? undefined : this.#rest(first)
+      const pause = this.#pause(ordered, rest, this.#parts.clock.mono() - began)
+      await (pause === rest ? this.#shared.rounds : this.#parts.clock).sleep(pause, this.#poke.signal)
     }
   }
 
@@ -275,16 +277,20 @@ export class ApplicationLoop implements Holding {
     return this.#seen().underWay
   }
 
+  /** Begun at the same moment, they are not all looked at in the same moment ever after. */
+  #rest(first: boolean): Duration {
+    const rest = this.#shared.restFor()
+    return first ? rest * fractionOf(this.ledger.app) : rest
+  }
+
   /** By need: a stored event, a change on a server or the time wakes it; the pause is for what nobody tells. */
-  #pause(ordered: boolean, underWay: boolean, first: boolean, took: Duration): Duration {
+  #pause(ordered: boolean, rest: Duration | undefined, took: Duration): Duration {
     const { pace, clock } = this.#parts
     // What could not be done is not tried again at once.
     const soon = this.#failures > 0 ? pace.busy : untilNextLook(pace, took)
     if (ordered) return soon
-    const rest = this.#shared.restFor()
     const again = this.#again(this.#failures)
-    // Begun at the same moment, they are not all looked at in the same moment ever after.
-    const left = underWay ? pace.idle : first ? rest * fractionOf(this.ledger.app) : rest
+    const left = rest ?? pace.idle
     const longest = this.#failures > 0 ? Math.min(left, again) : left
     if (this.#wakeAt === undefined) return Math.max(soon, longest)
     return Math.max(soon, Math.min(longest, this.#wakeAt - clock.now()))

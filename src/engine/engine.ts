@@ -16,6 +16,7 @@ import type { World } from "./observe.ts"
 import { type Parts, sentence, untilNextLook } from "./parts.ts"
 import { obeyOrders, passOn } from "./pass-on.ts"
 import { RollbackBudget } from "./rollback-budget.ts"
+import { Rounds } from "./rounds.ts"
 import { Shelf } from "./shelf.ts"
 import { steadyClock } from "./steady-clock.ts"
 import { Tenure } from "./tenure.ts"
@@ -70,6 +71,7 @@ export function createEngine(world: Parts): Engine {
     snapshots: new SnapshotKeeper(parts),
     shelf: new Shelf(lyingOpen),
     resting: new Gate(restingTurns),
+    rounds: new Rounds(parts.clock, parts.pace.idle, stopping.signal),
     asking: new Gate(openQuestions),
     restFor: () => Math.max(parts.pace.push, tenure.held * restApart),
     heard,

@@ -36,7 +36,7 @@ describe("telling a server what it keeps", () => {
       error: () => undefined,
     }
     pruning = new Pruning({ clock: { now: () => now, mono: () => now } as unknown as Clock, log })
-    now = minute
+    now = hour
   })
 
   const turn = async (state = world.state): Promise<number> => {
@@ -59,6 +59,16 @@ describe("telling a server what it keeps", () => {
     expect(await turn()).toBe(2)
     now += 1
     expect(await turn()).toBe(3)
+  })
+
+  it("waits for a moment within the hour after a start, unless the list has changed since", async () => {
+    now = 0
+    expect(await turn()).toBe(0)
+    const more = served()
+    more.push("b2", papiPolicy())
+    more.allTheWay()
+    now = 1
+    expect(await turn(more.state)).toBe(1)
   })
 
   it("is repeated after an hour while something was left", async () => {

@@ -9,14 +9,12 @@ import { backOff } from "./back-off.ts"
 import { type Parts, sentence } from "./parts.ts"
 
 const every: Duration = 3_600_000
-/** After a start not all applications tell their lists at once. */
-const within: Duration = 60_000
 const firstAgain: Duration = 60_000
 /** Files of many releases may have to go. */
 const patience: Duration = 120_000
 
 type Told = {
-  /** The list after which nothing was left to be removed. */
+  /** The list after which nothing was left to be removed, as one text. */
   readonly done: string | undefined
   /** Not before. */
   readonly again: Duration
@@ -25,13 +23,16 @@ type Told = {
 
 /**
  * Tells servers what of an application they keep, so that the rest can go: when that has changed, at most hourly, and
- * again after a while where it failed. Nobody waits for it.
+ * again after a while where it failed. A start changes nothing of it: what was the case then is told within the hour,
+ * not by all applications at once, in case that it was not told before. Nobody waits for it.
  */
 export class Pruning {
   readonly #parts: Pick<Parts, "clock" | "log">
   readonly #startedAt: Duration
   readonly #told = new Map<ServerName, Told>()
   readonly #underWay = new Set<ServerName>()
+  /** The list as it was at first. */
+  #first: string | undefined
 
   constructor(parts: Pick<Parts, "clock" | "log">) {
     this.#parts = parts
@@ -43,9 +44,13 @@ export class Pruning {
     const { server } = agent
     if (!agent.keepArtifacts || this.#underWay.has(server)) return
     const known = this.#told.get(server)
-    if (this.#parts.clock.mono() < (known?.again ?? this.#startedAt + within * fractionOf(state.app))) return
+    const now = this.#parts.clock.mono()
+    if (known && now < known.again) return
     const keep = state.removed?.clearedAt === undefined ? pinnedArtifacts(state) : "nothing"
-    if (keep.length === 0 || known?.done === keep.toString()) return
+    const list = keep.toString()
+    if (keep.length === 0 || known?.done === list) return
+    this.#first ??= list
+    if (!known && list === this.#first && now < this.#startedAt + every * fractionOf(state.app)) return
     this.#underWay.add(server)
     void this.#tell(state.app, agent, keep, fence, signal).finally(() => this.#underWay.delete(server))
   }

@@ -8,6 +8,7 @@ import { type Address, readAddress, readBranch, readCommitId, shown } from "./gi
 import { type GitLimits, megabyte } from "./git-limits.ts"
 import { hasCommit } from "./git-mirror.ts"
 import { type GitResult, type GitRun, plain, runGit } from "./git-process.ts"
+import { GitStarter } from "./git-starter.ts"
 
 /** Bare copies of repositories, one an address. Each is a cache: one that breaks is fetched anew. */
 export class Mirrors {
@@ -15,6 +16,7 @@ export class Mirrors {
   readonly #limits: GitLimits
   /** Who fetches into a mirror waits for whoever does so already. */
   readonly #fetching = new Map<string, Promise<unknown>>()
+  readonly #starter = new GitStarter()
 
   constructor(dir: string, limits: GitLimits) {
     this.#dir = dir
@@ -113,7 +115,7 @@ export class Mirrors {
 
   /** Asks the repository itself; an answer that is a refusal becomes a sentence. */
   async #remote(address: Address, run: GitRun): Promise<GitResult> {
-    const result = await runGit(run).catch((error: unknown) => {
+    const result = await this.#starter.run(run).catch((error: unknown) => {
       throw new Error(
         `${shown(address.url)} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
       )

@@ -1,0 +1,37 @@
+import { runGit } from "./git-process.ts"
+import type { FromStarter, ToStarter } from "./git-starter.ts"
+
+/** Without a question it ends; the next one starts it again. */
+const idleFor = 60_000
+
+/** The small process that starts git for a large one: told what to run over its channel, and ends with it. */
+function main(): void {
+  const underWay = new Map<number, AbortController>()
+  const idle = setTimeout(() => underWay.size === 0 && process.exit(0), idleFor)
+  const say = (answer: FromStarter) => process.send?.(answer)
+  process.on("disconnect", () => {
+    for (const stop of underWay.values()) stop.abort()
+    process.exit(0)
+  })
+  process.on("message", (told: ToStarter) => {
+    idle.refresh()
+    const { id } = told
+    if ("stop" in told) {
+      underWay.get(id)?.abort()
+      return
+    }
+    const stop = new AbortController()
+    underWay.set(id, stop)
+    runGit({ ...told.run, signal: stop.signal })
+      .then(
+        (result) => say({ id, result }),
+        (error: unknown) => say({ id, because: error instanceof Error ? error.message : String(error) }),
+      )
+      .finally(() => {
+        underWay.delete(id)
+        idle.refresh()
+      })
+  })
+}
+
+main()

@@ -251,11 +251,7 @@ export class ApplicationLoop implements Holding {
     this.#wakeAt = wakeAt
     this.#measures = effects.flatMap((effect) => (effect.kind === "measure" ? [effect.measure] : []))
     if (this.#measures.length > 0) void this.#watch(until)
-    if (this.#parts.killed()) {
-      this.#problem("kill switch", killSwitchSet)
-      return false
-    }
-    this.#problem("kill switch", undefined)
+    if (this.#parts.killed()) return false
     this.#problem("room", this.#parts.room())
     const ordered = await performer.perform(this.ledger.state, effects, world, until)
     for (const [label, problem] of performer.problems) this.#problem(label, problem)

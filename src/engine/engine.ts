@@ -10,7 +10,7 @@ import { type FirstLook, firstLook } from "./first-look.ts"
 import { Follower } from "./follow.ts"
 import { Gate } from "./gate.ts"
 import { SnapshotKeeper } from "./keep-snapshots.ts"
-import type { Result } from "./ledger.ts"
+import { killSwitchSet, type Result } from "./ledger.ts"
 import { hearAllNews, type NewsPace } from "./news.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence, untilNextLook } from "./parts.ts"
@@ -146,8 +146,12 @@ export function createEngine(world: Parts): Engine {
     version: (app) => loops.get(app)?.ledger.version ?? 0,
     world: (app) => loops.get(app)?.world,
     problems(app) {
-      const problems = loops.get(app)?.problems ?? new Map<string, string>()
-      return tenure.problem === undefined ? problems : new Map([...problems, ["lease", tenure.problem]])
+      const problems = new Map(loops.get(app)?.problems)
+      // What holds for all is true at once, whenever this one was looked at last.
+      for (const [part, problem] of problems) if (problem === killSwitchSet) problems.delete(part)
+      if (parts.killed()) problems.set("kill switch", killSwitchSet)
+      if (tenure.problem !== undefined) problems.set("lease", tenure.problem)
+      return problems
     },
     follows: (app) => loops.get(app)?.follows ?? false,
     firstLook: (app, source) => firstLook(parts, app, source),

@@ -23,7 +23,10 @@ export function addAnswers(program: Command): void {
       const people = new Set(found?.withdrawable)
       for (const path of found?.accepted ?? [])
         line(`accepted  ${path}${people.has(path) ? "" : "  by its commit"}`)
-      if (!found) line("its answers are not compared; add answers: to its immunity.yaml")
+      if (!found)
+        line(
+          "its answers are not compared: that is done where a region mirrors another, with answers: in immunity.yaml",
+        )
       else if (found.paths.length + found.accepted.length === 0)
         line("no path differs on the candidate alone")
     })
@@ -63,13 +66,15 @@ async function viewOf(options: Common, target: string): Promise<RolloutView> {
   return client(options).get<RolloutView>(`/v1/apps/${app}/rollouts/${number}`)
 }
 
-/** The newest one that shows a difference; without any, the newest. */
+/** The newest one that shows a difference; without any, the newest that compares them. */
 async function newest(options: Common, app: string): Promise<{ app: string; number: string }> {
   const { rollouts } = await client(options).get<AppView>(`/v1/apps/${app}`)
   if (!rollouts[0]) throw new Stop(exit.undecided, `${app} has no rollout yet`)
+  let comparing: number | undefined
   for (const { number } of rollouts.slice(0, 10)) {
     const view = await client(options).get<RolloutView>(`/v1/apps/${app}/rollouts/${number}`)
     if (view.answers && view.answers.paths.length > 0) return { app, number: String(number) }
+    if (view.answers) comparing ??= number
   }
-  return { app, number: String(rollouts[0].number) }
+  return { app, number: String(comparing ?? rollouts[0].number) }
 }

@@ -3,7 +3,7 @@ import type { ComponentType } from "preact"
 import { renderToString } from "preact-render-to-string"
 import { App } from "./pages/app.tsx"
 import { Apps } from "./pages/apps.tsx"
-import { EvidencePage, Login, ProblemPage, Servers, TimelinePage } from "./pages/others.tsx"
+import { EvidencePage, Login, ProblemPage, ProblemsPage, Servers, TimelinePage } from "./pages/others.tsx"
 import { RolloutPage } from "./pages/rollout.tsx"
 
 // Each page takes the view that the API's route of the same name gives; the routes and this table meet in main.
@@ -16,6 +16,7 @@ const table = {
   evidence: EvidencePage,
   login: Login,
   problem: ProblemPage,
+  problems: ProblemsPage,
 } as unknown as Readonly<Record<string, ComponentType<object>>>
 
 const assets: Readonly<Record<string, { readonly type: string; readonly path: string }>> = {

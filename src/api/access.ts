@@ -9,7 +9,7 @@ export function sameOrigin(request: FastifyRequest): void {
   const foreign =
     (site !== undefined && site !== "same-origin" && site !== "none") ||
     (origin !== undefined && origin !== "null" && new URL(origin).host !== host)
-  if (foreign) throw new ApiError(403, "cross-origin", "changes are accepted from Immunity's own pages only")
+  if (foreign) throw new ApiError("cross-origin", "changes are accepted from Immunity's own pages only")
 }
 
 /**
@@ -24,14 +24,12 @@ export function authorise(request: FastifyRequest, ...tokens: readonly string[])
   const given = header?.startsWith("Bearer ") ? header.slice("Bearer ".length) : cookieOf(request)
   if (given === undefined) {
     throw new ApiError(
-      401,
       "no-token",
       "a token is needed to change anything: it stands in the file `token` of the server's data folder",
     )
   }
   if (!tokens.some((token) => sameText(given, token)))
     throw new ApiError(
-      401,
       "wrong-token",
       "this token is not valid; it may belong to another server or an earlier start",
     )

@@ -7,6 +7,7 @@ import type { Inbox } from "../ports/inbox.ts"
 import type { Journal } from "../ports/journal.ts"
 import type { Policies } from "../ports/policies.ts"
 import type { Sealer } from "../ports/sealer.ts"
+import { type ProblemCode, problems } from "./problems.ts"
 
 export type ApiParts = {
   readonly engine: Engine
@@ -47,11 +48,11 @@ export type Pages = {
 /** An answer that is not a success, in RFC 9457's words. */
 export class ApiError extends Error {
   readonly status: number
-  readonly code: string
+  readonly code: ProblemCode
 
-  constructor(status: number, code: string, message: string) {
+  constructor(code: ProblemCode, message: string) {
     super(message)
-    this.status = status
+    this.status = problems[code].status
     this.code = code
   }
 }

@@ -3,6 +3,7 @@ import { authorise, pushToken, sameOrigin, signedIn } from "./access.ts"
 import type { Problem } from "./contract/views.ts"
 import { listsOf } from "./lists.ts"
 import { ApiError, type ApiParts } from "./parts.ts"
+import { addressOf, type ProblemCode } from "./problems.ts"
 import { commandRoutes } from "./routes/commands.ts"
 import { eventRoutes } from "./routes/events.ts"
 import { killSwitchRoutes } from "./routes/kill-switch.ts"
@@ -88,7 +89,7 @@ function problem(
   request: FastifyRequest,
   reply: FastifyReply,
   status: number,
-  code: string,
+  code: ProblemCode,
   detail: string,
 ): FastifyReply {
   const reads = request.headers.accept?.includes("text/html") && !request.url.startsWith("/v1/")
@@ -98,10 +99,10 @@ function problem(
       .code(status)
       .type("text/html; charset=utf-8")
       .header("cache-control", "no-store")
-      .send(pages.render("problem", { ...frame, status, detail }))
+      .send(pages.render("problem", { ...frame, status, detail, more: addressOf(code) }))
   }
   const body: Problem = {
-    type: `/docs/problems#${code}`,
+    type: addressOf(code),
     title: code.replaceAll("-", " "),
     status,
     detail,

@@ -103,6 +103,16 @@ describe.skipIf(!installed)("the pages in a real browser", () => {
     4 * minutes,
   )
 
+  it("explain every refusal at the address that it names", async () => {
+    const refused = await fetch(`${cluster.url}/v1/apps/papi/pause`, { method: "POST" })
+    const { type } = (await refused.json()) as { readonly type: string }
+    const page = await browser.newPage()
+    await page.goto(new URL(type, refused.url).href)
+    const place = page.locator(`id=${new URL(page.url()).hash.slice(1)}`)
+    expect(await place.textContent()).toContain("Whoever changes anything must show a token")
+    await page.close()
+  })
+
   it("say in a page what is not there, and to programs in a document", async () => {
     const asked = (accept: string, path: string) => fetch(cluster.url + path, { headers: { accept } })
     const page = await asked("text/html,*/*", "/a/nobody")

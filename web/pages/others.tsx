@@ -16,8 +16,10 @@ export function TimelinePage(
 }
 
 /** What cannot be shown, and where to go from there. */
-export function ProblemPage(props: Common & { readonly status: number; readonly detail: string }) {
-  const { status, detail } = props
+export function ProblemPage(
+  props: Common & { readonly status: number; readonly detail: string; readonly more: string },
+) {
+  const { status, detail, more } = props
   return (
     <Layout {...props} title={status === 404 ? "Not found" : "Not possible"}>
       <h1>{detail.slice(0, 1).toUpperCase() + detail.slice(1)}</h1>
@@ -27,8 +29,37 @@ export function ProblemPage(props: Common & { readonly status: number; readonly 
             <a href="/login">Sign in</a> with it, then give the order again.{" "}
           </>
         )}
-        <a href="/">All applications</a>
+        <a href={more}>What this means</a> <a href="/">All applications</a>
       </p>
+    </Layout>
+  )
+}
+
+type Documented = {
+  readonly code: string
+  readonly status: number
+  readonly means: string
+  readonly next: string
+}
+
+/** Every problem that an answer may carry, and what to do about it. */
+export function ProblemsPage(props: Common & { readonly problems: readonly Documented[] }) {
+  return (
+    <Layout {...props} title="Problems">
+      <h1>What a refusal means, and what to do next</h1>
+      <p>
+        Every answer that is not a success carries a code, a sentence about this very case (
+        <code>detail</code>), and the address of its place here (<code>type</code>).
+      </p>
+      {props.problems.map(({ code, status, means, next }) => (
+        <section id={code}>
+          <h2>
+            <code>{code}</code> <span class="quiet">{status}</span>
+          </h2>
+          <p>{means}</p>
+          <p>{next}</p>
+        </section>
+      ))}
     </Layout>
   )
 }

@@ -165,7 +165,7 @@ export function commandRoutes(api: FastifyInstance, parts: ApiParts): void {
     presentState(parts, request.params.app)
     const { yaml } = check(Policy, request.body)
     const wrong = parts.checkPins(yaml)
-    if (wrong !== undefined) throw new ApiError(422, "invalid-policy", wrong)
+    if (wrong !== undefined) throw new ApiError("invalid-policy", wrong)
     await parts.policies.set(request.params.app, yaml)
     return { ok: true }
   })
@@ -180,7 +180,6 @@ export function check<S extends TSchema>(schema: S, body: unknown): Static<S> {
   if (Value.Check(schema, body)) return body as Static<S>
   const [first] = Value.Errors(schema, body)
   throw new ApiError(
-    400,
     "bad-request",
     first ? whatIsWrong(schema, body, first) : "it is not what this order takes",
   )
@@ -208,7 +207,7 @@ export async function submit(
   checkName(app)
   const match = request.headers["if-match"]
   if (match !== undefined && match !== `"${parts.engine.version(app)}"`) {
-    throw new ApiError(412, "changed", "it has changed since you looked; look again")
+    throw new ApiError("changed", "it has changed since you looked; look again")
   }
   const key = request.headers["idempotency-key"]
   const id = typeof key === "string" && key.length <= 200 ? `${app}/${key}` : randomUUID()
@@ -217,10 +216,9 @@ export async function submit(
     case "done":
       return { ok: true, version: result.version }
     case "refused":
-      throw new ApiError(statusOf(result.refusal.code), result.refusal.code, result.refusal.message)
+      throw new ApiError(result.refusal.code, result.refusal.message)
     case "not-leader":
       throw new ApiError(
-        503,
         "not-leader",
         "another control plane holds this application; try again in a few seconds",
       )
@@ -229,11 +227,7 @@ export async function submit(
 
 function checkName(app: string): void {
   if (!/^[a-z][a-z0-9-]{0,39}$/.test(app))
-    throw new ApiError(
-      400,
-      "bad-name",
-      `${app.slice(0, 60)} is not a name: a letter, then letters, digits and -`,
-    )
+    throw new ApiError("bad-name", `${app.slice(0, 60)} is not a name: a letter, then letters, digits and -`)
 }
 
 /** An application keeps its name for ever: another one's is refused at once; all that can be mended is told. */
@@ -246,22 +240,12 @@ async function mayBeAdded({ engine }: ApiParts, app: string, source: Source): Pr
       return look.because
     case "other-name":
       throw new ApiError(
-        422,
         "other-name",
         `its immunity.yaml says app: ${look.name}, and it would be added as ${app}: every commit would be refused. Add it as that (--name ${look.name}), or say app: ${app} in the file`,
       )
     default:
       return unreachable(look)
   }
-}
-
-function statusOf(code: string): number {
-  if (code === "unknown") return 404
-  if (code === "reason-missing") return 400
-  if (code === "not-allowed") return 403
-  if (code === "stale") return 412
-  if (code === "removed") return 410
-  return 409
 }
 
 /** `https://git.example.com/team/papi.git` → `papi`. */

@@ -18,7 +18,6 @@ export function loginRoute(api: FastifyInstance, parts: ApiParts): void {
     const { token = "", to } = request.body ?? {}
     if (!sameText(token.trim(), parts.token)) {
       throw new ApiError(
-        401,
         "wrong-token",
         "this token is not valid; it stands in the file `token` of the server's data folder",
       )

@@ -7,6 +7,7 @@ import type { Application, Instance } from "../../core/pipeline/application.ts"
 import type { Pushed, Told } from "../../ports/inbox.ts"
 import { Measurements } from "../contract/commands.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
+import type { ProblemCode } from "../problems.ts"
 import { check } from "./commands.ts"
 import { stateOf } from "./reads.ts"
 
@@ -24,7 +25,6 @@ export function measurementRoute(api: FastifyInstance, parts: ApiParts): void {
     const { measurements } = check(Measurements, request.body)
     if (parts.engine.follows(app))
       throw new ApiError(
-        503,
         "not-leader",
         "another control plane holds this application and judges it; push to that one",
       )
@@ -32,7 +32,6 @@ export function measurementRoute(api: FastifyInstance, parts: ApiParts): void {
     const kept = parts.inbox.accept(app, readMeasured(state, measurements, now), now)
     if (kept === "full")
       throw new ApiError(
-        429,
         "too-many",
         "more numbers of this application wait than are kept; push sums of a few seconds instead of every event",
       )
@@ -47,8 +46,8 @@ export function readMeasured(
   now: Instant,
 ): readonly Pushed[] {
   return measurements.map((measured, i) => {
-    const refuse = (code: string, message: string) =>
-      new ApiError(422, code, `measurements/${i}: ${message}; nothing of this request was kept`)
+    const refuse = (code: ProblemCode, message: string) =>
+      new ApiError(code, `measurements/${i}: ${message}; nothing of this request was kept`)
     const instance = instanceOf(state, measured.instance)
     if (!instance)
       throw refuse(

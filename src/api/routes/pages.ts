@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import { signedIn } from "../access.ts"
 import type { Lists } from "../lists.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
+import { problems } from "../problems.ts"
 import { submit } from "./commands.ts"
 import {
   type ListQuery,
@@ -67,9 +68,14 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists):
       evidence: await readEvidence(parts, request.params.hash),
     }),
   )
+  api.get("/docs/problems", async (request, reply) =>
+    show(request, reply, "problems", {
+      problems: Object.entries(problems).map(([code, told]) => ({ code, ...told })),
+    }),
+  )
   api.get<{ Params: { name: string } }>("/assets/:name", async (request, reply) => {
     const asset = parts.pages.asset(request.params.name)
-    if (!asset) throw new ApiError(404, "not-found", "there is no such file")
+    if (!asset) throw new ApiError("not-found", "there is no such file")
     return reply.type(asset.type).header("cache-control", "no-cache").send(asset.body)
   })
   // A form is a command with a page for an answer. The guard of every change has checked token and origin already.
@@ -134,7 +140,7 @@ export function pageRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists):
           })
           break
         default:
-          throw new ApiError(404, "not-found", `there is no order ${verb.slice(0, 40)}`)
+          throw new ApiError("not-found", `there is no order ${verb.slice(0, 40)}`)
       }
       return reply.redirect(rollout ? `/a/${app}/r/${number}` : `/a/${app}`, 303)
     },

@@ -111,11 +111,7 @@ export async function listApps(
 export function stateOf(parts: ApiParts, app: string): Application {
   const state = parts.engine.state(app)
   if (!state)
-    throw new ApiError(
-      404,
-      "unknown-app",
-      `there is no application ${app}; add it with: immunity app add URL`,
-    )
+    throw new ApiError("unknown-app", `there is no application ${app}; add it with: immunity app add URL`)
   return state
 }
 
@@ -125,7 +121,6 @@ export function presentState(parts: ApiParts, app: string): Application {
   const refused = isGone(state) ? refusedAsRemoved(state) : undefined
   if (refused)
     throw new ApiError(
-      410,
       refused.code,
       `${refused.message}. What happened to it can be read: /a/${app}/timeline, /v1/apps/${app}/timeline`,
     )
@@ -140,7 +135,7 @@ export async function readRollout(parts: ApiParts, app: string, n: string): Prom
   const state = stateOf(parts, app)
   const number = Number(n)
   const isPast = state.rollouts[number] === undefined
-  const unknown = () => new ApiError(404, "unknown-rollout", `${app} has no rollout ${n}`)
+  const unknown = () => new ApiError("unknown-rollout", `${app} has no rollout ${n}`)
   if (isPast && !(number >= 1 && number < state.nextRollout)) throw unknown()
   const events = await parts.journal.read(app, 0)
   // Old ones are in the journal alone; there is nothing that could be done about them.
@@ -170,8 +165,7 @@ export async function readTimeline(
 
 export async function readEvidence(parts: ApiParts, hash: string): Promise<unknown> {
   const found = /^[0-9a-f]{64}$/.test(hash) ? await parts.evidence.get(hash) : undefined
-  if (found === undefined)
-    throw new ApiError(404, "unknown-evidence", "there is no evidence of that hash here")
+  if (found === undefined) throw new ApiError("unknown-evidence", "there is no evidence of that hash here")
   return found
 }
 
@@ -229,12 +223,12 @@ async function readLogs(
   query: { job?: string; instance?: string; from?: string },
 ): Promise<unknown> {
   const of = query.job ? { job: query.job } : query.instance ? { instance: query.instance } : undefined
-  if (!of) throw new ApiError(400, "bad-request", "say which log: ?job=… or ?instance=…")
+  if (!of) throw new ApiError("bad-request", "say which log: ?job=… or ?instance=…")
   for (const agent of parts.agents.values()) {
     const chunk = await agent
       .log(of, Number(query.from ?? 0), 65_536, AbortSignal.timeout(5_000))
       .catch(() => undefined)
     if (chunk) return chunk
   }
-  throw new ApiError(404, "unknown-log", "no server has a log of that name")
+  throw new ApiError("unknown-log", "no server has a log of that name")
 }

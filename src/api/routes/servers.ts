@@ -16,15 +16,11 @@ export function serverRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists
   api.post("/v1/servers/invitations", async (request): Promise<InvitationView> => {
     const { server, minutes = 60 } = check(Invite, request.body)
     if (parts.agents.has(server) && !parts.fleet.joined().some((one) => one.server === server))
-      throw new ApiError(
-        409,
-        "name-taken",
-        `${server} is this control plane's own server; choose another name`,
-      )
+      throw new ApiError("name-taken", `${server} is this control plane's own server; choose another name`)
     try {
       return parts.fleet.invite(server, actorOf(request), minutes * 60_000)
     } catch (error) {
-      throw new ApiError(409, "no-door", error instanceof Error ? error.message : String(error))
+      throw new ApiError("no-door", error instanceof Error ? error.message : String(error))
     }
   })
   api.post<OfServer>("/v1/servers/:server/drain", async (request) => {
@@ -40,7 +36,7 @@ export function serverRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists
     check(Reason, request.body)
     const { server } = request.params
     if (parts.fleet.remove(server)) return { ok: true }
-    throw new ApiError(404, "unknown-server", `no server called ${server.slice(0, 60)} has joined`)
+    throw new ApiError("unknown-server", `no server called ${server.slice(0, 60)} has joined`)
   })
 }
 
@@ -57,7 +53,6 @@ function roomInWords({ instances, memory, cpus }: Capacity): string | undefined 
 function knownServer({ agents }: ApiParts, server: string): string {
   if (agents.has(server)) return server
   throw new ApiError(
-    404,
     "unknown-server",
     `there is no server ${server.slice(0, 60)}; there are ${[...agents.keys()].join(", ")}`,
   )

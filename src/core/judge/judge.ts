@@ -14,9 +14,10 @@ import type { Look } from "./look.ts"
 import type { JudgeOptions } from "./options.ts"
 import { paceOf, withDefaults } from "./options.ts"
 import type { Seen } from "./seen.ts"
+import { seenIn } from "./seen.ts"
 import type { Sight } from "./sight.ts"
 import { inTheDark, isDark, isQuiet, nothingSeen, see, sourceIsBlind, tooQuiet } from "./sight.ts"
-import { accusingAtMost, amountIn, foldStatistic, lookAt, openStatistic } from "./statistic.ts"
+import { accusingAtMost, amountsIn, foldStatistic, lookAt, openStatistic } from "./statistic.ts"
 import { targetsOf } from "./targets.ts"
 import { addTraffic, noSplit } from "./traffic-split.ts"
 
@@ -74,15 +75,15 @@ export function observe(state: JudgeState, measurement: Measurement): JudgeState
 
 function observed(options: JudgeOptions, metric: MetricState, measurement: Measurement): MetricState {
   const { policy, sight } = metric
-  const { canary, control, blind, told, copies } = measurement
+  const { blind, told, copies } = measurement
   if (isLate(metric, measurement)) {
     return { ...metric, sight: see(sight, undefined, undefined, "what came was measured before") }
   }
-  const canaryAmount = amountIn(policy, canary)
-  const controlAmount = amountIn(policy, control)
-  return fold(options, metric, measurement, "judged", {
-    sight: see(sight, canaryAmount, controlAmount, blind),
-    split: told ? addTraffic(metric.split, told, canaryAmount ?? 0, controlAmount ?? 0) : metric.split,
+  const seen = seenIn(policy, measurement, "judged")
+  const { canary, control } = amountsIn(policy, seen)
+  return fold(options, metric, measurement, seen, {
+    sight: see(sight, canary, control, blind),
+    split: told ? addTraffic(metric.split, told, canary ?? 0, control ?? 0) : metric.split,
     copies: copies ? addCopies(metric.copies, copies) : metric.copies,
   })
 }
@@ -100,7 +101,9 @@ export function observeWarmUp(state: JudgeState, measurement: Measurement): Judg
 }
 
 const warmedUp = (options: JudgeOptions, metric: MetricState, measurement: Measurement): MetricState =>
-  isLate(metric, measurement) ? metric : fold(options, metric, measurement, "warming", metric)
+  isLate(metric, measurement)
+    ? metric
+    : fold(options, metric, measurement, seenIn(metric.policy, measurement, "warming"), metric)
 
 /**
  * An interval of the time when the instances of the present control were a canary themselves: it tells how they
@@ -146,11 +149,12 @@ type Witness = Pick<MetricState, "sight" | "split" | "copies">
 function fold(
   options: JudgeOptions,
   metric: MetricState,
-  { from, to, canary, control }: Measurement,
-  phase: Seen["phase"],
+  { from, to }: Measurement,
+  seen: Seen,
   { sight, split, copies }: Witness,
 ): MetricState {
   const { policy, statistic, spread } = metric
+  const { canary, control } = seen
   const canaries = instancesOf(canary).length
   const controls = instancesOf(control).length
   const sizes = canaries > 0 && controls > 0 ? { canary: canaries, control: controls } : metric.sizes
@@ -160,7 +164,7 @@ function fold(
   return {
     policy,
     sight,
-    statistic: foldStatistic(statistic, margin, options, pace, { canary, control, phase }),
+    statistic: foldStatistic(statistic, margin, options, pace, seen),
     spread: learn(metric, control),
     sizes,
     split,

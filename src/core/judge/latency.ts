@@ -10,7 +10,7 @@ import { foldLevels, openLevels, openPraise, scatterAtLevel, suspicionAtLevel } 
 import type { Look, Promotion } from "./look.ts"
 import { nothingToCompare, promotionByTargets, tooFew } from "./look.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
-import { edgesOf, readTails } from "./readings.ts"
+import { edgesOf } from "./readings.ts"
 import type { Seen } from "./seen.ts"
 import { hasBegun, isFirstWarmUp, numbersSoFar } from "./seen.ts"
 import type { Spread } from "./spread.ts"
@@ -66,8 +66,8 @@ export function foldLatency(
   pace: Pace,
   seen: Seen,
 ): LatencyState {
-  const canary = readTails(seen.canary) ?? noTails
-  const control = (options.solo ? undefined : readTails(seen.control)) ?? noTails
+  const canary = seen.latencies?.canary ?? noTails
+  const control = (options.solo ? undefined : seen.latencies?.control) ?? noTails
   const up = policy.worse === "up"
   const warming = seen.phase === "warming"
   const patient = { ...policy, tolerateRatio: Math.max(policy.tolerateRatio, warmUpSlowness) }

@@ -22,18 +22,6 @@ export function readEvents(seen: Observation | undefined): Counts | undefined {
 const isSound = (bucket: Histogram[number] | undefined): bucket is Histogram[number] =>
   bucket !== undefined && Number.isInteger(bucket[0]) && isCount(bucket[1])
 
-/** How many requests a histogram counts. */
-export function readTotal(seen: Observation | undefined): number | undefined {
-  if (seen?.kind !== "histogram") return undefined
-  let total = 0
-  for (let i = 0; i < seen.buckets.length; i++) {
-    const bucket = seen.buckets[i]
-    if (!isSound(bucket)) return undefined
-    total += bucket[1]
-  }
-  return total
-}
-
 /** A histogram, its buckets rising, with its counts from each bucket on. Checked and summed up in one pass. */
 export function readTails(seen: Observation | undefined): Tails | undefined {
   if (seen?.kind !== "histogram") return undefined

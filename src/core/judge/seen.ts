@@ -1,4 +1,7 @@
-import type { Observation } from "../model/measurement.ts"
+import type { Measurement, Observation } from "../model/measurement.ts"
+import type { MetricPolicy } from "../model/policy.ts"
+import type { Tails } from "./histogram.ts"
+import { readTails } from "./readings.ts"
 
 /**
  * What the cohorts showed in one interval. In the warm-up a good canary may be worse, so it is held
@@ -8,7 +11,24 @@ export type Seen = {
   readonly canary: Observation | undefined
   readonly control: Observation | undefined
   readonly phase: "warming" | "judged"
+  /** Of a latency: what both sides showed as it was read, once, for it is long. */
+  readonly latencies?: Latencies | undefined
 }
+
+type Latencies = { readonly canary: Tails | undefined; readonly control: Tails | undefined }
+
+/** An interval as this metric sees it. */
+export const seenIn = (
+  { kind }: MetricPolicy,
+  { canary, control }: Measurement,
+  phase: Seen["phase"],
+): Seen => ({
+  canary,
+  control,
+  phase,
+  latencies:
+    kind === "latency-quantile" ? { canary: readTails(canary), control: readTails(control) } : undefined,
+})
 
 /**
  * The canary's numbers that sentences speak of: those of the warm-up until judging begins, then only the judged.

@@ -15,6 +15,7 @@ import type { EventsState } from "./events.ts"
 import { foldEvents, lookAtEvents, openEvents } from "./events.ts"
 import type { GaugeState } from "./gauge.ts"
 import { foldGauge, lookAtGauge, openGauge } from "./gauge.ts"
+import { totalOf } from "./histogram.ts"
 import type { LatencyState } from "./latency.ts"
 import { foldLatency, lookAtLatency, openLatency, scatterOfLatency } from "./latency.ts"
 import { levelsAtMost } from "./latency-level.ts"
@@ -23,7 +24,7 @@ import type { Widened } from "./margins.ts"
 import type { JudgeOptions, Pace } from "./options.ts"
 import type { ProportionState } from "./proportion.ts"
 import { foldProportion, lookAtProportion, openProportion } from "./proportion.ts"
-import { readEvents, readGauge, readProportion, readTotal } from "./readings.ts"
+import { readEvents, readGauge, readProportion } from "./readings.ts"
 import type { Seen } from "./seen.ts"
 import type { Chance } from "./shift.ts"
 import { isMemoryTooStrong, lostInChance, scatterOfLevel } from "./shift.ts"
@@ -119,23 +120,36 @@ export function accusingAtMost(past: Statistic, ceiling: number): Statistic {
 }
 
 /**
- * How much there is in an observation: requests, instance-seconds or samples. Undefined when it is
- * absent, of another kind than the metric, or cannot be right; 0 when there was nothing to see.
+ * How much each side showed: requests, instance-seconds or samples. Undefined when it is absent, of another kind than
+ * the metric, or cannot be right; 0 when there was nothing to see.
  */
-export function amountIn(policy: MetricPolicy, seen: Observation | undefined): number | undefined {
-  switch (policy.kind) {
+export function amountsIn(policy: MetricPolicy, { canary, control, latencies }: Seen): Amounts {
+  if (latencies) {
+    return {
+      canary: latencies.canary && totalOf(latencies.canary),
+      control: latencies.control && totalOf(latencies.control),
+    }
+  }
+  return { canary: amountIn(policy, canary), control: amountIn(policy, control) }
+}
+
+type Amounts = { readonly canary: number | undefined; readonly control: number | undefined }
+
+function amountIn({ kind }: MetricPolicy, seen: Observation | undefined): number | undefined {
+  switch (kind) {
     case "error-proportion":
       return readProportion(seen)?.n
-    case "latency-quantile":
-      return readTotal(seen)
     case "events":
       return readEvents(seen)?.n
     case "gauge":
       return readGauge(seen)?.length
     case "answers":
       return readAnswers(seen)?.compared
+    // Latencies were read already.
+    case "latency-quantile":
+      return undefined
     default:
-      return unreachable(policy.kind)
+      return unreachable(kind)
   }
 }
 

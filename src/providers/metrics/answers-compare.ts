@@ -15,7 +15,9 @@ const mostEndpoints = 100
 const timeoutMs = 1_200
 /** Nothing new is asked when this much time has passed: whoever waits for the round gives up soon. */
 const enoughMs = 2_500
-/** Between two requests. */
+/** Requests that are under way at once while the stable instances answer quickly; each asks three of them. */
+const mostAtOnce = 4
+/** Between them and the next ones. */
 const pauseMs = 40
 /** An answer of a stable instance that takes longer, or fails, so often in a row means that it has enough to do. */
 const slowMs = 600
@@ -25,6 +27,8 @@ const restMs = 10_000
 type Target = { readonly address: string; readonly own: readonly string[] }
 type Trio = { readonly first: Target; readonly second: Target; readonly candidate: Target }
 type Compared = { readonly found: readonly Discordance[] | undefined; readonly isSlow: boolean }
+/** `again`: what differed when a suspicious request was put once more. */
+type Twice = Compared & { readonly again: readonly Discordance[] }
 
 /**
  * Puts the same harmless requests to a stable instance, a second one and the candidate, at the same time and
@@ -55,18 +59,24 @@ export class Comparer {
     const counts = new Map<string, PathCount>()
     let compared = 0
     let slow = this.#slow.get(app) ?? 0
-    for (const asked of requests.slice(0, mostRequests)) {
+    const waiting = requests.slice(0, mostRequests)
+    // Begun with one, and with one again after whatever was slow: whoever has enough to do is not asked by many.
+    for (let width = 1; waiting.length > 0; ) {
       if (performance.now() - began >= enoughMs || slow >= slowInARow) break
-      const trio = this.#chooseTrio(targetsIn(stable), targetsIn(candidates))
-      const { found, isSlow } = await this.#ask(trio, asked)
-      slow = isSlow ? slow + 1 : 0
-      if (found) {
+      const asked = waiting.splice(0, width)
+      const seen = await Promise.all(
+        asked.map((one) => this.#askTwice(this.#chooseTrio(targetsIn(stable), targetsIn(candidates)), one)),
+      )
+      // In the order in which they were asked for, whichever came first.
+      for (const [i, one] of asked.entries()) {
+        const { found, again, isSlow } = seen[i] ?? noAnswer
+        slow = isSlow ? slow + 1 : 0
+        if (!found) continue
         compared++
-        const suspect = found.some(({ structural, who }) => structural && who === "candidate")
-        const again = suspect ? ((await this.#ask(trio, asked)).found ?? []) : []
-        const endpoint = this.#nameOf(app, asked)
-        for (const one of found) count(counts, endpoint, one, again)
+        const endpoint = this.#nameOf(app, one)
+        for (const difference of found) count(counts, endpoint, difference, again)
       }
+      width = slow > 0 ? 1 : Math.min(2 * width, mostAtOnce)
       await sleep(pauseMs)
     }
     this.#slow.set(app, slow >= slowInARow ? 0 : slow)
@@ -81,6 +91,13 @@ export class Comparer {
     const [candidate] = this.#shuffled(candidates)
     if (!first || !candidate) throw new Error("nobody to ask")
     return { first, second: second ?? first, candidate }
+  }
+
+  /** What differs in shape on the candidate alone is asked once more. */
+  async #askTwice(trio: Trio, asked: ToAsk): Promise<Twice> {
+    const once = await this.#ask(trio, asked)
+    const suspect = once.found?.some(({ structural, who }) => structural && who === "candidate")
+    return { ...once, again: suspect ? ((await this.#ask(trio, asked)).found ?? []) : [] }
   }
 
   /** `found` is undefined when one of the three gave no answer: errors and timeouts are for other metrics to judge. */
@@ -116,6 +133,8 @@ export class Comparer {
       .map(({ one }) => one)
   }
 }
+
+const noAnswer: Twice = { found: undefined, again: [], isSlow: false }
 
 const targetsIn = (addresses: Readonly<Record<string, string>>): readonly Target[] =>
   Object.entries(addresses).map(([id, address]) => ({ address, own: [id, address] }))

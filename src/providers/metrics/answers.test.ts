@@ -110,6 +110,35 @@ describe("asking stable instances and the candidate", () => {
     expect(first.map(({ headers }) => headers.accept)).toEqual(Array(3).fill("text/plain"))
   })
 
+  it("puts one request alone first and at most four at once, and tells what it found in their order", async () => {
+    let [underWay, most] = [0, 0]
+    const held = createServer((request, response) => {
+      asked.push(request)
+      most = Math.max(most, ++underWay)
+      setTimeout(() => {
+        underWay--
+        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ price: 1 }))
+      }, 20)
+    })
+    open.push(held)
+    await new Promise<void>((done) => held.listen(0, "127.0.0.1", done))
+    const good = () => ({ price: 42 })
+    const names = Array.from({ length: 20 }, (_, n) => `/${"abcdefghijklmnopqrst"[n]}`)
+    const candidate = `127.0.0.1:${(held.address() as AddressInfo).port}`
+    const stable = [await instance(good), await instance(good)]
+    const seen = await observe(
+      candidate,
+      stable,
+      names.map((name) => copy(name)),
+      [],
+    )
+    if (seen?.kind !== "answers") throw new Error("answers")
+    expect(most).toBeLessThanOrEqual(4)
+    expect(seen.paths.map(({ endpoint }) => endpoint)).toEqual(
+      names.slice(0, seen.compared).map((name) => `GET ${name}`),
+    )
+  })
+
   it("has compared nothing while nobody asked for anything", async () => {
     const seen = await observe(await instance(() => 1), [await instance(() => 1)], [], [])
     expect(seen).toEqual({ kind: "answers", compared: 0, paths: [] })

@@ -75,9 +75,16 @@ export function pack(counts: readonly number[]): PackedCounts {
 export function unpack(counts: PackedCounts): readonly number[] {
   const as = packingOf(counts)
   if (!as) return counts.numbers
+  const { each, low, bits, mask, half } = as
   const row: number[] = []
   for (const number of counts.numbers) {
-    for (const unit of as.units) row.push(Math.floor(number / unit) % (as.mask + 1))
+    const above = (number / half) | 0
+    let rest = (number - above * half) | 0
+    for (let j = 0; j < each; j++) {
+      if (j === low) rest = above
+      row.push(rest & mask)
+      rest >>= bits
+    }
   }
   return row
 }

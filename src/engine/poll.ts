@@ -8,7 +8,7 @@ const mostAtOnce = 20
 
 /**
  * A round of questions to all repositories at rest takes so long for each of the first few applications, and longer for
- * those past them: a question is a process, and starting one costs the more the larger this one is.
+ * those past them: a question is a process, or several, and ten milliseconds of a core.
  */
 const apart: Duration = 500
 const few = 50

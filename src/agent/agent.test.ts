@@ -205,6 +205,29 @@ describe("the agent", () => {
     expect(await start("prod-5")).toEqual({ kind: "done" })
   })
 
+  it("who is ended knows of what was being started meanwhile, and starts nothing more", async () => {
+    await agent.close()
+    const artifacts = artifactFolder(join(dir, "artifacts"))
+    const compute = processCompute({ dir, artifacts, clock: systemClock, path })
+    const startNow = compute.start.bind(compute)
+    let isAsked = false
+    compute.start = async (...order) => {
+      isAsked = true
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      return startNow(...order)
+    }
+    await open(undefined, compute)
+    const begun = start("prod-1")
+    await until("the order", async () => isAsked)
+    expect(await agent.lastInstances()).toEqual(["prod-1"])
+    expect(await begun).toEqual({ kind: "done" })
+    expect(await start("prod-2")).toMatchObject({
+      kind: "refused",
+      because: expect.stringContaining("is being ended"),
+    })
+    expect(await agent.instanceIds()).toEqual(["prod-1"])
+  })
+
   it("a repeated order, also at the same moment, starts one instance", async () => {
     expect(await Promise.all([start("prod-1"), start("prod-1"), start("prod-1")])).toEqual([
       { kind: "done" },

@@ -30,6 +30,9 @@ export type AgentParts = JobParts & {
   readonly version?: string | undefined
 }
 
+/** Who ends waits no longer for a start that is under way. */
+const longestStart = 10_000
+
 /** While this file exists in the agent's folder, nothing is changed on its server. */
 const killSwitchFile = "kill-switch"
 
@@ -37,6 +40,8 @@ const killSwitchFile = "kill-switch"
 export type LocalAgent = Agent & {
   readonly close: () => Promise<void>
   readonly instanceIds: () => Promise<readonly string[]>
+  /** From now on none is started; those that run when whatever was under way is over. */
+  readonly lastInstances: () => Promise<readonly string[]>
 }
 
 /** A prefix for keys in a cache that several releases share: none reads what another wrote. */
@@ -61,6 +66,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
   const underWay = new Map<string, Promise<unknown>>()
   const starting = new Set<string>()
   let places: Promise<unknown> = Promise.resolve()
+  let isEnding = false
 
   const guarded = async (fence: Fence, act: () => Promise<Ordered>): Promise<Ordered> => {
     const refusal = forbidden(dir) ?? memory.stale(fence.app, fence.epoch)
@@ -209,6 +215,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       })
       .catch(() => undefined)
   }
+  const instanceIds = async () => (await compute.list(AbortSignal.timeout(5_000))).map(({ id }) => id)
   const beat = setInterval(lookAtAll, 500)
   let begins: NodeJS.Timeout | undefined
   /** What was started is asked for its health from then on, and not when somebody next looks. */
@@ -278,6 +285,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
     startInstance: (fence, spec, signal) =>
       guarded(fence, () =>
         oneByOne(spec.id, async () => {
+          if (isEnding) return refused(`the agent of ${parts.server} is being ended; it starts nothing more`)
           if (memory.wasReleased(spec.id))
             return refused(`${spec.id} was released; its id is never used again`)
           if (memory.wasStarted(spec.id)) {
@@ -346,7 +354,17 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       for (const probe of probes.values()) probe.stop()
       await Promise.all([jobs.stop(), configurations.close()])
     },
-    instanceIds: async () => (await compute.list(AbortSignal.timeout(5_000))).map((running) => running.id),
+    instanceIds,
+    async lastInstances() {
+      isEnding = true
+      const impatience = new AbortController()
+      await Promise.race([
+        Promise.allSettled(underWay.values()),
+        clock.sleep(longestStart, impatience.signal),
+      ])
+      impatience.abort()
+      return instanceIds()
+    },
   }
 }
 

@@ -36,7 +36,7 @@ export async function runAgent(parts: RunAgent): Promise<void> {
   const noMoreRouters = new AbortController()
   const shutdown = async () => {
     const problems = await shutDown({
-      instances: agent.instanceIds,
+      instances: agent.lastInstances,
       compute: parts.compute,
       endWatching: async () => {
         noMoreRouters.abort()

@@ -9,12 +9,14 @@ import type { Fence } from "../../ports/router.ts"
 import { wordsOf } from "./container-command.ts"
 import { ContainerLogs } from "./container-logs.ts"
 import { ContainerOrders } from "./container-orders.ts"
+import { EngineWord } from "./engine-word.ts"
 import { Handed, handedFile } from "./handed.ts"
-import { type Process, processesByNamespace } from "./namespaces.ts"
+import { type Namespaces, type Process, processesByNamespace } from "./namespaces.ts"
 
 const inside = 8_080
 const driftEvery = 2_000
 const engineNotices = 3_000
+const longestComparison = 15_000
 const defaultMemory = 1024 ** 3
 const defaultCpus = 2
 
@@ -45,7 +47,7 @@ class DockerCompute implements Compute {
   readonly #handed: Handed
   readonly #logs: ContainerLogs
   readonly #ordered = new Set<string>()
-  #last: readonly Container[] | undefined
+  readonly #word: EngineWord
   readonly #looked = new Map<string, Looked>()
   /** First processes of running containers, and when they were seen last with our own eyes. */
   readonly #seen = new Map<string, { readonly pid: number; readonly at: number }>()
@@ -55,20 +57,27 @@ class DockerCompute implements Compute {
     this.#orders = new ContainerOrders(parts.dir)
     this.#handed = new Handed(parts.handed)
     this.#logs = new ContainerLogs(parts.dir, parts.containers)
+    this.#word = new EngineWord(parts.containers, parts.clock)
   }
 
   async start(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<void> {
-    const { containers } = this.#parts
-    const known = await containers.find(this.#name(spec.id), signal)
+    await this.#word.change(() => this.#start(spec, by, signal))
+  }
+
+  async #start(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<void> {
+    const { containers, objection } = this.#parts
+    const [known, because] = await Promise.all([
+      containers.find(this.#name(spec.id), signal),
+      objection(spec.digest, signal),
+    ])
     if (known && known.state !== "created") return
+    if (!known && because !== undefined) throw new Error(because)
     // A create whose answer got lost, or a crash right after it: it is there and was never started.
     const id = known?.id ?? (await this.#create(spec, by, signal))
     await containers.start(id, signal)
   }
 
   async #create(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<string> {
-    const objection = await this.#parts.objection(spec.digest, signal)
-    if (objection !== undefined) throw new Error(objection)
     const name = this.#name(spec.id)
     const told = toldTo(by.app, spec)
     const order = orderOf(name, spec, by, told && (await this.#handed.put(name, told)))
@@ -81,39 +90,36 @@ class DockerCompute implements Compute {
     const container = await this.#parts.containers.find(this.#name(id), signal)
     if (!container || container.state === "ended") return
     this.#ordered.add(id)
-    await this.#parts.containers.stop(container.id, grace, signal)
+    await this.#word.change(() => this.#parts.containers.stop(container.id, grace, signal))
   }
 
   async list(signal: AbortSignal): Promise<readonly RunningInstance[]> {
-    const containers = await this.#containers(signal)
-    const processes = processesByNamespace()
-    return Promise.all(
-      containers.flatMap((container) => {
-        const id = this.#instanceOf(container)
-        // One that was created and not started does not count: its order comes again, and then it is started.
-        if (id === undefined || container.state === "created") return []
-        return [this.#describe(id, container, processes.of(container.pid), signal)]
-      }),
-    )
+    const [containers, processes] = await this.#seenNow(signal)
+    return containers.flatMap((container) => {
+      const id = this.#instanceOf(container)
+      // One that was created and not started does not count: its order comes again, and then it is started.
+      if (id === undefined || container.state === "created") return []
+      return [this.#describe(id, container, processes.of(container.pid))]
+    })
   }
 
   /**
    * Containers serve on while their engine does not answer, and a swap back must not wait for it: what it said
-   * last holds then, and their processes are looked at without it.
+   * last holds then, and their processes are looked at without it. So it is for a moment where it does answer.
    */
-  async #containers(signal: AbortSignal): Promise<readonly Container[]> {
-    try {
-      this.#last = await this.#parts.containers.list(signal)
-    } catch (error) {
-      if (this.#last === undefined) throw error
-    }
-    return this.#last
+  async #seenNow(signal: AbortSignal): Promise<readonly [readonly Container[], Namespaces]> {
+    const processes = processesByNamespace()
+    const lives = ({ state, pid }: Container) => state !== "running" || processes.of(pid).length > 0
+    const recent = this.#word.recent
+    if (recent?.every(lives)) return [recent, processes]
+    const containers = await this.#word.now(signal)
+    return [containers, processesByNamespace()]
   }
 
   async forget(id: string): Promise<void> {
     const signal = AbortSignal.timeout(30_000)
     const container = await this.#parts.containers.find(this.#name(id), signal)
-    if (container) await this.#parts.containers.remove(container.id, signal)
+    if (container) await this.#word.change(() => this.#parts.containers.remove(container.id, signal))
     await this.#handed.remove(this.#name(id))
     await this.#orders.forget(id)
     this.#logs.leave(id)
@@ -122,12 +128,7 @@ class DockerCompute implements Compute {
     this.#seen.delete(id)
   }
 
-  async #describe(
-    id: string,
-    container: Container,
-    processes: readonly Process[],
-    signal: AbortSignal,
-  ): Promise<RunningInstance> {
+  #describe(id: string, container: Container, processes: readonly Process[]): RunningInstance {
     this.#logs.follow(id, container.id)
     const running = container.state === "running" && !this.#died(id, container, processes)
     return {
@@ -137,7 +138,7 @@ class DockerCompute implements Compute {
       startedAt: container.startedAt,
       exit: running ? undefined : exitOf(container, this.#ordered.has(id)),
       memory: processes.length > 0 ? processes.reduce((sum, { memory }) => sum + memory, 0) : undefined,
-      differences: running ? await this.#differences(id, container, processes, signal) : [],
+      differences: running ? this.#differences(id, container, processes) : [],
     }
   }
 
@@ -154,17 +155,20 @@ class DockerCompute implements Compute {
     return seen?.pid === pid && now - seen.at > engineNotices
   }
 
-  async #differences(
-    id: string,
-    container: Container,
-    processes: readonly Process[],
-    signal: AbortSignal,
-  ): Promise<readonly Difference[]> {
+  /** As of the last comparison: an engine takes its time for one, and nobody who looks waits for it. */
+  #differences(id: string, container: Container, processes: readonly Process[]): readonly Difference[] {
+    const { clock } = this.#parts
     const known = this.#looked.get(id) ?? { at: Number.NEGATIVE_INFINITY, found: [] }
     this.#looked.set(id, known)
-    if (this.#parts.clock.mono() - known.at < driftEvery) return known.found
-    known.at = this.#parts.clock.mono()
-    known.found = await this.#compare(id, container, processes, signal).catch(() => known.found)
+    if (clock.mono() - known.at >= driftEvery) {
+      known.at = clock.mono()
+      void this.#compare(id, container, processes, AbortSignal.timeout(longestComparison)).then(
+        (found) => {
+          known.found = found
+        },
+        () => undefined,
+      )
+    }
     return known.found
   }
 

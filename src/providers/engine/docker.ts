@@ -60,6 +60,10 @@ class DockerEngine implements Containers {
     string,
     { readonly state: string; readonly container: Container; looks: number }
   >()
+  /** What is being asked of a container in this state. */
+  readonly #looking = new Map<string, Promise<Container | undefined>>()
+  /** Ids of containers that were seen to bear our mark. */
+  readonly #mine = new Set<string>()
 
   constructor({ socket, owner, host = "127.0.0.1", handed }: DockerEngineParts) {
     this.#socket = socket
@@ -76,17 +80,18 @@ class DockerEngine implements Containers {
   async create(order: ContainerOrder, signal: AbortSignal): Promise<string> {
     const refusal = refusalOf(order)
     if (refusal !== undefined) throw new Error(refusal)
-    if (!(await this.image(order.image, signal)))
-      throw new Error(`there is no image ${order.image} on this server; build it again or bring it here`)
     const handed = this.#handedTo(order)
-    const { Id: id } = await this.#ask(Created, {
+    const made = await this.#maybe(Created, {
       method: "POST",
       path: "/containers/create",
       query: { name: order.name },
       body: bodyOf(order, this.#host, { [mark]: this.#owner }, handed),
       signal,
     })
-    // The engine looked the image up once more; what it found then is what would run.
+    if (!made)
+      throw new Error(`there is no image ${order.image} on this server; build it again or bring it here`)
+    const { Id: id } = made
+    // The engine looked the image up by itself; what it found is what would run.
     const created = await this.#ours(id, signal)
     if (created && digestOf(created.Image) === order.image) return id
     await this.remove(id, signal)
@@ -94,20 +99,21 @@ class DockerEngine implements Containers {
   }
 
   async start(id: string, signal: AbortSignal): Promise<void> {
-    if (!(await this.#ours(id, signal))) throw new Error(`the container ${id} is gone`)
+    if (!(await this.#isOurs(id, signal))) throw new Error(`the container ${id} is gone`)
     await this.#tell({ method: "POST", path: `/containers/${id}/start`, signal })
   }
 
   async stop(id: string, grace: number, signal: AbortSignal): Promise<void> {
-    if (!(await this.#ours(id, signal))) return
+    if (!(await this.#isOurs(id, signal))) return
     const query = { t: String(Math.ceil(grace / 1_000)) }
     await this.#tell({ method: "POST", path: `/containers/${id}/stop`, query, signal }, [404])
   }
 
   async remove(id: string, signal: AbortSignal): Promise<void> {
-    if (!(await this.#ours(id, signal))) return
+    if (!(await this.#isOurs(id, signal))) return
     const query = { force: "true", v: "true" }
     await this.#tell({ method: "DELETE", path: `/containers/${id}`, query, signal }, [404])
+    this.#mine.delete(id)
   }
 
   async find(name: string, signal: AbortSignal): Promise<Container | undefined> {
@@ -122,6 +128,7 @@ class DockerEngine implements Containers {
     const found = await Promise.all(listed.map(({ Id: id, State: state }) => this.#look(id, state, signal)))
     const ids = new Set(listed.map(({ Id }) => Id))
     for (const id of this.#looked.keys()) if (!ids.has(id)) this.#looked.delete(id)
+    for (const id of this.#mine) if (!ids.has(id)) this.#mine.delete(id)
     return found.filter((container) => container !== undefined)
   }
 
@@ -129,6 +136,17 @@ class DockerEngine implements Containers {
   async #look(id: string, state: string, signal: AbortSignal): Promise<Container | undefined> {
     const known = this.#looked.get(id)
     if (known && known.state === state && state === "running" && known.looks++ < asked) return known.container
+    const key = `${state} ${id}`
+    const looking = this.#looking.get(key) ?? this.#lookAnew(id, state, signal)
+    this.#looking.set(key, looking)
+    try {
+      return await looking
+    } finally {
+      if (this.#looking.get(key) === looking) this.#looking.delete(key)
+    }
+  }
+
+  async #lookAnew(id: string, state: string, signal: AbortSignal): Promise<Container | undefined> {
     const found = await this.#ours(id, signal)
     if (!found) return undefined
     const container = containerOf(found, this.#host)
@@ -139,6 +157,11 @@ class DockerEngine implements Containers {
   async differences(id: string, order: ContainerOrder, signal: AbortSignal): Promise<readonly Difference[]> {
     const inspected = await this.#ours(id, signal)
     if (!inspected) return []
+    // It was asked for all that a look at a list wants to know.
+    const known = this.#looked.get(id)
+    const container = containerOf(inspected, this.#host)
+    if (known && container.state === "running")
+      this.#looked.set(id, { state: known.state, container, looks: 0 })
     const path = `/containers/${id}/changes`
     const files = await this.#ask(Changes, { method: "GET", path, signal })
     return [
@@ -159,7 +182,7 @@ class DockerEngine implements Containers {
   }
 
   async output(id: string, write: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void> {
-    if (!(await this.#ours(id, signal))) return
+    if (!(await this.#isOurs(id, signal))) return
     const query = { follow: "true", stdout: "true", stderr: "true" }
     const path = `/containers/${id}/logs`
     await demultiplex(await open(this.#socket, { method: "GET", path, query, signal }), write)
@@ -278,12 +301,18 @@ class DockerEngine implements Containers {
     return this.#maybe(InspectedImage, { method: "GET", path: `/images/${reference}/json`, signal })
   }
 
+  /** An id is never given twice and a mark never changes: who was ours is asked for no more. False when it is gone. */
+  async #isOurs(id: string, signal: AbortSignal): Promise<boolean> {
+    return this.#mine.has(id) || (await this.#ours(id, signal)) !== undefined
+  }
+
   /** Undefined when it is gone. Whatever does not bear our mark is not ours to touch. */
   async #ours(id: string, signal: AbortSignal): Promise<Inspected | undefined> {
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,250}$/.test(id)) throw new Error(`${id} is not a container's name`)
     const found = await this.#maybe(Inspected, { method: "GET", path: `/containers/${id}/json`, signal })
     if (found && found.Config.Labels?.[mark] !== this.#owner)
       throw new Error(`${id} is not a container of this agent; it is left alone`)
+    if (found) this.#mine.add(found.Id)
     return found
   }
 

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { cpSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { freePorts } from "../../src/main/demo/free-ports.ts"
+import { temporaryFolder } from "../../src/main/demo/leftovers.ts"
 import { dockerEngine } from "../../src/providers/engine/index.ts"
 
 /** Starts copies of Papi with nothing of ours around them: what replacing them costs at the least. */
@@ -50,7 +50,7 @@ export async function plainContainers(socket: string, base: string, startMs: num
   const key = "beefbeefbeef"
   const engine = dockerEngine({ socket, owner: key })
   const signal = AbortSignal.timeout(3_600_000)
-  const context = mkdtempSync(join(tmpdir(), "immunity-bench-"))
+  const context = temporaryFolder("immunity-bench")
   cpSync(papi, context, { recursive: true })
   writeFileSync(join(context, "Dockerfile"), dockerfile(base))
   const image = await engine.build(

@@ -10,12 +10,11 @@
  * `docker compose down && up` would; for as long nobody is served. `swapBack`: from the order to the last answer of
  * the release that was taken back. `drill`: from the order until the region stood a second time, healthy. Seconds; the last line of standard output is one JSON object.
  */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { buildBaseImage } from "../../src/main/containers/base-image.ts"
 import { type OwnEngine, startEngine } from "../../src/main/containers/own-engine.ts"
+import { takeAway, temporaryFolder } from "../../src/main/demo/leftovers.ts"
 import { type Direct, plainContainers, plainProcesses } from "./direct.ts"
 import { batches, type Ground, type Strategy, strategies, trial } from "./trial.ts"
 
@@ -98,7 +97,7 @@ async function measure(compute: string, direct: Direct, ground: Ground) {
 }
 
 async function withContainers(): Promise<{ readonly rows: readonly object[]; readonly skipped?: string }> {
-  const folder = mkdtempSync(join(tmpdir(), "immunity-engine-"))
+  const folder = temporaryFolder("immunity-engine")
   let engine: OwnEngine | undefined
   try {
     const started = await startEngine(join(folder, "podman"))
@@ -111,8 +110,8 @@ async function withContainers(): Promise<{ readonly rows: readonly object[]; rea
     const direct = await plainContainers(engine.socket, base, startMs)
     return { rows: await measure("docker", direct, { socket: engine.socket, base }) }
   } finally {
-    await engine?.close()
-    rmSync(folder, { recursive: true, force: true })
+    engine?.close()
+    takeAway(folder)
   }
 }
 

@@ -8,10 +8,9 @@
  * The last line of standard output is one JSON object. It takes three and a half minutes, and five where other
  * programs want the cores; `--rounds 2 --seconds 1` says something after half of that.
  */
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { rm } from "node:fs/promises"
 import { parseArgs } from "node:util"
+import { temporaryFolder } from "../../src/main/demo/leftovers.ts"
 import { cpuSeconds } from "./cpu.ts"
 import { median, ratios, rounded } from "./figures.ts"
 import { install } from "./install.ts"
@@ -89,7 +88,7 @@ function against(own: readonly Run[], other: readonly Run[], name: string) {
 
 async function main(): Promise<void> {
   await install(say)
-  const dir = await mkdtemp(join(tmpdir(), "bench-router-"))
+  const dir = temporaryFolder("bench-router")
   const stage = new Stage(dir)
   try {
     const contestants = await stage.open()

@@ -11,11 +11,11 @@
  * its memory. Its CPU, and that of PostgreSQL, is not the control plane's and not counted. The last line of standard
  * output is one JSON object.
  */
-import { chmodSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { temporaryFolder } from "../../src/main/demo/leftovers.ts"
 import { systemClock } from "../../src/providers/clock/system.ts"
 import { PostgresServer, postgresBin } from "../../test/support/postgres.ts"
 import { type Database, fill } from "./fill.ts"
@@ -71,7 +71,7 @@ async function timed(act: () => Promise<unknown>): Promise<number> {
 }
 
 async function measure(kind: Database["kind"], apps: number, server: PostgresServer | undefined) {
-  const dir = mkdtempSync(join(tmpdir(), "immunity-scale-"))
+  const dir = temporaryFolder("immunity-scale")
   chmodSync(dir, 0o711)
   const repositories = new Repositories(dir, apps, releases)
   // The last ones move.

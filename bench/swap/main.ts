@@ -7,10 +7,9 @@
  * its acknowledgement. An answer is stale when its request was sent after an acknowledgement, and it still came
  * from a pool that had no weight any more. The last line of standard output is one JSON object.
  */
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { rm } from "node:fs/promises"
 import { parseArgs } from "node:util"
+import { temporaryFolder } from "../../src/main/demo/leftovers.ts"
 import { openBackends } from "./backends.ts"
 import { type Driven, drivers } from "./drivers.ts"
 import { type Answer, now, type Settled, startLoad, tally } from "./load.ts"
@@ -97,7 +96,7 @@ async function measure(driven: Driven, to: { readonly one: string; readonly two:
 }
 
 async function main(): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "swap-"))
+  const dir = temporaryFolder("swap")
   const backends = await openBackends()
   const report: Record<string, unknown> = {}
   try {

@@ -42,10 +42,8 @@ async function story(): Promise<boolean> {
   const site = new Site(hosts, size, given.compute === "docker")
   const ending = new AbortController()
   let users: Users | undefined
-  const interrupted = () => void close(site, hosts, true).then(() => process.exit(130))
-  process.once("SIGINT", interrupted)
-  process.once("SIGTERM", interrupted)
   let ok = false
+  let found: object = { ok }
   try {
     await site.open()
     tell(`three servers have joined; their things are in ${site.dir}`)
@@ -96,16 +94,19 @@ async function story(): Promise<boolean> {
       oneWay,
       ok,
     }
-    process.stdout.write(`${JSON.stringify(result)}\n`)
+    found = result
   } catch (error) {
     tell(error instanceof Error ? error.message : String(error))
     tell(JSON.stringify(await site.ask("GET", "/v1/servers").catch(() => undefined)))
     tell(JSON.stringify(await site.instances().catch(() => undefined)))
-    process.stdout.write(`${JSON.stringify({ ok: false, error: String(error) })}\n`)
+    found = { ok: false, error: String(error) }
   } finally {
     ending.abort()
     await users?.stop()
-    await close(site, hosts, !ok)
+    const left = await close(site, hosts, !ok)
+    for (const name of left) tell(`left behind, and ended now: ${name}`)
+    ok &&= left.length === 0
+    process.stdout.write(`${JSON.stringify({ ...found, ok, leftovers: left.length })}\n`)
   }
   return ok
 }
@@ -150,10 +151,11 @@ async function spreadOf(site: Site, number: number): Promise<Readonly<Record<str
   return Object.fromEntries(site.servers.map((server) => [server, on(server)]))
 }
 
-async function close(site: Site, hosts: Hosts, keep: boolean): Promise<void> {
-  await site.close(keep)
+async function close(site: Site, hosts: Hosts, keep: boolean): Promise<readonly string[]> {
+  const left = await site.close(keep)
   hosts.down()
   if (keep) tell(`what is left for you to look at: ${site.dir}`)
+  return left
 }
 
 function succeeded(site: Site, number: number): Promise<true> {

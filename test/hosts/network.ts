@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process"
+import { whenInterrupted } from "../../src/main/demo/interrupted.ts"
 
 /** Machines on this machine: each a network namespace of its own, all on one bridge. */
 export class Hosts {
   readonly count: number
   readonly #id = process.pid % 100_000
   readonly #net: string
+  #isDown = () => {}
 
   private constructor(count: number) {
     this.count = count
@@ -33,6 +35,7 @@ export class Hosts {
 
   static up(count: number): Hosts {
     const hosts = new Hosts(count)
+    hosts.#isDown = whenInterrupted(() => hosts.#takeDown())
     ip("link", "add", hosts.#bridge, "type", "bridge")
     ip("addr", "add", `${hosts.gateway}/24`, "dev", hosts.#bridge)
     ip("link", "set", hosts.#bridge, "up")
@@ -91,6 +94,11 @@ export class Hosts {
   }
 
   down(): void {
+    this.#takeDown()
+    this.#isDown()
+  }
+
+  #takeDown(): void {
     for (let i = 0; i < this.count; i++) {
       quietly(() => ip("link", "del", this.#cable(i)))
       quietly(() => ip("netns", "del", this.#space(i)))

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { chmodSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { chmodSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { connectAgent, shutdownAgent } from "../../src/agent/client.ts"
 import type { AppView, InstanceView, InvitationView, ServerView } from "../../src/api/contract/views.ts"
 import { buildBaseImage } from "../../src/main/containers/base-image.ts"
 import { type OwnEngine, startEngine } from "../../src/main/containers/own-engine.ts"
 import { freePorts } from "../../src/main/demo/free-ports.ts"
-import { openFolders } from "../../src/main/demo/leftovers.ts"
+import { kill } from "../../src/main/demo/interrupted.ts"
+import { processesOf, takeAway, temporaryFolder } from "../../src/main/demo/leftovers.ts"
 import { passable } from "../../src/main/folders.ts"
 import { git } from "../support/cluster.ts"
 import type { Hosts } from "./network.ts"
@@ -27,7 +27,7 @@ process.on("SIGTERM", () => server.close(() => process.exit(0)))
 
 /** The control plane and its router on this machine, an agent on each host, and a repository. */
 export class Site {
-  readonly dir = mkdtempSync(join(tmpdir(), "immunity-hosts-"))
+  readonly dir = temporaryFolder("immunity-hosts")
   readonly size: number
   readonly #hosts: Hosts
   readonly #isContained: boolean
@@ -180,7 +180,8 @@ regions:
     )
   }
 
-  async close(keep: boolean): Promise<void> {
+  /** Ends everything; what would not end by itself, and was ended all the same. */
+  async close(keep: boolean): Promise<readonly string[]> {
     const folders = [...this.servers.map((server) => this.#at(server)), join(this.#at("server"), "agent")]
     // First who would start an agent again, then the agents with all that they run.
     this.#children[0]?.kill("SIGKILL")
@@ -189,12 +190,17 @@ regions:
         shutdownAgent(join(folder, "agent.sock"), AbortSignal.timeout(20_000)).catch(() => undefined),
       ),
     )
-    for (const child of this.#children) child.kill("SIGKILL")
-    for (const engine of this.#engines) await engine.close()
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    if (keep) return
-    openFolders(this.dir)
-    rmSync(this.dir, { recursive: true, force: true })
+    // Whoever watched over the agent is gone now: a last one may have been started meanwhile.
+    await shutdownAgent(join(folders.at(-1) ?? "", "agent.sock"), AbortSignal.timeout(20_000)).catch(
+      () => undefined,
+    )
+    for (const engine of this.#engines) engine.close()
+    for (let tries = 0; processesOf(this.dir).length > 0 && tries < 100; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    const left = processesOf(this.dir)
+    for (const { pid } of left) kill(pid)
+    if (!keep) takeAway(this.dir)
+    return left.map(({ name }) => name)
   }
 
   #at(name: string): string {

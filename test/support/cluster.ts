@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process"
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { connectAgent, shutdownAgent } from "../../src/agent/client.ts"
 import type { AppView, RolloutView, TimelineEntry } from "../../src/api/contract/views.ts"
 import { freePorts } from "../../src/main/demo/free-ports.ts"
-import { leftovers, openFolders, processesOf } from "../../src/main/demo/leftovers.ts"
+import { kill } from "../../src/main/demo/interrupted.ts"
+import { leftovers, openFolders, processesOf, temporaryFolder } from "../../src/main/demo/leftovers.ts"
 import { passable } from "../../src/main/folders.ts"
 import type { Agent } from "../../src/ports/agent.ts"
 import { ControlPlane, type ControlPlaneOptions, phaseOf } from "./control-plane.ts"
@@ -24,7 +24,7 @@ export type ClusterOptions = Pick<ControlPlaneOptions, "env" | "before" | "progr
 
 /** A control plane with its agent, its router and a real repository, in a folder and on ports of their own. */
 export class Cluster {
-  readonly dir = mkdtempSync(join(tmpdir(), "immunity-cluster-"))
+  readonly dir = temporaryFolder("immunity-cluster")
   readonly ports: readonly number[]
   readonly plane: ControlPlane
   readonly #others: ControlPlane[] = []
@@ -197,7 +197,7 @@ export class Cluster {
     for (let tries = 0; processesOf(this.dir).length > 0 && tries < 100; tries++)
       await new Promise((resolve) => setTimeout(resolve, 100))
     const left = (await leftovers(this.dir, this.ports)).filter((name) => name !== this.dir)
-    for (const { pid } of processesOf(this.dir)) process.kill(pid, "SIGKILL")
+    for (const { pid } of processesOf(this.dir)) kill(pid)
     this.#dispose(this.dir)
     if (existsSync(this.dir)) openFolders(this.dir)
     rmSync(this.dir, { recursive: true, force: true })

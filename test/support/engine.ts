@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { artifactFolder, discard } from "../../src/agent/artifacts.ts"
 import { processSandbox } from "../../src/agent/confine.ts"
 import type { Digest } from "../../src/core/model/ids.ts"
 import { buildBaseImage } from "../../src/main/containers/base-image.ts"
 import { startEngine } from "../../src/main/containers/own-engine.ts"
+import { temporaryFolder } from "../../src/main/demo/leftovers.ts"
 import { dockerBuilder, objectionTo, provenancesIn } from "../../src/providers/builder/index.ts"
 import { systemClock } from "../../src/providers/clock/system.ts"
 import { dockerCompute } from "../../src/providers/compute/index.ts"
@@ -24,7 +24,7 @@ const soon = () => AbortSignal.timeout(120_000)
  * to a registry, where one is given.
  */
 export async function realEngine(to?: { readonly repository: string; readonly login: string }) {
-  const dir = mkdtempSync(join(tmpdir(), "immunity-engine-"))
+  const dir = temporaryFolder("immunity-engine")
   const engine = await startEngine(join(dir, "podman"))
   if ("impossible" in engine) {
     rmSync(dir, { recursive: true, force: true })
@@ -104,7 +104,7 @@ export async function realEngine(to?: { readonly repository: string; readonly lo
       if (all.length > 0) command("rm", "--force", ...all)
     },
     close: async () => {
-      await engine.close()
+      engine.close()
       await discard(dir)
     },
   }
@@ -112,11 +112,11 @@ export async function realEngine(to?: { readonly repository: string; readonly lo
 
 /** A second engine with storage of its own and nothing in it: the one of another server. */
 export async function anotherEngine() {
-  const dir = mkdtempSync(join(tmpdir(), "immunity-engine-"))
+  const dir = temporaryFolder("immunity-engine")
   const engine = await startEngine(join(dir, "podman"))
   if ("impossible" in engine) throw new Error(engine.impossible)
   const close = async () => {
-    await engine.close()
+    engine.close()
     await discard(dir)
   }
   return { socket: engine.socket, close }

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
-import { appendFileSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { appendFileSync, chownSync, existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { temporaryFolder } from "../../src/main/demo/leftovers.ts"
 
 const versions = "/usr/lib/postgresql"
 
@@ -27,7 +27,7 @@ export class PostgresServer {
   constructor(bin: string, listen?: { readonly host: string; readonly port: number }) {
     this.#bin = bin
     this.#listen = listen
-    this.#dir = mkdtempSync(join(tmpdir(), "immunity-pg-"))
+    this.#dir = temporaryFolder("immunity-pg")
     // PostgreSQL refuses to run as root.
     this.#user = process.getuid?.() === 0 ? postgresUser() : {}
     if (this.#user.uid !== undefined && this.#user.gid !== undefined)

@@ -1,7 +1,9 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { standStill } from "../demo/interrupted.ts"
+import { processesOf } from "../demo/leftovers.ts"
 import { freeNetwork } from "./free-network.ts"
 import type { StartedEngine } from "./started-engine.ts"
 
@@ -65,17 +67,16 @@ export class OwnDocker implements StartedEngine {
   }
 
   /** Ends it with all its containers; its folder stays. */
-  async end(): Promise<void> {
+  end(): void {
     const [file, ...global] = this.command
-    const listed = await run(file, [...global, "ps", "--all", "--quiet"]).catch(() => ({ stdout: "" }))
-    const all = listed.stdout.split("\n").filter((id) => id !== "")
-    if (all.length > 0) await run(file, [...global, "rm", "--force", ...all]).catch(() => undefined)
-    const service = this.#service
-    if (service && !this.ended) {
-      service.kill("SIGTERM")
-      await new Promise((resolve) => service.once("exit", resolve))
-    }
-    await this.#inPlace("ip", "link", "delete", this.#network.bridge).catch(() => undefined)
+    const { stdout } = spawnSync(file, [...global, "ps", "--all", "--quiet"], { encoding: "utf8" })
+    const all = (stdout ?? "").split("\n").filter((id) => id !== "")
+    if (all.length > 0) spawnSync(file, [...global, "rm", "--force", ...all], { stdio: "ignore" })
+    this.#service?.kill("SIGTERM")
+    // It takes its containerd along, when it is let.
+    for (let tries = 0; tries < 100 && processesOf(this.#dir).length > 0; tries++) standStill(100)
+    const [ip = "ip", ...args] = [...this.#before, "ip", "link", "delete", this.#network.bridge]
+    spawnSync(ip, args, { stdio: "ignore" })
   }
 
   async #inPlace(...command: readonly string[]): Promise<void> {

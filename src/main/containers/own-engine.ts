@@ -1,7 +1,9 @@
 import { execFile } from "node:child_process"
-import { existsSync, readFileSync, rmSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { promisify } from "node:util"
 import { dockerEngine } from "../../providers/engine/index.ts"
+import { whenInterrupted } from "../demo/interrupted.ts"
+import { takeAway } from "../demo/leftovers.ts"
 import { OwnDocker } from "./own-docker.ts"
 import { OwnPodman } from "./own-podman.ts"
 import type { StartedEngine } from "./started-engine.ts"
@@ -9,8 +11,8 @@ import type { StartedEngine } from "./started-engine.ts"
 /** A container engine that was started for one purpose and goes without a trace. */
 export type OwnEngine = Pick<StartedEngine, "socket" | "command" | "env"> & {
   readonly kind: "podman" | "docker"
-  /** Removes every container and image of it, its mounts and its folder. */
-  readonly close: () => Promise<void>
+  /** Removes every container and image of it, its mounts and its folder, waiting in place. */
+  readonly close: () => void
 }
 
 const run = promisify(execFile)
@@ -19,6 +21,7 @@ const run = promisify(execFile)
  * Starts an engine of our own in `dir`, which must be absolute and not exist yet: own storage, own network, own
  * socket, nothing of it shared with the machine's. A Podman; with `IMMUNITY_OWN_ENGINE=docker` in the environment a
  * Docker. `before`: words before the command, as to enter the network of another host. Answers why where none can run.
+ * It goes when this program is interrupted.
  */
 export async function startEngine(
   dir: string,
@@ -34,9 +37,14 @@ export async function startEngine(
   const engine =
     kind === "docker" ? new OwnDocker(dir, before) : new OwnPodman(dir, await found("runc"), before)
   const { socket, command, env } = engine
-  const close = async () => {
-    await engine.end()
-    await clear(dir)
+  const takeDown = () => {
+    engine.end()
+    takeAway(dir)
+  }
+  const isDown = whenInterrupted(takeDown)
+  const close = () => {
+    takeDown()
+    isDown()
   }
   try {
     await engine.launch()
@@ -44,7 +52,7 @@ export async function startEngine(
     return { kind, socket, command, env, close }
   } catch (error) {
     const said = lastLine(engine.logFile)
-    await close()
+    close()
     const because = error instanceof Error ? error.message : String(error)
     return { impossible: `${program} does not start here: ${because} ${said}`.trim() }
   }
@@ -64,20 +72,6 @@ async function answered(engine: StartedEngine): Promise<void> {
   }
 }
 
-/** What cleans up after a container may still be at it, and it makes folders again. */
-async function clear(dir: string): Promise<void> {
-  for (let tries = 0; existsSync(dir) && tries < 20; tries++) {
-    // Its storage is mounted onto itself.
-    for (const mount of mountsBelow(dir)) await run("umount", ["-l", mount]).catch(() => undefined)
-    try {
-      rmSync(dir, { recursive: true, force: true })
-    } catch {
-      // Busy for a moment.
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
-
 function lastLine(file: string): string {
   try {
     return readFileSync(file, "utf8").trim().split("\n").at(-1) ?? ""
@@ -85,14 +79,6 @@ function lastLine(file: string): string {
     return ""
   }
 }
-
-const mountsBelow = (dir: string): readonly string[] =>
-  readFileSync("/proc/mounts", "utf8")
-    .split("\n")
-    .map((line) => line.split(" ")[1] ?? "")
-    .filter((mount) => mount.startsWith(`${dir}/`))
-    .sort()
-    .reverse()
 
 async function found(program: string): Promise<string | undefined> {
   const { stdout } = await run("sh", ["-c", `command -v ${program}`]).catch(() => ({ stdout: "" }))

@@ -1,11 +1,8 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { promisify } from "node:util"
 import { freeNetwork } from "./free-network.ts"
 import type { StartedEngine } from "./started-engine.ts"
-
-const run = promisify(execFile)
 
 /** A Podman with storage, settings and a network of its own. */
 export class OwnPodman implements StartedEngine {
@@ -51,15 +48,11 @@ export class OwnPodman implements StartedEngine {
     closeSync(log)
   }
 
-  async end(): Promise<void> {
+  end(): void {
     const [file, ...before] = this.command
     const { env } = this
-    await run(file, [...before, "rm", "--force", "--all", "--time", "0"], { env }).catch(() => undefined)
-    const service = this.#service
-    if (service && !this.ended) {
-      service.kill("SIGTERM")
-      await new Promise((resolve) => service.once("exit", resolve))
-    }
+    spawnSync(file, [...before, "rm", "--force", "--all", "--time", "0"], { env, stdio: "ignore" })
+    this.#service?.kill("SIGTERM")
   }
 }
 

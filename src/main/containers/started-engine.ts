@@ -8,6 +8,6 @@ export type StartedEngine = {
   readonly ended: boolean
   /** Makes its folder and starts it; it need not answer yet. */
   readonly launch: () => Promise<void>
-  /** Ends it with all its containers; its folder stays. */
-  readonly end: () => Promise<void>
+  /** Ends it with all its containers, waiting in place; its folder stays. */
+  readonly end: () => void
 }

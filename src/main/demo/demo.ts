@@ -44,9 +44,6 @@ export async function demo(options: DemoOptions): Promise<void> {
       ? new Stop(error.code, `${error.message} (the demo takes --port too)`)
       : error
   })
-  const interrupted = () => void stage.close().then(() => process.exit(exit.interrupted))
-  process.once("SIGINT", interrupted)
-  process.once("SIGTERM", interrupted)
   try {
     tell(
       `pages  ${stage.served.url}/a/papi   (the clocks are short here: seconds where you would take minutes)`,
@@ -67,9 +64,6 @@ export async function demo(options: DemoOptions): Promise<void> {
   } catch (error) {
     await stage.close()
     throw error
-  } finally {
-    process.off("SIGINT", interrupted)
-    process.off("SIGTERM", interrupted)
   }
 }
 

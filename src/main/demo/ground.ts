@@ -1,12 +1,11 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { exit, Stop } from "../../cli/client.ts"
 import { ask } from "../../providers/engine/wire.ts"
 import type { ComputeChoice } from "../compute-choice.ts"
 import { buildBaseImage } from "../containers/base-image.ts"
 import { startEngine } from "../containers/own-engine.ts"
-import { processesOf } from "./leftovers.ts"
+import { processesOf, takeAway, temporaryFolder } from "./leftovers.ts"
 
 /** What the instances of a demo stand on. */
 export type Ground = {
@@ -36,17 +35,15 @@ export async function groundFor(
   if (compute === undefined || compute === "process") return plain
   if (compute !== "docker")
     throw new Stop(exit.usage, `--compute ${compute} is no way to run instances; choose process or docker`)
-  const folder = mkdtempSync(join(tmpdir(), "immunity-engine-"))
+  const folder = temporaryFolder("immunity-engine")
   const engine = await startEngine(join(folder, "podman"))
   if ("impossible" in engine) {
-    rmSync(folder, { recursive: true, force: true })
+    takeAway(folder)
     return engine
   }
   const close = async () => {
-    await engine.close()
-    rmSync(folder, { recursive: true, force: true })
-    for (let tries = 0; processesOf(folder).length > 0 && tries < 50; tries++)
-      await new Promise((resolve) => setTimeout(resolve, 100))
+    engine.close()
+    takeAway(folder)
     return [...processesOf(folder).map(({ name }) => name), ...(existsSync(folder) ? [folder] : [])]
   }
   try {

@@ -1,6 +1,9 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs"
 import { connect } from "node:net"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { kill, standStill, whenInterrupted } from "./interrupted.ts"
 
 /** What is still there of a demo that should be gone: processes of its folder, its ports, the folder itself. */
 export async function leftovers(dir: string, ports: readonly number[]): Promise<readonly string[]> {
@@ -20,6 +23,42 @@ export function processesOf(dir: string): readonly { readonly pid: number; reado
         ? [{ pid: Number(pid), name: `process ${pid}: ${command.trim()}` }]
         : []
     })
+}
+
+/** A folder among the system's temporary ones; it goes with all that was started for it when we are interrupted. */
+export function temporaryFolder(name: string): string {
+  const dir = mkdtempSync(join(tmpdir(), `${name}-`))
+  whenInterrupted(
+    () => takeAway(dir),
+    () => existsSync(dir),
+  )
+  return dir
+}
+
+/** Ends what was started for a folder, or in it, and removes it with what is mounted there. Waits in place. */
+export function takeAway(dir: string): void {
+  for (let tries = 0; existsSync(dir) && tries < 40; tries++) {
+    // Who watches over another one starts it again: all of them are ended at once, and looked for again.
+    for (const { pid } of processesOf(dir)) kill(pid)
+    if (tries > 0) standStill(50)
+    if (processesOf(dir).length > 0) continue
+    for (const mount of mountsBelow(dir)) spawnSync("umount", ["-l", mount], { stdio: "ignore" })
+    try {
+      if (process.getuid?.() !== 0) openFolders(dir)
+      rmSync(dir, { recursive: true, force: true })
+    } catch {
+      // Busy for a moment: what cleans up after a container makes folders again.
+    }
+  }
+}
+
+function mountsBelow(dir: string): readonly string[] {
+  const mounts = read(() => readFileSync("/proc/mounts", "utf8"))
+  const below = mounts.split("\n").flatMap((line) => line.split(" ")[1] ?? [])
+  return below
+    .filter((mount) => mount.startsWith(`${dir}/`))
+    .sort()
+    .reverse()
 }
 
 function read(get: () => string): string {

@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { chmodSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { shutdownAgent } from "../../agent/client.ts"
 import { socketPath } from "../../agent/server.ts"
@@ -8,7 +7,8 @@ import { passable } from "../folders.ts"
 import { type Served, serve } from "../serve.ts"
 import { freePorts } from "./free-ports.ts"
 import type { Ground } from "./ground.ts"
-import { leftovers, openFolders, processesOf } from "./leftovers.ts"
+import { kill } from "./interrupted.ts"
+import { leftovers, openFolders, processesOf, temporaryFolder } from "./leftovers.ts"
 import { type DemoStrategy, Repository } from "./repository.ts"
 import { Traffic } from "./traffic.ts"
 
@@ -38,7 +38,7 @@ export class Stage {
   }
 
   static async open(port: number, router: string, ground: Ground, strategy: DemoStrategy): Promise<Stage> {
-    const dir = mkdtempSync(join(tmpdir(), "immunity-demo-"))
+    const dir = temporaryFolder("immunity-demo")
     chmodSync(dir, passable())
     const ports = await freePorts(4)
     const repository = new Repository(join(dir, "repository"), ports, router, ground.base, strategy)
@@ -104,7 +104,7 @@ export class Stage {
     )
     await this.served.stop()
     for (let tries = 0; processesOf(this.dir).length > 0 && tries < 100; tries++) {
-      if (tries > 60) for (const { pid } of processesOf(this.dir)) end(pid)
+      if (tries > 60) for (const { pid } of processesOf(this.dir)) kill(pid)
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
     const left = (await leftovers(this.dir, this.ports)).filter((name) => name !== this.dir)
@@ -125,13 +125,5 @@ export class Stage {
     })
     if (!answer.ok) throw new Error(`${method} ${path}: ${await answer.text()}`)
     return (await answer.json()) as T
-  }
-}
-
-function end(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL")
-  } catch {
-    // Gone already.
   }
 }

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePorts } from "../../../src/main/demo/free-ports.ts"
+import { temporaryFolder } from "../../../src/main/demo/leftovers.ts"
 import { routers } from "../../../src/providers/router/index.ts"
 import { StateFile } from "../../../src/router/state-file.ts"
 import { pause, until } from "../../support/until.ts"
@@ -34,7 +34,7 @@ async function tear(scale: Scale): Promise<Result> {
   const findings = new Findings()
   const runs = scale.runs ?? (scale.quick ? 100 : 1_000)
   const kills = Math.ceil(runs / 10)
-  const dir = mkdtempSync(join(tmpdir(), "immunity-torn-"))
+  const dir = temporaryFolder("immunity-torn")
   try {
     scale.say(`F4: ${kills} writers are killed while they write`)
     for (let kill = 0; kill < kills; kill++) await killWriter(dir, kill, findings)
@@ -88,7 +88,7 @@ async function damageFile(dir: string, number: number, findings: Findings): Prom
 
 /** The real router, which carried traffic, boots from a torn file with nobody to tell it anything. */
 async function bootTorn(findings: Findings, boot: number): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), "immunity-torn-boot-"))
+  const dir = temporaryFolder("immunity-torn-boot")
   const upstream = createServer((_, answer) => answer.end("well")).listen(0, "127.0.0.1")
   await once(upstream, "listening")
   const [port = 0] = await freePorts(1)

@@ -1,8 +1,8 @@
 import { execFileSync, spawnSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync, rmSync, symlinkSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { freePorts } from "../../../src/main/demo/free-ports.ts"
+import { temporaryFolder } from "../../../src/main/demo/leftovers.ts"
 import type { ControlPlane } from "../../support/control-plane.ts"
 import { type Fault, Findings, type Result, type Scale } from "./stage/result.ts"
 import { noPostgres, SharedStore } from "./stage/shared.ts"
@@ -14,7 +14,7 @@ import { type Trial, withTrial } from "./stage/trial.ts"
  */
 async function upgrade(scale: Scale): Promise<Result> {
   const findings = new Findings()
-  const dir = mkdtempSync(join(tmpdir(), "immunity-before-"))
+  const dir = temporaryFolder("immunity-before")
   try {
     const old = buildBefore(dir)
     const rounds = scale.runs ?? (scale.quick ? 1 : 3)

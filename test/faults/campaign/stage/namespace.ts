@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process"
+import { whenInterrupted } from "../../../../src/main/demo/interrupted.ts"
 
 /** A machine of its own as far as the network is concerned, tied to this one by one cable that can be cut. */
 export class Namespace {
@@ -7,12 +8,14 @@ export class Namespace {
   readonly here: string
   readonly there: string
   readonly #cable: string
+  readonly #isDown: () => void
 
   constructor(number: number) {
     this.name = `immunity-${process.pid}-${number}`
     this.#cable = `imm${process.pid % 100_000}x${number}`
     this.here = `10.213.${number}.1`
     this.there = `10.213.${number}.2`
+    this.#isDown = whenInterrupted(() => this.#takeDown())
     ip("netns", "add", this.name)
     ip("link", "add", this.#cable, "type", "veth", "peer", "name", "eth0", "netns", this.name)
     ip("addr", "add", `${this.here}/30`, "dev", this.#cable)
@@ -36,6 +39,11 @@ export class Namespace {
   }
 
   close(): void {
+    this.#takeDown()
+    this.#isDown()
+  }
+
+  #takeDown(): void {
     spawnSync("ip", ["link", "del", this.#cable])
     spawnSync("ip", ["netns", "del", this.name])
   }

@@ -1,0 +1,86 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { constants } from "node:os"
+
+type PutUp = { readonly takeDown: () => void; readonly isUp: () => boolean }
+
+/** What was put up, in this order. */
+const all = new Set<PutUp>()
+let listens = false
+/** Milliseconds in which a process that we started may clean up after itself. */
+const grace = 2_000
+
+/**
+ * Says how something that was just put up is taken down, should somebody interrupt this program (Ctrl-C, SIGTERM)
+ * while it is up; the answer says that it is down. What was put up last goes first, then every process that this
+ * program started, and then the program itself. Nothing else of it runs meanwhile, so `takeDown` must not need to wait
+ * for a promise. `isUp` is for what may go without anybody saying so.
+ */
+export function whenInterrupted(takeDown: () => void, isUp = () => true): () => void {
+  const mine = { takeDown, isUp }
+  all.add(mine)
+  if (!listens) for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end)
+  listens = true
+  return () => void all.delete(mine)
+}
+
+function end(signal: "SIGINT" | "SIGTERM"): void {
+  const up = [...all].filter(({ isUp }) => isUp())
+  if (up.length > 0) process.stderr.write("interrupted: what was started is taken down\n")
+  const started = startedBy(process.pid)
+  for (const { takeDown } of up.reverse()) {
+    try {
+      takeDown()
+    } catch (error) {
+      process.stderr.write(`not taken down: ${error instanceof Error ? error.message : String(error)}\n`)
+    }
+  }
+  const lives = ({ pid, since }: Started) => startOf(pid)?.since === since
+  for (const { pid } of started.filter(lives)) kill(pid, "SIGTERM")
+  for (let waited = 0; waited < grace && started.some(lives); waited += 50) standStill(50)
+  for (const { pid } of started.filter(lives)) kill(pid)
+  process.exit(128 + constants.signals[signal])
+}
+
+/** That it is gone already is well. */
+export function kill(pid: number, signal: NodeJS.Signals = "SIGKILL"): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // Gone already.
+  }
+}
+
+/** Stands still, with everything else in this program. */
+export function standStill(forMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs)
+}
+
+type Started = { readonly pid: number; readonly parent: number; readonly since: string }
+
+/** A process's children and theirs. */
+function startedBy(pid: number): readonly Started[] {
+  const all = pids().flatMap((each) => startOf(each) ?? [])
+  const children = (of: number): readonly Started[] =>
+    all.filter(({ parent }) => parent === of).flatMap((child) => [child, ...children(child.pid)])
+  return children(pid)
+}
+
+/** Its parent, and when it began, which tells it from a later one with the same number; undefined when it has ended. */
+function startOf(pid: number): Started | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    if (/^[ZX]$/.test(fields[0] ?? "")) return undefined
+    return { pid, parent: Number(fields[1]), since: fields[19] ?? "" }
+  } catch {
+    return undefined
+  }
+}
+
+const pids = (): readonly number[] => {
+  try {
+    return readdirSync("/proc").map(Number).filter(Number.isInteger)
+  } catch {
+    return []
+  }
+}

@@ -66,7 +66,7 @@ export class Cluster {
     const { plane, life } = call
     if (!plane.up || plane.life !== life) return new Promise(() => {})
     const way = this.#wayOf(plane, call.target, call.verb)
-    const fault = this.faults.next(way.site, this.timeline.now)
+    const fault = this.faults.next(way.site, ++way.calls, this.timeline.now)
     if (fault) this.#befalls(fault)
     if (fault?.kind === "crash-before") {
       this.timeline.in(0, () => this.#crash(plane, life, fault))
@@ -80,7 +80,7 @@ export class Cluster {
   /** A call takes effect. */
   reached({ from, to, verb, told }: Way): void {
     const { now } = this.timeline
-    this.digest.add(`${now}`)
+    this.digest.addNumber(now)
     this.digest.add(told)
     if (this.tracing) this.lines.push({ at: now, from, to, text: verb })
   }
@@ -110,6 +110,7 @@ export class Cluster {
       told: `${plane.name}${to}${verb}`,
       there: this.chance.at(`way ${site}`),
       back: this.chance.at(`back ${site}`),
+      calls: 0,
     }
     known[to].set(verb, made)
     return made

@@ -14,18 +14,16 @@ export interface Faults {
   readonly fired: readonly Fired[]
   /** Calls asked about so far. */
   readonly asked: number
-  next(site: string, now: number): Fired | undefined
+  /** `count`: the how-manieth call of its place it is. */
+  next(site: string, count: number, now: number): Fired | undefined
 }
 
 abstract class Counted implements Faults {
   readonly fired: Fired[] = []
   asked = 0
-  readonly #counts = new Map<string, number>()
 
-  next(site: string, now: number): Fired | undefined {
+  next(site: string, count: number, now: number): Fired | undefined {
     this.asked++
-    const count = (this.#counts.get(site) ?? 0) + 1
-    this.#counts.set(site, count)
     const fault = this.choose(site, count, now)
     if (fault) this.fired.push(fault)
     return fault

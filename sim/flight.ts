@@ -16,6 +16,8 @@ export type Way = {
   /** How long it takes to get there, and back. */
   readonly there: Place
   readonly back: Place
+  /** Calls that went it. */
+  calls: number
 }
 
 /** How long a caller waits for a store or a repository that does not answer: their adapters have limits of their own. */

@@ -97,17 +97,20 @@ export class Server {
     this.#looks++
     const now = this.#now()
     const seen = new Map<string, (number | string)[]>()
-    const add = (app: string, ...what: Essential): void => {
-      const known = seen.get(app)
-      if (known) known.push(...what)
-      else seen.set(app, [...what])
+    const of = (app: string): (number | string)[] => {
+      let known = seen.get(app)
+      if (!known) {
+        known = []
+        seen.set(app, known)
+      }
+      return known
     }
     for (const instance of this.instances.values())
       if (!instance.stopped)
-        add(instance.app, instance.serial, stateOf(instance, now), instance.differences.length)
-    for (const { serial, app, endsAt } of this.jobs.values()) add(app, -serial, endsAt <= now ? 1 : 0)
+        of(instance.app).push(instance.serial, stateOf(instance, now), instance.differences.length)
+    for (const { serial, app, endsAt } of this.jobs.values()) of(app).push(-serial, endsAt <= now ? 1 : 0)
     if (this.routerProblem === undefined)
-      for (const [app, table] of Object.entries(this.tables)) add(app, this.#essentialOf(table))
+      for (const [app, table] of Object.entries(this.tables)) of(app).push(this.#essentialOf(table))
     for (const app of [...this.#lastSeen.keys()]) if (!seen.has(app)) seen.set(app, [])
     for (const [app, essential] of seen) {
       const last = this.#lastSeen.get(app)
@@ -317,24 +320,14 @@ export class Server {
   }
 
   #apply(app: string, table: Table): void {
-    const before = this.#weighted()
+    const before = this.tables[app]
     this.tables = { ...this.tables, [app]: table }
-    const after = this.#weighted()
-    for (const id of before) {
+    const after = weighted(table.routes)
+    for (const id of weighted(before?.routes ?? [])) {
       const instance = after.has(id) ? undefined : this.instances.get(id)
       if (instance) instance.busyUntil = this.#now() + this.#chance.between(`flight:${id}`, 0, 1500)
     }
     this.#follow()
-  }
-
-  #weighted(): ReadonlySet<string> {
-    return new Set(
-      Object.values(this.tables).flatMap((table) =>
-        table.routes.flatMap((route) =>
-          route.pools.flatMap((pool) => (pool.weight > 0 ? pool.instances.map(({ id }) => id) : [])),
-        ),
-      ),
-    )
   }
 
   #follow(): void {
@@ -403,6 +396,14 @@ type Essential = readonly (number | string)[]
 
 const same = (a: Essential | undefined, b: Essential): boolean =>
   a !== undefined && a.length === b.length && a.every((one, i) => one === b[i])
+
+/** Who has users by a table; no other application's table names them. */
+function weighted(routes: readonly RouteSpec[]): ReadonlySet<string> {
+  const ids = new Set<string>()
+  for (const { pools } of routes)
+    for (const { weight, instances } of pools) if (weight > 0) for (const { id } of instances) ids.add(id)
+  return ids
+}
 
 function stateOf(instance: SimInstance, now: number): AgentInstance["state"] {
   if (instance.endedAt !== undefined && instance.endedAt <= now) return "ended"

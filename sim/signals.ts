@@ -15,7 +15,8 @@ class VirtualSignal {
   #reason: unknown
   /** Those without sources of their own, however deep the composites were built. */
   readonly #sources: readonly VirtualSignal[]
-  #listeners: Set<Listener> | undefined
+  /** A list: most signals have one listener or none, and a set has to give each function an identity of its own. */
+  #listeners: Listener[] = []
   #follow: Listener | undefined
 
   constructor(sources: readonly VirtualSignal[] = none, timeout?: number) {
@@ -39,7 +40,7 @@ class VirtualSignal {
   /** Sources are followed only while somebody listens: a composite that is done leaves nothing behind. */
   addEventListener(_type: string, listener: Listener): void {
     if (this.#aborted) return
-    if (!this.#listeners?.size && this.#sources.length > 0) {
+    if (this.#listeners.length === 0 && this.#sources.length > 0) {
       this.#follow ??= () => void this.abort(this.#abortedSource()?.reason)
       for (const source of this.#sources) source.#hear(this.#follow)
     }
@@ -47,14 +48,18 @@ class VirtualSignal {
   }
 
   #hear(listener: Listener): void {
-    this.#listeners ??= new Set()
-    this.#listeners.add(listener)
+    if (!this.#listeners.includes(listener)) this.#listeners.push(listener)
   }
 
   removeEventListener(_type: string, listener: Listener): void {
-    this.#listeners?.delete(listener)
-    if (!this.#listeners?.size && this.#follow)
-      for (const source of this.#sources) source.#listeners?.delete(this.#follow)
+    this.#forget(listener)
+    if (this.#listeners.length === 0 && this.#follow)
+      for (const source of this.#sources) source.#forget(this.#follow)
+  }
+
+  #forget(listener: Listener): void {
+    const at = this.#listeners.lastIndexOf(listener)
+    if (at >= 0) this.#listeners.splice(at, 1)
   }
 
   throwIfAborted(): void {
@@ -65,9 +70,9 @@ class VirtualSignal {
     if (this.#aborted) return false
     this.#aborted = true
     this.#reason = reason
-    if (!this.#listeners?.size) return false
-    const heard = [...this.#listeners]
-    this.#listeners.clear()
+    if (this.#listeners.length === 0) return false
+    const heard = this.#listeners
+    this.#listeners = []
     for (const listener of heard) listener()
     return true
   }
@@ -109,26 +114,34 @@ const forbid = (name: string) => (): never => {
 
 /**
  * Runs with every real clock, timer and source of chance replaced: signals live on the virtual clock, the
- * rest throws. Puts everything back afterwards.
+ * rest throws. Errors tell where they were made only `withStacks`. Puts everything back afterwards.
  */
-export async function withoutRealTime<T>(onTimeout: Later, run: () => Promise<T>): Promise<T> {
+export async function withoutRealTime<T>(
+  onTimeout: Later,
+  withStacks: boolean,
+  run: () => Promise<T>,
+): Promise<T> {
   const globals = globalThis as unknown as Record<string, unknown>
   const names = ["AbortSignal", "AbortController", "setTimeout", "setInterval", "setImmediate"]
   const kept = new Map(names.map((name) => [name, globals[name]]))
   const { now } = Date
   const { random } = Math
+  const { stackTraceLimit } = Error
   later = onTimeout
   globals.AbortSignal = VirtualSignal
   globals.AbortController = VirtualController
   for (const name of ["setTimeout", "setInterval", "setImmediate"]) globals[name] = forbid(name)
   Date.now = forbid("Date.now")
   Math.random = forbid("Math.random")
+  // Refusals are part of life here, and nobody reads where they were made.
+  if (!withStacks) Error.stackTraceLimit = 0
   try {
     return await run()
   } finally {
     for (const [name, value] of kept) globals[name] = value
     Date.now = now
     Math.random = random
+    Error.stackTraceLimit = stackTraceLimit
     later = undefined
   }
 }

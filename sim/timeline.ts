@@ -6,7 +6,7 @@ export type Came = boolean | "unheard"
 
 type Entry = { readonly at: number; readonly order: number; readonly run: () => Came }
 
-/** A limit that was set; hardly any is ever reached. */
+/** A limit that was set; hardly any is ever reached, and one that was is lifted. */
 export type Limit = Entry & { isLifted: boolean }
 
 /** Limits that are equally long: they end in the order in which they were set, so that nothing has to be sorted. */
@@ -20,6 +20,8 @@ export class Timeline {
   readonly #heap: Entry[] = []
   readonly #lanes: Lane[] = []
   #order = 0
+  /** Of the limits that stand, the one that is reached first; it may have been lifted since it was found. */
+  #soonest: Limit | undefined
 
   at(at: number, run: () => Came): void {
     this.#push({ at: Math.max(at, this.now), order: this.#order++, run })
@@ -38,6 +40,7 @@ export class Timeline {
       this.#lanes.push(lane)
     }
     lane.limits.push(limit)
+    if (!this.#soonest || before(limit, this.#soonest)) this.#soonest = limit
     return limit
   }
 
@@ -62,19 +65,26 @@ export class Timeline {
 
   /** The next one, when it comes by then. */
   #take(until: number): Entry | undefined {
-    let first = this.#heap[0]
-    let from: Lane | undefined
+    if (this.#soonest?.isLifted) this.#soonest = this.#soonestOf()
+    const limit = this.#soonest
+    const entry = this.#heap[0]
+    const isLimit = limit !== undefined && (!entry || before(limit, entry))
+    const first = isLimit ? limit : entry
+    if (!first || first.at > until) return undefined
+    if (isLimit) {
+      limit.isLifted = true
+      this.#soonest = this.#soonestOf()
+    } else this.#pop()
+    return first
+  }
+
+  #soonestOf(): Limit | undefined {
+    let soonest: Limit | undefined
     for (const lane of this.#lanes) {
       const limit = firstOf(lane)
-      if (limit && (!first || before(limit, first))) {
-        first = limit
-        from = lane
-      }
+      if (limit && (!soonest || before(limit, soonest))) soonest = limit
     }
-    if (!first || first.at > until) return undefined
-    if (from) from.next++
-    else this.#pop()
-    return first
+    return soonest
   }
 
   #push(entry: Entry): void {

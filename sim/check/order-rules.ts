@@ -7,6 +7,7 @@ import type { Cluster } from "../cluster.ts"
 import type { Plane } from "../plane.ts"
 import type { Checks } from "./checks.ts"
 import { Knowledge } from "./knowledge.ts"
+import { sameData } from "./same-data.ts"
 
 const ttl = 8_000
 /** A table that nobody changed is pushed no more often; a clock may be a tenth fast. */
@@ -167,7 +168,7 @@ export class OrderRules {
     if (fence.generation <= sent) say("I19", `generation ${fence.generation} after ${sent}`)
     const inForce = (this.#cluster.server.tables[fence.app]?.generation ?? 0) > 0
     const soon = last?.generation === sent && inForce && now - last.at < repeated
-    if (soon && JSON.stringify(last.routes) === JSON.stringify(routes))
+    if (soon && sameData(last.routes, routes))
       say("L5", `the same one again, ${now - last.at} ms after it was acknowledged`)
     for (const route of routes) {
       const sum = route.pools.reduce((total, { weight }) => total + weight, 0)

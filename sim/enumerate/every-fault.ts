@@ -55,10 +55,10 @@ class WithHalt implements Faults {
     return this.#inner.asked
   }
 
-  next(site: string, now: number) {
+  next(site: string, count: number, now: number) {
     this.sites.push({ site, at: now })
     if (this.sites.length === this.#haltAt) this.#halt()
-    return this.#inner.next(site, now)
+    return this.#inner.next(site, count, now)
   }
 }
 

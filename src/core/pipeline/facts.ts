@@ -171,8 +171,12 @@ function weights(draft: Draft, region: Region, servers: readonly ServerFacts[]):
   const routes = servers.map(({ routes }) => routes?.[name]).filter((route) => route !== undefined)
   if (routes.length === 0) return
   const acknowledged: Record<number, number> = {}
-  for (const [pool, weight] of routes.flatMap((route) => Object.entries(route)))
-    if (weight > 0) acknowledged[poolNumber(pool)] = Math.max(weight, acknowledged[poolNumber(pool)] ?? 0)
+  for (const route of routes)
+    for (const pool of Object.keys(route)) {
+      const weight = route[pool] ?? 0
+      const number = poolNumber(pool)
+      if (weight > 0) acknowledged[number] = Math.max(weight, acknowledged[number] ?? 0)
+    }
   if (sameWeights(acknowledged, region.weights)) return
   draft.conclude(
     { type: "weights-observed", region: region.name, weights: acknowledged },
@@ -181,8 +185,8 @@ function weights(draft: Draft, region: Region, servers: readonly ServerFacts[]):
 }
 
 function sameWeights(a: Readonly<Record<number, number>>, b: Readonly<Record<number, number>>): boolean {
-  const keys = Object.keys(a).map(Number)
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key])
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => a[Number(key)] === b[Number(key)])
 }
 
 function instanceSeen(draft: Draft, region: Region, instance: Instance, found: InstanceFacts): void {

@@ -28,7 +28,7 @@ export type RunOptions = {
 
 /** So long after the last fault everything must be done. */
 const patience = 300_000
-/** Twice the longest pause, 4 s, after which anything looks again by itself: only the push comes more seldom. */
+/** Whatever is done again and again at rest, every 4 s or more often, is done twice in it; the pace of rest is 3 s. */
 const longRest = 8_100
 /** An unchanged table is pushed every 10 s by whoever holds the application, and by nobody else. */
 const pushedEvery = 9_000

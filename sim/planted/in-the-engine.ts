@@ -55,7 +55,7 @@ export const inTheEngine: readonly Mutant[] = [
     file: loop,
     edits: [
       ["    if (this.#parts.killed()) return killSwitchSet\n    const age", "    const age"],
-      ["    if (this.#parts.killed()) {\n", "    if (this.#parts.killed() && until.aborted) {\n"],
+      ["    if (this.#parts.killed()) return false\n", ""],
     ],
   },
   one(

@@ -201,6 +201,7 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
       diskFree: disk.bavail * disk.bsize,
       capacity: limitedTo(parts.mostInstances, running, told ?? machineCapacity()),
       version: parts.version,
+      pid: process.pid,
     }
   }
 

@@ -20,6 +20,8 @@ export type ApiParts = {
   /** Where pushed measurements wait for the judge. */
   readonly inbox: Inbox
   readonly sealer: Sealer
+  /** What this control plane runs, as agents say it of themselves. */
+  readonly program: string
   /** Required for everything that changes something. */
   readonly token: string
   /** Checks a policy's text before it is stored; a sentence when it is wrong. */

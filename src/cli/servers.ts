@@ -75,11 +75,12 @@ function inWords(one: ServerView): string {
     one.room && `free: ${one.room}`,
     one.drained && `drained by ${one.drained.by}: ${one.drained.because}`,
     one.problem,
+    one.outdated && `${one.outdated.says}; ${one.outdated.next}`,
   ].filter(Boolean)
   return [
     one.server.padEnd(16),
     state.padEnd(8),
-    (one.version ?? "").padEnd(8),
+    (one.version ?? "").padEnd(22),
     (one.address ?? "this machine").padEnd(22),
     runs.join(", ") || "nothing",
     ...notes.map((note) => `  (${note})`),

@@ -21,7 +21,7 @@ import { distributionRegistry } from "../providers/registry/index.ts"
 import { routers } from "../providers/router/index.ts"
 import type { ComputeChoice } from "./compute-choice.ts"
 import { keyIn, ownArgv, passable, toolPath } from "./folders.ts"
-import { version } from "./version.ts"
+import { program } from "./version.ts"
 
 export type AgentOptions = {
   readonly dir: string
@@ -72,7 +72,7 @@ export async function startAgent(options: AgentOptions): Promise<void> {
   await runAgent({
     server: identity?.server ?? options.server ?? "local",
     identity,
-    version: version(),
+    version: program(),
     mostInstances: options.mostInstances,
     dir: options.dir,
     clock: systemClock,

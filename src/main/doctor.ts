@@ -3,7 +3,7 @@ import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { sizeOfArtifacts } from "../agent/artifacts.ts"
-import type { AppView } from "../api/contract/views.ts"
+import type { AppView, ServerView } from "../api/contract/views.ts"
 import { Client, exit, serverUrl } from "../cli/client.ts"
 import type { Killed } from "../ports/kill-switch.ts"
 import type { Store } from "../store/store.ts"
@@ -180,8 +180,14 @@ async function server(given: string | undefined): Promise<readonly Finding[]> {
     const health = await client.get<{ ok: boolean; detail: string }>("/healthz")
     const apps = await client.get<readonly { app: string }[]>("/v1/apps")
     const views = await Promise.all(apps.map(({ app }) => client.get<AppView>(`/v1/apps/${app}`)))
+    const servers = await client.get<readonly ServerView[]>("/v1/servers")
     return [
       { about: "server", state: health.ok ? "well" : "problem", says: `${url}: ${health.detail}` },
+      ...servers.flatMap(({ server, outdated }): readonly Finding[] =>
+        outdated
+          ? [{ about: "agent", state: "problem", says: `${server}: ${outdated.says}`, next: outdated.next }]
+          : [],
+      ),
       ...views.flatMap(({ app, problems }) =>
         problems.map(
           ({ part, problem }): Finding => ({ about: app, state: "problem", says: `${part}: ${problem}` }),

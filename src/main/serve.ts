@@ -27,6 +27,7 @@ import { keepHouse } from "./housekeeping.ts"
 import { watchKillSwitch } from "./kill-switch.ts"
 import { openServers } from "./servers.ts"
 import { telemetry } from "./telemetry.ts"
+import { program } from "./version.ts"
 
 export type ServeOptions = {
   readonly dir: string
@@ -152,6 +153,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     agents,
     fleet: servers.fleet,
     clock,
+    program: program(),
     token,
     inbox: push.inbox,
     sealer,

@@ -1,5 +1,8 @@
 import { existsSync, readFileSync } from "node:fs"
 
+/** What runs: agents and control planes of the same program say the same. */
+export const program = (): string => `${version()} on Node ${process.versions.node}`
+
 /** Of this program, as its package says. */
 export function version(): string {
   const file = new URL("../../../package.json", import.meta.url)

@@ -45,6 +45,8 @@ export type Observed = {
   readonly capacity?: Capacity | undefined
   /** Of the agent's program; absent where it does not say. */
   readonly version?: string | undefined
+  /** Of its process. */
+  readonly pid?: number | undefined
 }
 
 /** Which applications have changed on a server since someone last asked. */

@@ -138,6 +138,11 @@ function Server(props: ServerView & { readonly now: number }) {
           Drained by {props.drained.by}, {ago(props.drained.at, props.now)}: {props.drained.because}
         </p>
       )}
+      {props.outdated && (
+        <p>
+          <Badge tone="wait" word="another version" /> {props.outdated.says}. To do: {props.outdated.next}.
+        </p>
+      )}
       {props.problem && <p>✕ {props.problem}</p>}
     </li>
   )

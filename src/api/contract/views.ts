@@ -400,8 +400,10 @@ export const ServerView = Type.Object({
   answers: Type.Boolean(),
   /** Why it does not answer, or what is wrong there. */
   problem: maybe(Type.String()),
-  /** Of its agent. */
+  /** What its agent runs. */
   version: maybe(Type.String()),
+  /** Its agent runs something else than the control plane: what, and what to do about it. */
+  outdated: maybe(Type.Object({ says: Type.String(), next: Type.String() })),
   /** What it has room for, in words; absent while nobody knows. */
   room: maybe(Type.String()),
   /** Whether users come in through it. */

@@ -5,6 +5,7 @@ import { Invite, Reason } from "../contract/commands.ts"
 import type { InvitationView, ServerView } from "../contract/views.ts"
 import type { Lists } from "../lists.ts"
 import { ApiError, type ApiParts } from "../parts.ts"
+import { outdated } from "../views/outdated.ts"
 import { check } from "./commands.ts"
 
 const patience = 1_500
@@ -76,6 +77,7 @@ export async function readFleet(parts: ApiParts, lists: Lists): Promise<readonly
         answers,
         problem: answers ? seen.routerProblem : seen.problem,
         version: answers ? seen.version : undefined,
+        outdated: answers ? outdated(seen, parts.program, known === undefined) : undefined,
         room: answers && seen.capacity ? roomInWords(seen.capacity) : undefined,
         routes: agent.instancesOnly !== true,
         drained: parts.fleet.drained(server),

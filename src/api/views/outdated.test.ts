@@ -1,0 +1,22 @@
+import { expect, it } from "vitest"
+import { outdated } from "./outdated.ts"
+
+const program = "0.2.0 on Node 24.21.0"
+
+it("an agent of this very program is no matter", () => {
+  expect(outdated({ version: program, pid: 4711 }, program, true)).toBeUndefined()
+})
+
+it("an agent that outlived an upgrade is told, with what to do and what goes on meanwhile", () => {
+  const told = outdated({ version: "0.1.0 on Node 24.21.0", pid: 4711 }, program, true)
+  expect(told?.says).toBe("its agent runs 0.1.0 on Node 24.21.0, this control plane 0.2.0 on Node 24.21.0")
+  expect(told?.next).toMatch(/end the agent's process alone \(kill 4711\): it is started again at once/)
+  expect(outdated({ version: "0.1.0" }, program, true)?.next).toMatch(/end the agent's process: it is/)
+})
+
+it("an agent of another server is started again by whoever runs that server", () => {
+  expect(outdated({ pid: 7 }, program, false)).toMatchObject({
+    says: "its agent runs an unknown version, this control plane 0.2.0 on Node 24.21.0",
+    next: expect.stringMatching(/^when nothing is built or tested there, install 0\.2\.0/),
+  })
+})

@@ -1,6 +1,7 @@
 import type { Bets } from "./bets.ts"
 import { house, openBets, settle } from "./bets.ts"
-import { crossingWhenSlower, movedBound } from "./coarse-buckets.ts"
+import type { WideBuckets } from "./coarse-buckets.ts"
+import { edgeFor, growthWhenSlower, inWideBuckets, movedBound } from "./coarse-buckets.ts"
 import { addSplit, phiOf, scatterOf, usualDispersion } from "./dispersion.ts"
 import { effectsOf } from "./effects.ts"
 import { exactBernoulliLogEs } from "./exact-bernoulli.ts"
@@ -25,7 +26,8 @@ import { openTaught, playOn, teach } from "./taught.ts"
  */
 export type LevelRows = readonly number[]
 
-const worseBy = effectsOf([1.2, 1.5, 2, 3, 6, 20])
+// Of requests above a median a slowdown by a tenth does not raise the odds by a fifth.
+const worseBy = effectsOf([1.06, 1.2, 1.6, 2.5, 6])
 const fineBy = effectsOf([0.3, 0.5, 0.7, 0.85])
 const worseHouse = house(worseBy.map(() => 1))
 const fineHouse = house(fineBy.map(() => 1))
@@ -68,26 +70,27 @@ type Bounds = {
 }
 
 /**
- * The reference's bound, the bucket in which this level lay so far, and the suspect's: later by what is tolerated.
+ * The reference's bound, the bucket in which this level lay so far or an edge nearby, and the suspect's: later by what is tolerated.
  * The bucket edges are rounded in the suspect's favour for the accusation and, below, against it for the praise.
  * Undefined while the reference showed too little.
  */
 function boundsAt(
   level: number,
-  reference: number | undefined,
+  quantile: number | undefined,
   past: Spread,
   policy: Widened,
-  edges: readonly number[] | undefined,
+  wide: WideBuckets | undefined,
 ): Bounds | undefined {
   if (past.total * (1 - level) < enoughBeyond) return undefined
-  if (reference === undefined || (edges && !edges.includes(reference))) return undefined
+  if (quantile === undefined || (wide && !wide.edges.includes(quantile))) return undefined
+  const reference = wide ? edgeFor(wide, level, quantile) : quantile
   const edge = upperEdge(reference)
   const late = edge * (1 + policy.tolerateRatio) + policy.tolerateDelta
-  const moved = movedBound(reference, late, bucketAtOrAbove(late), edges)
+  const moved = movedBound(reference, late, bucketAtOrAbove(late), wide?.edges)
   return {
     reference,
     worse: moved.bound,
-    tolerated: edges ? { r: crossingWhenSlower(past, moved.bound, moved.short, edges), d: 0 } : asMany,
+    tolerated: wide ? { r: growthWhenSlower(wide, reference, moved.short), d: 0 } : asMany,
   }
 }
 
@@ -135,6 +138,7 @@ export function foldLevels(
   const n0 = totalOf(reference)
   if (n1 <= 0 || n0 <= 0) return past
   const quantiles = quantileBuckets(before, levels)
+  const wide = edges && inWideBuckets(before, edges)
   const rows = past.rows.slice()
   const taught = strict
     ? (past.taught?.slice() ?? levels.map(() => openTaught(worseHouse)))
@@ -142,7 +146,7 @@ export function foldLevels(
   let fine = past.fine
   for (let place = 0; place < levels.length; place++) {
     const level = levels[place] ?? 0
-    const bounds = boundsAt(level, quantiles[place], before, tested, edges)
+    const bounds = boundsAt(level, quantiles[place], before, tested, wide)
     if (!bounds) continue
     const at = place * levelWidth
     const n = rows[at + nAt] ?? 0
@@ -155,7 +159,7 @@ export function foldLevels(
     const logEs = exactBernoulliLogEs(later, bounds.tolerated, guess, worseBy, phi)
     addSuspicion(rows, at, worseHouse, logEs, pace.accusation, phase)
     const pupil = taught?.[place]
-    const sharp = strict && boundsAt(level, quantiles[place], before, strict, edges)
+    const sharp = strict && boundsAt(level, quantiles[place], before, strict, wide)
     if (taught && pupil && sharp) {
       const tally = { n1, k1: countAbove(suspect, sharp.worse), n0, k0 }
       const bets = exactBernoulliLogEs(tally, sharp.tolerated, guess, worseBy, phi)

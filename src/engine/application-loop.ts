@@ -61,6 +61,8 @@ export class ApplicationLoop implements Holding {
   readonly #silence: Silence
   #poke = new AbortController()
   #look = new AbortController()
+  /** Ends the look at its repository that is under way. */
+  #reading = new AbortController()
   readonly #world: Place<World>
   #glance: Glance | undefined
   #finished: Promise<unknown> = Promise.resolve()
@@ -85,8 +87,12 @@ export class ApplicationLoop implements Holding {
       heard: (events: readonly StoredEvent[]) => {
         shared.snapshots.heard(this.ledger, events)
         shared.heard(events)
-        // Whoever adds an application again does not wait for a look that was put off while it was gone.
-        if (events.some(({ event, version }) => event.type === "app-added" && version > 1)) this.hint()
+        // Whoever adds an application again waits neither for a look that was put off while it was gone nor for one
+        // at the repository that it had.
+        if (events.some(({ event, version }) => event.type === "app-added" && version > 1)) {
+          this.#reading.abort(news)
+          this.hint()
+        }
         this.poke()
       },
       fenced: () => shared.tenure.lost(app),
@@ -365,16 +371,20 @@ export class ApplicationLoop implements Holding {
     if (this.#seen().foundAt !== undefined)
       await sleep(Math.max(0, pause() - this.#parts.pace.poll) * fractionOf(this.ledger.app))
     while (!until.aborted) {
+      const reading = new AbortController()
       try {
         await this.#shared.asking.through(async () => {
-          for (const input of await newCommits(this.#parts, this.ledger.state, until))
+          this.#reading = reading
+          const signal = AbortSignal.any([until, reading.signal])
+          for (const input of await newCommits(this.#parts, this.ledger.state, signal))
             await this.ledger.apply(input)
         })
         this.#problem("source", undefined)
       } catch (error) {
         if (until.aborted) return
-        this.#problem("source", sentence(error))
+        if (!reading.signal.aborted) this.#problem("source", sentence(error))
       }
+      if (reading.signal.aborted) continue
       await sleep(pause())
     }
   }

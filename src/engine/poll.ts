@@ -50,6 +50,7 @@ export async function newCommits(
     .map(
       (commit): Input => ({
         type: "commit-seen",
+        source: app.source,
         at,
         by: "immunity",
         commit: commit.commit,

@@ -1,7 +1,7 @@
 import { defaultTable } from "../core/decision/default-table.ts"
 import type { Policy, RegionPolicy } from "../core/model/policy.ts"
 import type { Verdict, VerdictKind } from "../core/model/verdict.ts"
-import type { Application } from "../core/pipeline/application.ts"
+import type { Application, Source } from "../core/pipeline/application.ts"
 import { decide } from "../core/pipeline/decide.ts"
 import type { Limits, Refusal } from "../core/pipeline/draft.ts"
 import type { Effect, MeasureSpec, RouteSpec } from "../core/pipeline/effects.ts"
@@ -54,11 +54,13 @@ export class CoreWorld {
     return { events: decided.events.map((recorded) => recorded.event), refused: undefined }
   }
 
-  push(id: string, policy: Policy, changed: readonly string[] = ["server.js"]): string {
+  /** `source`: where it was read, when that is said. */
+  push(id: string, policy: Policy, changed: readonly string[] = ["server.js"], source?: Source): string {
     const commit = id.padEnd(40, "0")
     this.give(
       {
         type: "commit-seen",
+        source,
         commit,
         subject: `change ${id}`,
         author: "Ana",

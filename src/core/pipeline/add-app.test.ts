@@ -4,6 +4,19 @@ import { CoreWorld, papiPolicy } from "../../testing/core-world.ts"
 const add = (world: CoreWorld, url: string) =>
   world.give({ type: "add-app", source: { url, branch: "main" } }, "Mira")
 
+it("a look at the repository that it had is not taken in when it ends after another one was given", () => {
+  const world = new CoreWorld()
+  add(world, "/srv/git/papi.git")
+  const { source } = world.state
+  world.give({ type: "remove-app", reason: "the wrong one" })
+  add(world, "/srv/git/other.git")
+  world.push("a1", papiPolicy(), [], source)
+  world.push("a1", papiPolicy(), [], { ...world.state.source, branch: "next" })
+  expect(world.state.commits).toEqual([])
+  world.push("a1", papiPolicy(), [], { ...world.state.source })
+  expect(world.state.commits).toHaveLength(1)
+})
+
 it("a mistyped address may be given anew until a commit was read, and then stays", () => {
   const world = new CoreWorld()
   add(world, "/srv/git/papo.git")

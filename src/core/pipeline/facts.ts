@@ -2,7 +2,7 @@ import type { JobId } from "../model/ids.ts"
 import { unreachable } from "../model/unreachable.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
 import { looked } from "../rollout/looked.ts"
-import type { Application, Instance, Region } from "./application.ts"
+import type { Application, Instance, Region, Source } from "./application.ts"
 import type { Draft } from "./draft.ts"
 import { drillTestEnded } from "./drill.ts"
 import type { Difference } from "./events.ts"
@@ -40,8 +40,8 @@ export function learn(draft: Draft, fact: Fact): undefined {
 }
 
 function commitSeen(draft: Draft, fact: Extract<Fact, { type: "commit-seen" }>): undefined {
-  // A look at its repository that came too late.
-  if (draft.state.removed) return
+  // A look at its repository that came too late: what it saw is another application's, or was a mistyped address.
+  if (draft.state.removed || isElsewhere(draft.state.source, fact.source)) return
   if (draft.state.commits.some((known) => known.id === fact.commit)) return
   const { commit, subject, author, email, committedAt } = fact
   if ("problems" in fact.config) {
@@ -78,6 +78,9 @@ function commitSeen(draft: Draft, fact: Extract<Fact, { type: "commit-seen" }>):
     "new on the branch",
   )
 }
+
+const isElsewhere = (known: Source, read: Source | undefined): boolean =>
+  read !== undefined && (read.url !== known.url || read.branch !== known.branch)
 
 const mostRemembered = 500
 

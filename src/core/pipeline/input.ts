@@ -86,6 +86,8 @@ export type Bound = { readonly digest?: Digest | undefined; readonly evidence?: 
 export type Fact =
   | {
       readonly type: "commit-seen"
+      /** Where it was read; absent: where the application has its commits from. */
+      readonly source?: Source | undefined
       readonly commit: CommitId
       readonly subject: string
       readonly author: string

@@ -17,7 +17,7 @@ import type { Bound, Command } from "./input.ts"
 import { migrationsBetween, noWayBack } from "./migrations.ts"
 import { newestRelease } from "./newest-release.ts"
 import { artifactGone } from "./pinned.ts"
-import { refusedAsRemoved, removeApp } from "./remove.ts"
+import { notYetGone, refusedAsRemoved, removeApp } from "./remove.ts"
 
 /** Obeys a person, or says which rule stands in the way. A refusal changes nothing. */
 export function obey(draft: Draft, command: Command, by: string): Refusal | undefined {
@@ -87,7 +87,8 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
 /** An address or branch that was mistyped may be given anew: until a commit was read nothing rests on it. */
 function addApp(draft: Draft, source: Source): Refusal | undefined {
   const { removed, source: known } = draft.state
-  if (removed && removed.clearedAt === undefined) return refusedAsRemoved(draft.state)
+  const leaving = notYetGone(draft.state)
+  if (leaving) return leaving
   const same = known.url === source.url && known.branch === source.branch
   if (known.url !== "" && (same || draft.state.commits.length > 0))
     return refuse("wrong-phase", `${draft.state.app} was added already, from ${known.url}`)

@@ -43,6 +43,27 @@ describe("an application that a person removes", () => {
     expect(types(world).at(-1)).toBe("app-cleared")
   })
 
+  it("is told to wait, and not to halt, where its rollout goes back already", () => {
+    const { world, rollout } = atProd3()
+    const { number } = rollout()
+    world.give({ type: "rollback", rollout: number, reason: "it is slow" })
+    expect(rollout().phase.name).toBe("aborting")
+    expect(remove(world).refused?.message).toBe(
+      `rollout ${number} is under way at prod3 (aborting): let it end, and then remove papi`,
+    )
+  })
+
+  it("is not removed while the kill switch would keep everything running", () => {
+    const world = served()
+    world.limits = { killed: "the kill switch is set: nothing is changed" }
+    expect(remove(world).refused).toMatchObject({
+      code: "wrong-phase",
+      message: expect.stringMatching(/^the kill switch is set: .*; lift it first$/),
+    })
+    world.limits = {}
+    expect(remove(world).refused).toBeUndefined()
+  })
+
   it("takes no orders and no commits any more, and says who removed it and what to do", () => {
     const world = served()
     remove(world)
@@ -50,7 +71,10 @@ describe("an application that a person removes", () => {
       code: "removed",
       message: expect.stringMatching(/is being removed by Mira \(nobody uses it\); \d+ of its instances/),
     })
-    expect(add(world).refused?.code).toBe("removed")
+    expect(add(world).refused).toMatchObject({
+      code: "wrong-phase",
+      message: expect.stringMatching(/not gone yet; wait until it is gone: immunity app remove papi/),
+    })
     world.settle()
     world.push("c3", papiPolicy())
     expect(world.state.commits).toEqual([])

@@ -14,6 +14,9 @@ import { waitsForItsServer } from "./servers.ts"
 export function removeApp(draft: Draft, reason: string): Refusal | undefined {
   const because = whyNotRemoved(draft.state)
   if (because !== undefined) return refuse("wrong-phase", because)
+  const { killed } = draft.limits
+  if (killed !== undefined)
+    return refuse("wrong-phase", `${killed}, so nothing of ${draft.state.app} would be ended; lift it first`)
   for (const { active } of draft.state.regions)
     if (active !== undefined)
       draft.add(
@@ -31,10 +34,19 @@ export function whyNotRemoved(app: Application): string | undefined {
     const rollout = active === undefined ? undefined : app.rollouts[active]
     if (!rollout || terminal(rollout.phase)) continue
     const { phase, number, region } = rollout
-    if (phase.name !== "queued" && phase.name !== "holding")
-      return `rollout ${number} is under way at ${region} (${phase.name}): let it end, or halt it (immunity halt ${app.app}#${number}), and then remove ${app.app}`
+    if (phase.name === "queued" || phase.name === "holding") continue
+    const isLeaving = phase.name === "aborting" || phase.name === "rolling-back"
+    const first = isLeaving ? "let it end" : `let it end, or halt it (immunity halt ${app.app}#${number})`
+    return `rollout ${number} is under way at ${region} (${phase.name}): ${first}, and then remove ${app.app}`
   }
   return undefined
+}
+
+/** Why it cannot be added again while it is being ended. */
+export function notYetGone(app: Application): Refusal | undefined {
+  if (app.removed === undefined || isGone(app)) return undefined
+  const wait = `wait until it is gone: immunity app remove ${app.app} --reason WHY`
+  return refuse("wrong-phase", `${refusedAsRemoved(app)?.message}; ${wait}`)
 }
 
 /** Removed, and nothing of it runs any more. */
@@ -64,7 +76,7 @@ export function finishRemoval(draft: Draft): void {
   }
   if (draft.state.drill) rehearse(draft)
   const left = placesOf(draft.state).flatMap(({ instances }) => Object.values(instances))
-  // What a lost server still runs reaches no user, and is ended as a stray when that server is back.
+  // What a lost server still runs was let go of by every router, and is ended as a stray when that server is back.
   if (left.every((instance) => waitsForItsServer(draft.state, instance)))
     draft.conclude({ type: "app-cleared" }, "nothing of it runs any more, and no route names it")
 }

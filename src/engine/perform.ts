@@ -224,6 +224,8 @@ export class Performer {
     const tester = job.kind === "test" && (!named || named.instancesOnly) ? this.#routing()[0] : undefined
     const { agent, seen } = this.#at(tester?.server ?? job.server, world)
     if (!agent || !seen || seen.jobs.some((known) => known.id === job.id)) return undefined
+    // The journey may have taken long, and the job been given up meanwhile.
+    const isWanted = () => this.#wanted.has(labelOf({ kind: "run-job", job }))
     if (job.kind === "test") {
       const listener = seen.router?.listeners[job.route]
       const serves = seen.router?.apps[state.app]?.routes.some(
@@ -231,14 +233,17 @@ export class Performer {
       )
       if (!listener || !serves) return undefined
       await this.#bringing.bring(() => this.#next(state.app), job.digest, agent, signal)
+      if (!isWanted()) return undefined
       return because(
         await agent.runJob(this.#next(state.app), job, `http://${listener}`, this.#timed(signal)),
       )
     }
     const upload = AbortSignal.any([signal, AbortSignal.timeout(120_000)])
     const tar = await this.#parts.source.archive(state.source, job.commit, upload)
+    if (!isWanted()) return undefined
     const brought = await agent.putSource(this.#next(state.app), job.commit, tar, upload)
     if (brought.kind === "refused") return brought.because
+    if (!isWanted()) return undefined
     return because(await agent.runJob(this.#next(state.app), job, undefined, this.#timed(signal)))
   }
 

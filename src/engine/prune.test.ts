@@ -105,6 +105,11 @@ describe("telling a server what it keeps", () => {
     gone.settle()
     await turn(gone.state)
     expect(told).toEqual([expect.arrayContaining([expect.stringMatching(/^sha256:/)]), "nothing"])
+    await turn(gone.state)
+    now += hour
+    // A job that was under way may have left something since.
+    await turn(gone.state)
+    expect(told.slice(2)).toEqual(["nothing"])
   })
 
   it("is no order before anything is pinned, nor one to an agent that does not know it", async () => {

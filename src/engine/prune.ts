@@ -48,7 +48,8 @@ export class Pruning {
     if (known && now < known.again) return
     const keep = state.removed?.clearedAt === undefined ? pinnedArtifacts(state) : "nothing"
     const list = keep.toString()
-    if (keep.length === 0 || known?.done === list) return
+    // A job of one that was removed may have ended after it was told, and left an artifact.
+    if (keep.length === 0 || (known?.done === list && keep !== "nothing")) return
     this.#first ??= list
     if (!known && list === this.#first && now < this.#startedAt + every * fractionOf(state.app)) return
     this.#underWay.add(server)

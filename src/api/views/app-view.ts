@@ -45,12 +45,16 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
 }
 
 export function appSummary(app: Application, problems: ReadonlyMap<string, string>): AppSummary {
-  return { app: app.app, tone: appTone(app), ...standing(app, problems.get("source")) }
+  return { app: app.app, tone: appTone(app), ...standing(app, problems) }
 }
 
-/** Where it stands and what a person does about it: what is most urgent comes first, all else beside it. `unread`: why its repository cannot be read. */
-function standing(app: Application, unread: string | undefined): Pick<AppSummary, "sentence" | "todo"> {
-  if (app.removed) return standingRemoved(app, app.removed)
+/** Where it stands and what a person does about it: what is most urgent comes first, all else beside it. `problems`: by part. */
+function standing(
+  app: Application,
+  problems: ReadonlyMap<string, string>,
+): Pick<AppSummary, "sentence" | "todo"> {
+  if (app.removed) return standingRemoved(app, app.removed, problems)
+  const unread = problems.get("source")
   const lock = app.locks[0]
   const asking = active(app).find((rollout) => summaryOf(app, rollout).asks)
   const moving = active(app)[0]

@@ -22,9 +22,13 @@ function consequencesOf(app: Application): string[] {
   const waiting = app.regions.flatMap(({ active, name }) =>
     active === undefined ? [] : [`rollout ${active} at ${name} is cancelled`],
   )
+  const building = app.commits.flatMap(({ id, state }) =>
+    state.name === "building" ? [`the build of ${shortCommit(id)} is given up`] : [],
+  )
   return [
     ...serving,
     ...waiting,
+    ...building,
     running === 0
       ? "nothing of it runs"
       : `${running} instance${running === 1 ? "" : "s"} on ${serversOf(app).join(", ")} finish what they answer and are ended; what they kept in their folders is gone`,
@@ -37,22 +41,38 @@ function consequencesOf(app: Application): string[] {
 export const removedView = ({ removed }: Application): AppView["removed"] =>
   removed && { at: removed.at, by: removed.by, reason: removed.reason, endedAt: removed.clearedAt }
 
-/** Where one that was removed stands. */
+/** Where one that was removed stands. `problems`: by part. */
 export function standingRemoved(
   app: Application,
   { at, by, reason, clearedAt }: Removed,
+  problems: ReadonlyMap<string, string>,
 ): Pick<AppSummary, "sentence" | "todo"> {
   const left = instancesOf(app)
   if (clearedAt === undefined)
     return {
       sentence: `Being removed by ${by} (${reason}): ${left} instance${left === 1 ? " is" : "s are"} not gone yet.`,
-      todo: "No user is sent there any more. You need to do nothing right now.",
+      todo: waitsFor(app, problems),
     }
   const day = new Date(at).toISOString().slice(0, 16).replace("T", " ")
   return {
     sentence: `Removed by ${by} on ${day} UTC: ${reason}. Nothing of it runs.`,
     todo: `Its history can still be read. ${addAgain(app.app)}`,
   }
+}
+
+/** What is told of users is what routers said, not what was ordered of them. */
+function waitsFor(app: Application, problems: ReadonlyMap<string, string>): string {
+  const open = running(app).filter(({ released }) => !released).length
+  const users =
+    open === 0
+      ? "No user is sent there any more."
+      : `Not every router has let go of ${open === 1 ? "one" : open} of them yet: users may still be sent there.`
+  const killed = problems.get("kill switch")
+  if (killed !== undefined) return `${users} It waits, as ${killed}; lift it, and it goes on.`
+  const servers = [...problems.keys()].flatMap((part) => part.match(/^server (.+)$/)?.[1] ?? [])
+  if (open > 0 && servers.length > 0)
+    return `${users} It waits for ${servers.join(", ")}; the problems say what is wrong there.`
+  return `${users} You need to do nothing right now.`
 }
 
 const running = (app: Application) => placesOf(app).flatMap(({ instances }) => Object.values(instances))

@@ -149,6 +149,7 @@ function stateOfStep(rollout: Rollout, events: readonly StoredEvent[], step: num
 /** What a person may do now. */
 function actionsFor(app: Application, rollout: Rollout): string[] {
   const { phase } = rollout
+  if (app.removed) return []
   if (phase.name === "queued") return phase.gate && !rollout.approval ? ["approve", "reject"] : ["halt"]
   if (phase.name === "holding") {
     const asks = phase.hold.proposal !== undefined ? ["approve", "reject"] : ["resume"]

@@ -15,19 +15,24 @@ const mostEndpoints = 100
 const timeoutMs = 1_200
 /** Nothing new is asked when this much time has passed: whoever waits for the round gives up soon. */
 const enoughMs = 2_500
-/** Requests that are under way at once while the stable instances answer quickly; each asks three of them. */
+/** Requests that are under way at once while the stable instances answer quickly; each asks one of them or two. */
 const mostAtOnce = 4
+/** Of what is under way at once, so much at most comes on each stable instance where there are few. */
+const mostOnEach = 4
+/** Answers that are as quick as this, or hardly slower than that to one request alone, show that more may be asked. */
+const quickMs = 100
+const hardlySlower = 1.5
 /** Between them and the next ones. */
 const pauseMs = 40
-/** An answer of a stable instance that takes longer, or fails, so often in a row means that it has enough to do. */
+/** Stable instances that take longer, or fail, so often in a row have enough to do. */
 const slowMs = 600
 const slowInARow = 3
 const restMs = 10_000
 
 type Target = { readonly address: string; readonly own: readonly string[] }
 type Trio = { readonly first: Target; readonly second: Target; readonly candidate: Target }
-type Compared = { readonly found: readonly Discordance[] | undefined; readonly isSlow: boolean }
-/** `again`: what differed when a suspicious request was put once more. */
+type Compared = { readonly found: readonly Discordance[] | undefined; readonly tookMs: number }
+/** `tookMs`: the slowest answer of a stable instance, infinite when one gave none. `again`: what differed when a suspicious request was put once more. */
 type Twice = Compared & { readonly again: readonly Discordance[] }
 
 /**
@@ -60,7 +65,9 @@ export class Comparer {
     let compared = 0
     let slow = this.#slow.get(app) ?? 0
     const waiting = requests.slice(0, mostRequests)
-    // Begun with one, and with one again after whatever was slow: whoever has enough to do is not asked by many.
+    const widest = Math.min(mostAtOnce, Math.floor((mostOnEach * Object.keys(stable).length) / 2))
+    let aloneMs = 0
+    // Begun with one, and with one again after whatever took longer: whoever has enough to do is not asked by many.
     for (let width = 1; waiting.length > 0; ) {
       if (performance.now() - began >= enoughMs || slow >= slowInARow) break
       const asked = waiting.splice(0, width)
@@ -69,14 +76,18 @@ export class Comparer {
       )
       // In the order in which they were asked for, whichever came first.
       for (const [i, one] of asked.entries()) {
-        const { found, again, isSlow } = seen[i] ?? noAnswer
-        slow = isSlow ? slow + 1 : 0
+        const { found, again } = seen[i] ?? noAnswer
         if (!found) continue
         compared++
         const endpoint = this.#nameOf(app, one)
         for (const difference of found) count(counts, endpoint, difference, again)
       }
-      width = slow > 0 ? 1 : Math.min(2 * width, mostAtOnce)
+      const tookMs = Math.max(...seen.map((one) => one.tookMs))
+      // One stall holds up all that is under way at once, and is one slow answer.
+      slow = tookMs > slowMs ? slow + 1 : 0
+      if (width === 1) aloneMs = tookMs
+      const mayAskMore = slow === 0 && tookMs <= Math.max(quickMs, hardlySlower * aloneMs)
+      width = mayAskMore ? Math.min(2 * width, widest) : 1
       await sleep(pauseMs)
     }
     this.#slow.set(app, slow >= slowInARow ? 0 : slow)
@@ -103,19 +114,19 @@ export class Comparer {
   /** `found` is undefined when one of the three gave no answer: errors and timeouts are for other metrics to judge. */
   async #ask({ first, second, candidate }: Trio, asked: ToAsk): Promise<Compared> {
     const flat: (Flat | undefined)[] = []
-    let isSlow = false
+    let tookMs = 0
     await Promise.all(
       this.#shuffled([first, second, candidate].map((target, i) => ({ target, i }))).map(
         async ({ target, i }) => {
           const began = performance.now()
           const answer = await askAnswer(target.address, asked, timeoutMs)
           flat[i] = answer && flatten(answer, target.own)
-          if (target !== candidate && (!answer || performance.now() - began > slowMs)) isSlow = true
+          if (target !== candidate) tookMs = Math.max(tookMs, answer ? performance.now() - began : Infinity)
         },
       ),
     )
     const [a, b, c] = flat
-    return { found: a && b && c ? discordances(a, b, c) : undefined, isSlow }
+    return { found: a && b && c ? discordances(a, b, c) : undefined, tookMs }
   }
 
   #nameOf(app: string, { method, target }: ToAsk): string {
@@ -134,7 +145,7 @@ export class Comparer {
   }
 }
 
-const noAnswer: Twice = { found: undefined, again: [], isSlow: false }
+const noAnswer: Twice = { found: undefined, again: [], tookMs: 0 }
 
 const targetsIn = (addresses: Readonly<Record<string, string>>): readonly Target[] =>
   Object.entries(addresses).map(([id, address]) => ({ address, own: [id, address] }))

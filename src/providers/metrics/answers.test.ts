@@ -182,6 +182,29 @@ describe("asking stable instances and the candidate", () => {
     hanging.closeAllConnections()
   })
 
+  it("takes one stall, which holds up all that is under way, for one slow answer, and asks none by more than four", async () => {
+    let [underWay, most, stalledUntil] = [0, 0, 0]
+    const stalling = createServer((_, response) => {
+      most = Math.max(most, ++underWay)
+      if (underWay === 4 && stalledUntil === 0) stalledUntil = performance.now() + 800
+      setTimeout(
+        () => {
+          underWay--
+          response.writeHead(200, { "content-type": "application/json" }).end("{}")
+        },
+        Math.max(10, stalledUntil - performance.now()),
+      )
+    })
+    open.push(stalling)
+    await new Promise<void>((done) => stalling.listen(0, "127.0.0.1", done))
+    const stable = `127.0.0.1:${(stalling.address() as AddressInfo).port}`
+    const candidate = await instance(() => ({}))
+    const many = Array.from({ length: 20 }, (_, n) => copy(`/${n}`))
+    for (let round = 0; round < 2; round++)
+      expect(await observe(candidate, [stable], many, [], "stalled")).toMatchObject({ kind: "answers" })
+    expect(most).toBeLessThanOrEqual(4)
+  })
+
   it("is done by a process of its own: when that is killed one round is lost, and the next one is not", async () => {
     const [a, b] = [await instance(() => ({})), await instance(() => ({}))]
     await observe(a, [b], [], ["/"])

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest"
 import type { Histogram } from "../model/measurement.ts"
 import type { MetricPolicy } from "../model/policy.ts"
+import type { Verdict } from "../model/verdict.ts"
 import { edgeFor, growthWhenSlower, inWideBuckets } from "./coarse-buckets.ts"
-import { chanceFrom } from "./fixtures.ts"
+import { chanceFrom, latency, only } from "./fixtures.ts"
 import { bucketAtOrAbove } from "./histogram.ts"
-import { observe, startJudge, verdicts } from "./judge.ts"
+import { observe, startJudge } from "./judge.ts"
 import { addHistogram, nothingSpread, quantileBucket } from "./spread.ts"
 
 /** The usual bounds of a Prometheus client, in ms. */
@@ -25,6 +26,35 @@ function histogramOf(tail: (ms: number) => number, requests: number, round = Mat
     const from = i === 0 ? 1 : tail(bounds[i - 1] ?? 0)
     const to = i < bounds.length ? tail(bounds[i] ?? 0) : 0
     return [end, round(requests * (from - to))]
+  })
+}
+
+/** The verdicts of twenty minutes on a canary that is this much slower, a third of its control in size. */
+function verdictsOn(
+  policy: MetricPolicy,
+  tail: (ms: number, slower: number) => number,
+  slower: number,
+  seed: number,
+): readonly Verdict["kind"][] {
+  const chance = chanceFrom(seed)
+  // Whole numbers that are right on average, and a little more uneven than that.
+  const drawn = (mean: number) =>
+    Math.max(0, Math.floor(mean + Math.sqrt(mean) * (3.4641 * chance() - 1.7321) + chance()))
+  const seen = (times: number, requests: number) => ({
+    kind: "histogram" as const,
+    buckets: histogramOf((ms) => tail(ms, times), requests, drawn).filter(([, count]) => count > 0),
+    edges,
+  })
+  let state = startJudge([policy], { alpha: 0.01 })
+  return Array.from({ length: 120 }, (_, i) => {
+    state = observe(state, {
+      metric: policy.name,
+      from: i * 10_000,
+      to: (i + 1) * 10_000,
+      canary: seen(slower, 300),
+      control: seen(1, 900),
+    })
+    return only(state).kind
   })
 }
 
@@ -65,40 +95,34 @@ describe("wide buckets", () => {
   })
 
   it("accuse hardly anyone who is as much slower as is tolerated, and find who is twice as much", () => {
-    const policy: MetricPolicy = {
-      name: "latency",
-      source: { type: "router" },
-      kind: "latency-quantile",
-      worse: "up",
-      critical: true,
-      tolerateRatio: 0.05,
-      tolerateDelta: 0,
-      quantile: 0.95,
-    }
-    const accused = (slower: number, seed: number): boolean => {
-      const chance = chanceFrom(seed)
-      // Whole numbers that are right on average, and a little more uneven than that.
-      const drawn = (mean: number) =>
-        Math.max(0, Math.floor(mean + Math.sqrt(mean) * (3.4641 * chance() - 1.7321) + chance()))
-      const seen = (times: number, requests: number) => ({
-        kind: "histogram" as const,
-        buckets: histogramOf((ms) => mixed(ms, times), requests, drawn).filter(([, count]) => count > 0),
-        edges,
-      })
-      let state = startJudge([policy], { alpha: 0.01 })
-      for (let i = 0; i < 120; i++) {
-        state = observe(state, {
-          metric: "latency",
-          from: i * 10_000,
-          to: (i + 1) * 10_000,
-          canary: seen(slower, 300),
-          control: seen(1, 900),
-        })
-      }
-      return verdicts(state)[0]?.kind === "worse"
-    }
+    const accused = (slower: number, seed: number) =>
+      verdictsOn({ ...latency, tolerateRatio: 0.05 }, (ms, times) => mixed(ms, times), slower, seed).at(
+        -1,
+      ) === "worse"
     const seeds = Array.from({ length: 20 }, (_, i) => i + 1)
     expect(seeds.filter((seed) => accused(1.05, seed)).length).toBeLessThanOrEqual(1)
     expect(seeds.filter((seed) => accused(1.1, seed)).length).toBeGreaterThanOrEqual(17)
   })
+
+  it.each([
+    [8, 4],
+    [10.8, 4],
+    [13, 3],
+    [13, 4],
+    [14, 6],
+    [15, 3],
+    [15, 4],
+    [17, 4],
+    [20, 3],
+    [24, 4],
+  ])(
+    "call a canary ok whose median of %d ms is its control's (shape %d), and none that is a quarter slower or more",
+    (median, shape) => {
+      const policy = { ...latency, tolerateRatio: 0.25, quantile: 0.5 }
+      const tail = (ms: number, slower: number) => longer(ms / slower, median, shape)
+      expect(verdictsOn(policy, tail, 1, 7).slice(9)).toEqual(Array(111).fill("ok"))
+      expect(verdictsOn(policy, tail, 1.25, 7)).not.toContain("ok")
+      expect(verdictsOn(policy, tail, 1.4, 7)).not.toContain("ok")
+    },
+  )
 })

@@ -12,7 +12,7 @@ import { excludedAbove, ratioToExclude } from "./margins.ts"
 import type { Pace } from "./options.ts"
 import type { Seen } from "./seen.ts"
 import type { Spread } from "./spread.ts"
-import { quantileBuckets } from "./spread.ts"
+import { countBeyond, quantileBuckets } from "./spread.ts"
 import type { Suspicion } from "./suspicion.ts"
 import { addSuspicion, openSuspicion } from "./suspicion.ts"
 import type { Margin } from "./tally.ts"
@@ -64,6 +64,8 @@ export const levelsAtMost = (rows: LevelRows, ceiling: number): LevelRows =>
 /** The bounds of one level, as buckets: what lies above them is slow. */
 type Bounds = {
   readonly reference: number
+  /** What the praise takes for slow: no more than 1 − level of the reference so far, which its margin is made for. */
+  readonly praised: number
   readonly worse: number
   /** What is tolerated above the bound of the accusation, when buckets are too coarse to move it. */
   readonly tolerated: Margin
@@ -89,6 +91,7 @@ function boundsAt(
   const moved = movedBound(reference, late, bucketAtOrAbove(late), wide?.edges)
   return {
     reference,
+    praised: quantile,
     worse: moved.bound,
     tolerated: wide ? { r: growthWhenSlower(wide, reference, moved.short), d: 0 } : asMany,
   }
@@ -99,6 +102,9 @@ function praisedBound(reference: number, policy: Widened): number {
   const late = upperEdge(reference) * (1 + 2 * ratioToExclude(policy)) + 2 * policy.tolerateDelta
   return Math.max(reference, bucketAtOrBelow(late))
 }
+
+/** The reference's share above a bound, of which it showed `k` of `n` so far. */
+const guessOf = (k: number, n: number, level: number): number => (k + nominal * (1 - level)) / (n + nominal)
 
 const asMany: Margin = { r: 1, d: 0 }
 
@@ -151,7 +157,7 @@ export function foldLevels(
     const at = place * levelWidth
     const n = rows[at + nAt] ?? 0
     const k = rows[at + kAt] ?? 0
-    const guess = (k + nominal * (1 - level)) / (n + nominal)
+    const guess = guessOf(k, n, level)
     const k0 = countAbove(reference, bounds.reference)
     const split = { n1, k1: countAbove(suspect, bounds.reference), n0, k0 }
     const phi = phiOf(rows, split, at + dispersionAt)
@@ -168,8 +174,11 @@ export function foldLevels(
       taught[place] = playOn(pupil, worseHouse, logEs, pace.accusation)
     }
     if (level === own && phase === "judged") {
-      const tally = { n1, k1: countAbove(suspect, praisedBound(bounds.reference, tested)), n0, k0 }
-      const praise = exactBernoulliLogEs(tally, excludedAbove(1 - level), guess, fineBy, phi)
+      const { reference: accused, praised } = bounds
+      const k1 = countAbove(suspect, praisedBound(praised, tested))
+      const tally = { n1, k1, n0, k0: countAbove(reference, praised) }
+      const share = praised === accused ? guess : guessOf(countBeyond(before, praised), before.total, level)
+      const praise = exactBernoulliLogEs(tally, excludedAbove(1 - level), share, fineBy, phi)
       fine = settle(fine, fineHouse, praise, pace.praise, pace.praiseCeiling)
     }
     rows[at + nAt] = n + n0

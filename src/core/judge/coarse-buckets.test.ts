@@ -35,7 +35,7 @@ function verdictsOn(
   tail: (ms: number, slower: number) => number,
   slower: number,
   seed: number,
-): readonly Verdict["kind"][] {
+): readonly Verdict[] {
   const chance = chanceFrom(seed)
   // Whole numbers that are right on average, and a little more uneven than that.
   const drawn = (mean: number) =>
@@ -54,7 +54,7 @@ function verdictsOn(
       canary: seen(slower, 300),
       control: seen(1, 900),
     })
-    return only(state).kind
+    return only(state)
   })
 }
 
@@ -96,9 +96,7 @@ describe("wide buckets", () => {
 
   it("accuse hardly anyone who is as much slower as is tolerated, and find who is twice as much", () => {
     const accused = (slower: number, seed: number) =>
-      verdictsOn({ ...latency, tolerateRatio: 0.05 }, (ms, times) => mixed(ms, times), slower, seed).at(
-        -1,
-      ) === "worse"
+      verdictsOn({ ...latency, tolerateRatio: 0.05 }, mixed, slower, seed).at(-1)?.kind === "worse"
     const seeds = Array.from({ length: 20 }, (_, i) => i + 1)
     expect(seeds.filter((seed) => accused(1.05, seed)).length).toBeLessThanOrEqual(1)
     expect(seeds.filter((seed) => accused(1.1, seed)).length).toBeGreaterThanOrEqual(17)
@@ -120,9 +118,17 @@ describe("wide buckets", () => {
     (median, shape) => {
       const policy = { ...latency, tolerateRatio: 0.25, quantile: 0.5 }
       const tail = (ms: number, slower: number) => longer(ms / slower, median, shape)
-      expect(verdictsOn(policy, tail, 1, 7).slice(9)).toEqual(Array(111).fill("ok"))
-      expect(verdictsOn(policy, tail, 1.25, 7)).not.toContain("ok")
-      expect(verdictsOn(policy, tail, 1.4, 7)).not.toContain("ok")
+      const kinds = (slower: number) => verdictsOn(policy, tail, slower, 7).map(({ kind }) => kind)
+      expect(kinds(1).slice(9)).toEqual(Array(111).fill("ok"))
+      expect(kinds(1.25)).not.toContain("ok")
+      expect(kinds(1.4)).not.toContain("ok")
     },
   )
+
+  it("say what is worse at the edge where it was found, also when that lies before the median", () => {
+    const quickOnesSlower = (ms: number, slower: number) => longer(ms < 20 ? ms / slower : ms, 13, 4)
+    const verdict = verdictsOn(latency, quickOnesSlower, 1.6, 7).at(-1)
+    expect(verdict?.kind).toBe("worse")
+    expect(verdict?.because).toMatch(/95(\.\d)? % took longer than 10\.2 ms, in the control 74(\.\d)? %/)
+  })
 })

@@ -1,5 +1,6 @@
 import type { MetricPolicy } from "../model/policy.ts"
 import type { Bets } from "./bets.ts"
+import { edgeFor, inWideBuckets } from "./coarse-buckets.ts"
 import { differenceOf, quantileInterval } from "./display-interval.ts"
 import type { Bound, Guard } from "./guard.ts"
 import { openGuard, watch } from "./guard.ts"
@@ -27,6 +28,8 @@ export type LatencyState = {
   readonly begun: boolean
   readonly canary: Spread
   readonly control: Spread
+  /** Where the source, when its buckets are wide, told requests apart lately. */
+  readonly edges?: readonly number[]
   /** The quantiles that are compared, rising, and the evidence at each of them. */
   readonly levels: readonly number[]
   readonly rows: LevelRows
@@ -76,6 +79,7 @@ export function foldLatency(
     strict: isFirstWarmUp(past, seen.phase) ? policy : undefined,
   }
   const edges = edgesOf(seen.control)
+  const lately = edges ?? past.edges
   const compared = up
     ? { suspect: canary, reference: control, before: past.control, edges }
     : { suspect: control, reference: canary, before: past.canary, edges }
@@ -85,6 +89,7 @@ export function foldLatency(
     begun: hasBegun(past, seen.phase),
     canary: numbersSoFar(past, canary.histogram, seen.phase, addHistogram, nothingSpread),
     control: addHistogram(past.control, control.histogram),
+    ...(lately ? { edges: lately } : {}),
     levels: past.levels,
     rows: evidence.rows,
     fine: evidence.fine,
@@ -179,8 +184,10 @@ function elsewhere(state: LatencyState, policy: MetricPolicy, options: JudgeOpti
   const level = state.levels[logs.indexOf(strongest)]
   const proof = -Math.log(options.alpha)
   if (level === undefined || level === ownLevel(policy) || strongest < proof) return undefined
-  const bucket = quantileBucket(policy.worse === "up" ? state.control : state.canary, level)
-  if (bucket === undefined) return undefined
+  const reference = policy.worse === "up" ? state.control : state.canary
+  const quantile = quantileBucket(reference, level)
+  if (quantile === undefined) return undefined
+  const bucket = state.edges ? edgeFor(inWideBuckets(reference, state.edges), level, quantile) : quantile
   const share = (h: Spread) => percent(countBeyond(h, bucket) / Math.max(1, h.total))
   const bound = milliseconds(upperEdge(bucket))
   return `${share(state.canary)} took longer than ${bound}, in the control ${share(state.control)}`

@@ -38,7 +38,8 @@ export function dockerCompute(parts: DockerComputeParts): Compute {
   return new DockerCompute(parts)
 }
 
-type Looked = { at: number; found: readonly Difference[] }
+/** `at`: when the last comparison ended. */
+type Looked = { at: number; found: readonly Difference[]; comparing?: Promise<void> | undefined }
 
 class DockerCompute implements Compute {
   readonly #parts: DockerComputeParts
@@ -66,12 +67,14 @@ class DockerCompute implements Compute {
 
   async #start(spec: InstanceSpec, by: Fence, signal: AbortSignal): Promise<void> {
     const { containers, objection } = this.#parts
-    const [known, because] = await Promise.all([
-      containers.find(this.#name(spec.id), signal),
-      objection(spec.digest, signal),
-    ])
+    const found = containers.find(this.#name(spec.id), signal)
+    const objected = objection(spec.digest, signal)
+    // Where the container is there, nobody waits for it.
+    objected.catch(() => undefined)
+    const known = await found
     if (known && known.state !== "created") return
-    if (!known && because !== undefined) throw new Error(because)
+    const because = known ? undefined : await objected
+    if (because !== undefined) throw new Error(because)
     // A create whose answer got lost, or a crash right after it: it is there and was never started.
     const id = known?.id ?? (await this.#create(spec, by, signal))
     await containers.start(id, signal)
@@ -155,19 +158,26 @@ class DockerCompute implements Compute {
     return seen?.pid === pid && now - seen.at > engineNotices
   }
 
-  /** As of the last comparison: an engine takes its time for one, and nobody who looks waits for it. */
+  /**
+   * As of the last comparison: an engine takes its time for one, and nobody who looks waits for it. One at a time, so
+   * that a slow one cannot overwrite what a later one found.
+   */
   #differences(id: string, container: Container, processes: readonly Process[]): readonly Difference[] {
     const { clock } = this.#parts
-    const known = this.#looked.get(id) ?? { at: Number.NEGATIVE_INFINITY, found: [] }
+    const known: Looked = this.#looked.get(id) ?? { at: Number.NEGATIVE_INFINITY, found: [] }
     this.#looked.set(id, known)
-    if (clock.mono() - known.at >= driftEvery) {
-      known.at = clock.mono()
-      void this.#compare(id, container, processes, AbortSignal.timeout(longestComparison)).then(
-        (found) => {
-          known.found = found
-        },
-        () => undefined,
-      )
+    if (!known.comparing && clock.mono() - known.at >= driftEvery) {
+      known.comparing = this.#compare(id, container, processes, AbortSignal.timeout(longestComparison))
+        .then(
+          (found) => {
+            known.found = found
+          },
+          () => undefined,
+        )
+        .finally(() => {
+          known.at = clock.mono()
+          known.comparing = undefined
+        })
     }
     return known.found
   }

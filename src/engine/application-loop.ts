@@ -214,7 +214,8 @@ export class ApplicationLoop implements Holding {
       this.#shared.moves(app, ordered || underWay)
       const rest = ordered || underWay ? undefined : this.#rest(first)
       const pause = this.#pause(ordered, rest, this.#parts.clock.mono() - began)
-      await (pause === rest ? this.#shared.rounds : this.#parts.clock).sleep(pause, this.#poke.signal)
+      const where = pause === rest && this.#hasTimeFor(rest) ? this.#shared.rounds : this.#parts.clock
+      await where.sleep(pause, this.#poke.signal)
     }
   }
 
@@ -230,6 +231,7 @@ export class ApplicationLoop implements Holding {
   /** Reality first, then what follows from it, then orders. Whether anything was ordered. */
   async #turn(performer: Performer, until: AbortSignal): Promise<boolean> {
     if (until.aborted) return false
+    performer.from(this.ledger.state)
     const { clock } = this.#parts
     const [world] = await Promise.all([
       this.#shared.eyes.look(this.ledger.app, until),
@@ -283,6 +285,12 @@ export class ApplicationLoop implements Holding {
   #rest(first: boolean): Duration {
     const rest = this.#shared.restFor()
     return first ? rest * fractionOf(this.ledger.app) : rest
+  }
+
+  /** Whether a rest may end a round later: the rules wait for no moment before that. */
+  #hasTimeFor(rest: Duration): boolean {
+    const { pace, clock } = this.#parts
+    return this.#wakeAt === undefined || this.#wakeAt - clock.now() >= rest + pace.idle
   }
 
   /** By need: a stored event, a change on a server or the time wakes it; the pause is for what nobody tells. */

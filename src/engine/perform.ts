@@ -103,6 +103,11 @@ export class Performer {
     return true
   }
 
+  /** Before the first turn. */
+  from(state: Application): void {
+    this.#pruning.from(state)
+  }
+
   /** What no release needs any more goes from the servers that answer. Nothing waits for it, and it is no problem. */
   prune(state: Application, world: World, signal: AbortSignal): void {
     for (const server of this.#parts.agents.keys()) {

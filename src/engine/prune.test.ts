@@ -36,6 +36,7 @@ describe("telling a server what it keeps", () => {
       error: () => undefined,
     }
     pruning = new Pruning({ clock: { now: () => now, mono: () => now } as unknown as Clock, log })
+    pruning.from(world.state)
     now = hour
   })
 
@@ -67,6 +68,17 @@ describe("telling a server what it keeps", () => {
     const more = served()
     more.push("b2", papiPolicy())
     more.allTheWay()
+    now = 1
+    expect(await turn(more.state)).toBe(1)
+  })
+
+  it("does not wait for that moment with what was under way at the start and has changed the list since", async () => {
+    now = 0
+    const more = served()
+    more.push("b2", papiPolicy())
+    pruning.from(more.state)
+    more.allTheWay()
+    pruning.from(more.state)
     now = 1
     expect(await turn(more.state)).toBe(1)
   })

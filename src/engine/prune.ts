@@ -31,12 +31,17 @@ export class Pruning {
   readonly #startedAt: Duration
   readonly #told = new Map<ServerName, Told>()
   readonly #underWay = new Set<ServerName>()
-  /** The list as it was at first. */
+  /** The list as it was when the term began. */
   #first: string | undefined
 
   constructor(parts: Pick<Parts, "clock" | "log">) {
     this.#parts = parts
     this.#startedAt = parts.clock.mono()
+  }
+
+  /** Before the first turn, also while something is under way: what that changes of the list is a change. */
+  from(state: Application): void {
+    this.#first ??= listOf(state).toString()
   }
 
   /** Does nothing while it is under way there, or is not due. */
@@ -46,11 +51,10 @@ export class Pruning {
     const known = this.#told.get(server)
     const now = this.#parts.clock.mono()
     if (known && now < known.again) return
-    const keep = state.removed?.clearedAt === undefined ? pinnedArtifacts(state) : "nothing"
+    const keep = listOf(state)
     const list = keep.toString()
     // A job of one that was removed may have ended after it was told, and left an artifact.
     if (keep.length === 0 || (known?.done === list && keep !== "nothing")) return
-    this.#first ??= list
     if (!known && list === this.#first && now < this.#startedAt + every * fractionOf(state.app)) return
     this.#underWay.add(server)
     void this.#tell(state.app, agent, keep, fence, signal).finally(() => this.#underWay.delete(server))
@@ -87,3 +91,6 @@ export class Pruning {
     }
   }
 }
+
+const listOf = (state: Application): readonly Digest[] | "nothing" =>
+  state.removed?.clearedAt === undefined ? pinnedArtifacts(state) : "nothing"

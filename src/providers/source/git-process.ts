@@ -20,10 +20,11 @@ export type GitResult = { readonly code: number; readonly out: Buffer; readonly 
 
 /**
  * Runs git to its end. Throws, with a sentence, when it could not be started, took too long, said too much or
- * was aborted; whatever it started ends with it.
+ * was aborted; whatever it started ends with it. `started` is told its process at once.
  */
-export async function runGit(run: GitRun): Promise<GitResult> {
+export async function runGit(run: GitRun, started?: (pid: number) => void): Promise<GitResult> {
   const child = startGit(run)
+  if (child.pid !== undefined) started?.(child.pid)
   const parts: Buffer[] = []
   let bytes = 0
   let stopped: string | undefined
@@ -93,8 +94,13 @@ export function watchGit(
 /** Ends git with everything that it started: a transport that hangs would outlive it. */
 export function endGroup(child: GitChild): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  killGroup(child.pid)
+}
+
+/** Ends the git of that process, which another process may have started, with everything that it started. */
+export function killGroup(pid: number): void {
   try {
-    process.kill(-child.pid, "SIGKILL")
+    process.kill(-pid, "SIGKILL")
   } catch {
     // Gone already.
   }

@@ -1,3 +1,6 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { GitStarter } from "./git-starter.ts"
 
@@ -8,21 +11,47 @@ const run = (args: readonly string[], signal = AbortSignal.timeout(30_000), limi
   signal,
 })
 const version = run(["--version"])
-/** Lives until it is ended: git waits for whoever it starts. */
-const forEver = (signal: AbortSignal) => run(["-c", "alias.wait=!sleep 1000", "wait"], signal)
+/** Lives until it is ended: git waits for whoever it starts. Its process writes its number there, when it runs. */
+const forEver = (signal: AbortSignal, there = "/dev/null") =>
+  run(["-c", `alias.wait=!echo $$ > ${there}; exec sleep 1000`, "wait"], signal)
 
-function kill({ pid }: GitStarter): number | undefined {
+function kill({ pid }: GitStarter, signal: NodeJS.Signals = "SIGKILL"): number | undefined {
   // To kill process 0 would be to kill ourselves.
-  if (pid) process.kill(pid, "SIGKILL")
+  if (pid) process.kill(pid, signal)
   return pid
+}
+
+const lives = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 describe("a process that has grown", () => {
   let starter: GitStarter
+  let folder: string
   beforeEach(() => {
-    starter = new GitStarter(0)
+    starter = new GitStarter(0, 30_000)
+    folder = mkdtempSync(join(tmpdir(), "git-starter-"))
   })
-  afterEach(() => kill(starter))
+  afterEach(() => {
+    kill(starter)
+    rmSync(folder, { recursive: true })
+  })
+
+  /** What was asked, and the process that git started, once it runs. */
+  async function underWay(
+    signal: AbortSignal,
+  ): Promise<{ readonly asked: Promise<unknown>; readonly pid: number }> {
+    const there = join(folder, "pid")
+    const asked = starter.run(forEver(signal, there))
+    asked.catch(() => undefined)
+    const pid = (): number => (existsSync(there) ? Number(readFileSync(there, "utf8")) : 0)
+    await expect.poll(pid, { timeout: 30_000 }).toBeGreaterThan(0)
+    return { asked, pid: pid() }
+  }
 
   it("lets a small one start git, and hears what git said, and with which code it ended", async () => {
     const { code, out } = await starter.run(version)
@@ -42,6 +71,41 @@ describe("a process that has grown", () => {
     const asked = starter.run(forEver(stop.signal))
     setTimeout(() => stop.abort(), 200)
     await expect(asked).rejects.toThrow("it was asked to stop")
+  })
+
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "decides itself when git ends, also after a %s that reached everybody",
+    async (signal) => {
+      const stop = new AbortController()
+      const { asked, pid } = await underWay(stop.signal)
+      kill(starter, signal)
+      stop.abort()
+      await expect(asked).rejects.toThrow("it was asked to stop")
+      await expect.poll(() => lives(pid), { timeout: 30_000 }).toBe(false)
+    },
+  )
+
+  it("ends what the small one had begun when that one dies, and does not begin it a second time", async () => {
+    const { asked, pid } = await underWay(version.signal)
+    kill(starter)
+    await expect(asked).rejects.toThrow("the process that had started it is gone")
+    await expect.poll(() => lives(pid), { timeout: 30_000 }).toBe(false)
+    expect((await starter.run(version)).code).toBe(0)
+  })
+
+  it("waits no longer for a small one that answers nothing, neither after a stop nor past the time", async () => {
+    starter = new GitStarter(0, 500)
+    const stop = new AbortController()
+    const { asked, pid } = await underWay(stop.signal)
+    const first = kill(starter, "SIGSTOP")
+    stop.abort()
+    await expect(asked).rejects.toThrow("the process that had started it is gone")
+    await expect.poll(() => lives(pid), { timeout: 30_000 }).toBe(false)
+    await starter.run(version)
+    expect(starter.pid).not.toBe(first)
+    kill(starter, "SIGSTOP")
+    // It was not begun, so that it can be begun here.
+    expect((await starter.run({ ...version, timeoutMs: 2_000 })).code).toBe(0)
   })
 
   it("starts git itself when the small one is gone, and another small one for the next question", async () => {

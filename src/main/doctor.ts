@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { sizeOfArtifacts } from "../agent/artifacts.ts"
 import type { AppView, ServerView } from "../api/contract/views.ts"
-import { Client, exit, serverUrl } from "../cli/client.ts"
+import { Client, exit, Stop, serverUrl } from "../cli/client.ts"
 import type { Killed } from "../ports/kill-switch.ts"
 import type { Store } from "../store/store.ts"
 import { storeAt, type Where } from "./backup.ts"
@@ -13,7 +13,7 @@ import { foldersIn } from "./folders.ts"
 /** One thing that was looked at. `next` is what to do when it is not well. */
 type Finding = {
   readonly about: string
-  readonly state: "well" | "problem" | "unknown"
+  readonly state: "well" | "note" | "problem" | "unknown"
   readonly says: string
   readonly next?: string | undefined
 }
@@ -179,20 +179,23 @@ async function server(given: string | undefined): Promise<readonly Finding[]> {
   try {
     const health = await client.get<{ ok: boolean; detail: string }>("/healthz")
     const apps = await client.get<readonly { app: string }[]>("/v1/apps")
-    const views = await Promise.all(apps.map(({ app }) => client.get<AppView>(`/v1/apps/${app}`)))
+    const ofApps = await Promise.all(apps.map(({ app }) => application(client, app)))
     const servers = await client.get<readonly ServerView[]>("/v1/servers")
     return [
       { about: "server", state: health.ok ? "well" : "problem", says: `${url}: ${health.detail}` },
       ...servers.flatMap(({ server, outdated }): readonly Finding[] =>
         outdated
-          ? [{ about: "agent", state: "problem", says: `${server}: ${outdated.says}`, next: outdated.next }]
+          ? [
+              {
+                about: "agent",
+                state: outdated.kind === "patch" ? "note" : "problem",
+                says: `${server}: ${outdated.says}`,
+                next: outdated.next,
+              },
+            ]
           : [],
       ),
-      ...views.flatMap(({ app, problems }) =>
-        problems.map(
-          ({ part, problem }): Finding => ({ about: app, state: "problem", says: `${part}: ${problem}` }),
-        ),
-      ),
+      ...ofApps.flat(),
     ]
   } catch (error) {
     return [
@@ -203,5 +206,20 @@ async function server(given: string | undefined): Promise<readonly Finding[]> {
         next: "immunity serve, or --server with its address",
       },
     ]
+  }
+}
+
+async function application(client: Client, app: string): Promise<readonly Finding[]> {
+  try {
+    const { problems } = await client.get<AppView>(`/v1/apps/${app}`)
+    return problems.map(({ part, problem }) => ({
+      about: app,
+      state: "problem",
+      says: `${part}: ${problem}`,
+    }))
+  } catch (error) {
+    // Removed since it was listed.
+    if (error instanceof Stop && error.code === exit.usage) return []
+    return [{ about: app, state: "unknown", says: messageOf(error) }]
   }
 }

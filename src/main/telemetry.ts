@@ -1,3 +1,4 @@
+import { isGone } from "../core/pipeline/remove.ts"
 import type { Engine } from "../engine/engine.ts"
 import { Remembered } from "../engine/remembered.ts"
 import type { Clock } from "../ports/clock.ts"
@@ -30,7 +31,7 @@ export function telemetry(engine: Engine, clock: Clock): { readonly text: () => 
         return
     }
   })
-  const locks = new Remembered(engine, clock, (state) => state.locks.length)
+  const locks = new Remembered(engine, clock, (state) => (isGone(state) ? undefined : state.locks.length))
   return {
     async text() {
       const { Counter, Gauge, Registry } = await import("prom-client")
@@ -56,14 +57,17 @@ export function telemetry(engine: Engine, clock: Clock): { readonly text: () => 
         labelNames: ["app"],
         registers,
       })
-      for (const { app, value } of await locks.all()) locked.set({ app }, value)
+      const present = (await locks.all()).flatMap(({ app, value }) =>
+        value === undefined ? [] : { app, value },
+      )
+      for (const { app, value } of present) locked.set({ app }, value)
       const problems = new Gauge({
         name: "immunity_problems",
         help: "Parts that keep an application's engine from its work",
         labelNames: ["app"],
         registers,
       })
-      for (const app of engine.apps()) problems.set({ app }, engine.problems(app).size)
+      for (const { app } of present) problems.set({ app }, engine.problems(app).size)
       return registry.metrics()
     },
   }

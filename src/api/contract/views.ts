@@ -403,7 +403,14 @@ export const ServerView = Type.Object({
   /** What its agent runs. */
   version: maybe(Type.String()),
   /** Its agent runs something else than the control plane: what, and what to do about it. */
-  outdated: maybe(Type.Object({ says: Type.String(), next: Type.String() })),
+  outdated: maybe(
+    Type.Object({
+      /** `patch`: nothing but Node's last number differs, which is no problem. */
+      kind: Type.Union([Type.Literal("older"), Type.Literal("newer"), Type.Literal("patch")]),
+      says: Type.String(),
+      next: Type.String(),
+    }),
+  ),
   /** What it has room for, in words; absent while nobody knows. */
   room: maybe(Type.String()),
   /** Whether users come in through it. */

@@ -20,3 +20,21 @@ it("an agent of another server is started again by whoever runs that server", ()
     next: expect.stringMatching(/^when nothing is built or tested there, install 0\.2\.0/),
   })
 })
+
+it("a newer agent is not told to go back, but the control plane to follow", () => {
+  const told = outdated({ version: "0.10.0 on Node 24.21.0" }, program, false)
+  expect(told).toMatchObject({
+    kind: "newer",
+    next: expect.stringMatching(/^upgrade this control plane to 0\.10\.0/),
+  })
+  expect(outdated({ version: "0.2.0 on Node 26.0.0" }, program, false)?.kind).toBe("newer")
+})
+
+it("an older agent, an older Node and one that cannot be read are a problem, another patch of Node is none", () => {
+  const kind = (version: string) => outdated({ version }, program, true)?.kind
+  expect(kind("0.1.9 on Node 26.0.0")).toBe("older")
+  expect(kind("0.2.0 on Node 24.9.0")).toBe("older")
+  expect(kind("0.2.0")).toBe("older")
+  expect(kind("0.2.0 on Node 24.21.3")).toBe("patch")
+  expect(kind("0.2.0 on Node 24.21.0-rc")).toBe("patch")
+})

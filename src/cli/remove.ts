@@ -25,21 +25,27 @@ export function addRemove(apps: Command): void {
 
 async function remove(app: string, options: Options): Promise<void> {
   const limit = patience(options.timeout)
-  const { removal } = await client(options).get<AppView>(`/v1/apps/${app}`)
-  if (removal.refused !== undefined) throw new Stop(exit.refused, `${app} is not removed: ${removal.refused}`)
-  await consent(options, `remove ${app}`, removal.consequences)
-  const done = await client(options).delete(`/v1/apps/${app}`, { reason: options.reason })
-  if (options.detach) return print(options, done, () => line("accepted"))
+  const { removal, removed } = await client(options).get<AppView>(`/v1/apps/${app}`)
+  // Ordered before, by whomever: all that is left is to wait for it.
+  const done = removed ? {} : await order(app, removal, options)
+  if (options.detach)
+    return print(options, done, () => line(removed ? `${app} is being removed already` : "accepted"))
   let gone = false
   await until(limit, `the removal of ${app}`, async () => {
     const apps = await client(options).get<readonly AppSummary[]>(`/v1/apps?q=${app}`)
     gone = !apps.some((known) => known.app === app)
     return gone
   })
-  print(options, { ...(done as object), app, gone }, () => {
+  print(options, { ...done, app, gone }, () => {
     if (gone) line(`${app} is removed, and nothing of it runs. Its history: ${historyOf(app, options)}`)
   })
   process.exitCode = gone ? exit.ok : exit.running
+}
+
+async function order(app: string, removal: AppView["removal"], options: Options): Promise<object> {
+  if (removal.refused !== undefined) throw new Stop(exit.refused, `${app} is not removed: ${removal.refused}`)
+  await consent(options, `remove ${app}`, removal.consequences)
+  return client(options).delete<object>(`/v1/apps/${app}`, { reason: options.reason })
 }
 
 const historyOf = (app: string, options: Common): string => `${client(options).url}/a/${app}/timeline`

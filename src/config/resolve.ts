@@ -80,7 +80,7 @@ export function resolvePolicy(file: File, pins: Pins, now: number): Policy {
     })),
     notify: (file.notify ?? []).map(({ webhook, on }) => ({
       webhook,
-      on: (on ?? ["gate", "halt", "rollback", "lock", "hold"]) as Policy["notify"][number]["on"],
+      on: (on ?? ["gate", "halt", "rollback", "lock", "hold", "removal"]) as Policy["notify"][number]["on"],
     })),
   }
 }

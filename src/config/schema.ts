@@ -406,7 +406,9 @@ export const FileSchema = Type.Object(
             on: maybe(
               Type.Array(
                 Type.Union(
-                  ["gate", "halt", "rollback", "lock", "hold", "success"].map((kind) => Type.Literal(kind)),
+                  ["gate", "halt", "rollback", "lock", "hold", "removal", "success"].map((kind) =>
+                    Type.Literal(kind),
+                  ),
                 ),
               ),
             ),

@@ -51,6 +51,8 @@ function topicOf(event: Event): Topic | undefined {
       return "rollback"
     case "locked":
       return "lock"
+    case "app-removed":
+      return "removal"
     case "rollout-succeeded":
       return "success"
     default:
@@ -60,6 +62,7 @@ function topicOf(event: Event): Topic | undefined {
 
 function sentenceOf(app: Application, recorded: Recorded): string {
   const { event } = recorded
+  if (event.type === "app-removed") return `app removed by ${recorded.by}: ${recorded.because}`
   if (!("rollout" in event) || event.rollout === undefined) return `${event.type}: ${recorded.because}`
   const rollout = app.rollouts[event.rollout]
   const where = rollout ? `${shortCommit(rollout.release)} at ${rollout.region}` : `rollout ${event.rollout}`

@@ -365,5 +365,5 @@ export type WeeklyWindow = {
 
 export type NotifyPolicy = {
   readonly webhook: string
-  readonly on: readonly ("gate" | "halt" | "rollback" | "lock" | "hold" | "success")[]
+  readonly on: readonly ("gate" | "halt" | "rollback" | "lock" | "hold" | "removal" | "success")[]
 }

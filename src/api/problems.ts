@@ -116,8 +116,19 @@ export const problems = {
   },
   "no-room": {
     status: 409,
-    means: "The disk of a server is nearly full: nothing new is started.",
-    next: "Make room; it goes on by itself.",
+    means:
+      "The disk of the control plane's store is nearly full: nothing new is built or started; what runs and rollbacks go on.",
+    next: "Make room there; it goes on by itself, unless the detail says that the control plane must be started again.",
+  },
+  "too-large": {
+    status: 413,
+    means: "What was sent is larger than this address takes.",
+    next: "Send less at once; what is measured can be sent in several parts, or as sums.",
+  },
+  "wrong-type": {
+    status: 415,
+    means: "What was sent is of a type that this address cannot read.",
+    next: "Say what it is in Content-Type, and send application/json; /openapi.json says what the address takes.",
   },
   "set-aside": {
     status: 409,
@@ -138,7 +149,7 @@ export const problems = {
   removed: {
     status: 410,
     means: "A person removed the application; nothing of it runs, or it is being ended.",
-    next: "Read its history at /a/NAME/timeline, or add it again: immunity app add URL --name NAME.",
+    next: "Read its history at /a/NAME/timeline. Wait for its end with immunity app remove NAME; then the name may be added again: immunity app add URL --name NAME.",
   },
   stale: {
     status: 412,
@@ -194,6 +205,11 @@ export const problems = {
     status: 500,
     means: "Immunity itself failed.",
     next: "Its log says more; immunity doctor looks at what it rests on.",
+  },
+  "too-many-listeners": {
+    status: 503,
+    means: "As many as it can serve follow what happens already.",
+    next: "Try again in a few seconds, and close what nobody reads.",
   },
   "not-leader": {
     status: 503,

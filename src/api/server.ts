@@ -3,7 +3,7 @@ import { authorise, pushToken, sameOrigin, signedIn } from "./access.ts"
 import type { Problem } from "./contract/views.ts"
 import { listsOf } from "./lists.ts"
 import { ApiError, type ApiParts } from "./parts.ts"
-import { addressOf, type ProblemCode } from "./problems.ts"
+import { addressOf, type ProblemCode, problems } from "./problems.ts"
 import { commandRoutes } from "./routes/commands.ts"
 import { eventRoutes } from "./routes/events.ts"
 import { killSwitchRoutes } from "./routes/kill-switch.ts"
@@ -78,9 +78,16 @@ function answerError(
     request,
     reply,
     status,
-    status >= 500 ? "internal" : "bad-request",
+    codeOf(status),
     status >= 500 ? "Immunity failed here; its log says more" : error.message,
   )
+}
+
+/** Of what Fastify itself refuses. */
+function codeOf(status: number): ProblemCode {
+  if (status >= 500) return "internal"
+  if (status === problems["too-large"].status) return "too-large"
+  return status === problems["wrong-type"].status ? "wrong-type" : "bad-request"
 }
 
 /** A page for whoever reads pages, RFC 9457's document for everybody else. */

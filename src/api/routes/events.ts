@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify"
 import type { StoredEvent } from "../../ports/journal.ts"
-import type { ApiParts } from "../parts.ts"
+import { ApiError, type ApiParts } from "../parts.ts"
 import { entryOf } from "../views/rollout-view.ts"
 
 const heartbeatEvery = 15_000
@@ -11,8 +11,10 @@ const mostClients = 200
 export function eventRoutes(api: FastifyInstance, parts: ApiParts): void {
   let clients = 0
   api.get<{ Querystring: { app?: string; after?: string } }>("/v1/events", async (request, reply) => {
-    if (clients >= mostClients)
-      return reply.code(503).header("retry-after", "5").send({ detail: "too many listeners" })
+    if (clients >= mostClients) {
+      reply.header("retry-after", "5")
+      throw new ApiError("too-many-listeners", `${mostClients} follow what happens already`)
+    }
     clients++
     reply.hijack()
     const { raw } = reply

@@ -148,9 +148,14 @@ describe("POST /v1/apps/:app/measurements", () => {
     expect(await post({ measurements: many })).toMatchObject({ status: 400, kept: [] })
     const wrong = { measurements: [mine({ value: 7 }), mine({ metric: "nothing", value: 7 })] }
     expect(await post(wrong)).toMatchObject({ status: 422, type: problems, kept: [] })
-    expect(await post("<html>please log in</html>")).toMatchObject({ status: 415, kept: [] })
+    expect(await post("<html>please log in</html>")).toMatchObject({
+      status: 415,
+      said: { code: "wrong-type" },
+      kept: [],
+    })
     expect(await post({ measurements: [mine({ metric: "x".repeat(2_000_000) })] })).toMatchObject({
       status: 413,
+      said: { code: "too-large" },
     })
     expect(await post(body, token, { inbox: { accept: () => "full" } })).toMatchObject({
       status: 429,

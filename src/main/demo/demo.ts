@@ -62,6 +62,7 @@ export async function demo(options: DemoOptions): Promise<void> {
     }
     await finish(stage, good, { ...bad, ramp }, options, tell)
   } catch (error) {
+    if (stage.isInterrupted) await new Promise(() => undefined)
     await stage.close()
     throw error
   }

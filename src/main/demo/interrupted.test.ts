@@ -7,11 +7,11 @@ import { until } from "../../testing/router-world.ts"
 const here = (name: string) => JSON.stringify(fileURLToPath(new URL(name, import.meta.url)))
 
 /** Puts a folder up with a process in it that outlives whoever started it, says so, and goes on for ever. */
-const program = `
+const program = (askedFirst: boolean) => `
 import { spawn } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { whenInterrupted } from ${here("interrupted.ts")}
+import { closedFirst, whenInterrupted } from ${here("interrupted.ts")}
 import { temporaryFolder } from ${here("leftovers.ts")}
 
 const dir = temporaryFolder("immunity-interrupted")
@@ -24,6 +24,11 @@ const between = ${JSON.stringify(`
 `)}
 const orphan = spawn(process.execPath, ["-e", between, ...forever], { cwd: dir, stdio: ["ignore", "pipe", "ignore"] })
 const elsewhere = spawn(forever[0], forever.slice(1), { stdio: "ignore" })
+closedFirst(() => new Promise((resolve) => setTimeout(() => {
+  process.stdout.write("asked\\n")
+  resolve()
+}, 200)), ${askedFirst})
+closedFirst(() => Promise.reject(new Error("deaf")), ${askedFirst})
 whenInterrupted(() => process.stdout.write("first\\n"))
 whenInterrupted(() => process.stdout.write("second\\n"))
 const isDown = whenInterrupted(() => process.stdout.write("never\\n"))
@@ -34,12 +39,13 @@ setInterval(() => process.stdout.write(""), 1000)
 `
 
 it.each([
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
+  ["SIGINT", 130, "looks for what it started", false],
+  ["SIGTERM", 143, "looks for what it started", false],
+  ["SIGINT", 130, "asks it to end before", true],
 ] as const)(
-  "a program that gets %s takes down what it put up, last first, and leaves nothing",
-  async (signal, code) => {
-    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+  "a program that gets %s (%d) and %s takes down what it put up, last first, and leaves nothing",
+  async (signal, code, _, askedFirst) => {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program(askedFirst)], {
       stdio: ["ignore", "pipe", "pipe"],
     })
     let [said, complained] = ["", ""]
@@ -58,8 +64,12 @@ it.each([
     child.kill(signal)
     expect(await ended).toBe(code)
     await until("what it wrote", async () => said.endsWith("first\n") || undefined)
-    expect(said.trim().split("\n").slice(1)).toEqual(["second", "first"])
-    expect(complained).toBe("interrupted: what was started is taken down\nnot taken down: busy\n")
+    expect(said.trim().split("\n").slice(1)).toEqual([...(askedFirst ? ["asked"] : []), "second", "first"])
+    expect(complained.trim().split("\n")).toEqual([
+      "interrupted: what was started is taken down",
+      ...(askedFirst ? ["not taken down: deaf"] : []),
+      "not taken down: busy",
+    ])
     expect([existsSync(dir), ...pids.map(lives)]).toEqual([false, false, false])
   },
 )

@@ -7,7 +7,7 @@ import { passable } from "../folders.ts"
 import { type Served, serve } from "../serve.ts"
 import { freePorts } from "./free-ports.ts"
 import type { Ground } from "./ground.ts"
-import { kill } from "./interrupted.ts"
+import { closedFirst, kill } from "./interrupted.ts"
 import { leftovers, openFolders, processesOf, temporaryFolder } from "./leftovers.ts"
 import { type DemoStrategy, Repository } from "./repository.ts"
 import { Traffic } from "./traffic.ts"
@@ -22,6 +22,8 @@ export class Stage {
   readonly traffic = new Traffic()
   readonly ports: readonly number[]
   readonly #ground: Ground
+  #closing: Promise<readonly string[]> | undefined
+  #isInterrupted = false
 
   private constructor(
     dir: string,
@@ -37,7 +39,17 @@ export class Stage {
     this.ports = ports
   }
 
-  static async open(port: number, router: string, ground: Ground, strategy: DemoStrategy): Promise<Stage> {
+  static open(port: number, router: string, ground: Ground, strategy: DemoStrategy): Promise<Stage> {
+    const opened = Stage.#open(port, router, ground, strategy)
+    closedFirst(async () => {
+      const stage = await opened
+      stage.#isInterrupted = true
+      await stage.close()
+    })
+    return opened
+  }
+
+  static async #open(port: number, router: string, ground: Ground, strategy: DemoStrategy): Promise<Stage> {
     const dir = temporaryFolder("immunity-demo")
     chmodSync(dir, passable())
     const ports = await freePorts(4)
@@ -96,8 +108,18 @@ export class Stage {
     )
   }
 
-  /** Takes everything down and tells what is left of it; nothing should be. */
-  async close(): Promise<readonly string[]> {
+  /** It is being closed because somebody interrupted: the program ends when that is done, whatever fails meanwhile. */
+  get isInterrupted(): boolean {
+    return this.#isInterrupted
+  }
+
+  /** Takes everything down, once, and tells what is left of it; nothing should be. */
+  close(): Promise<readonly string[]> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<readonly string[]> {
     await this.traffic.stop()
     await shutdownAgent(socketPath(join(this.dir, "server", "agent")), AbortSignal.timeout(20_000)).catch(
       () => undefined,

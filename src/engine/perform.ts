@@ -245,7 +245,10 @@ export class Performer {
     }
     const upload = AbortSignal.any([signal, AbortSignal.timeout(120_000)])
     const tar = await this.#parts.source.archive(state.source, job.commit, upload)
-    if (!isWanted()) return undefined
+    if (!isWanted()) {
+      tar.destroy()
+      return undefined
+    }
     const brought = await agent.putSource(this.#next(state.app), job.commit, tar, upload)
     if (brought.kind === "refused") return brought.because
     if (!isWanted()) return undefined

@@ -78,6 +78,19 @@ describe("several routers on one server", () => {
     expect(other.opened).toBe(1)
   })
 
+  it("are all known to whoever ends them, also one that is just being taken over", async () => {
+    const [own, used, broken] = [fake("own"), fake("used", [], true), fake("broken", [], true)]
+    const taken = Promise.withResolvers<void>()
+    const routers = await severalRouters("own", {
+      own,
+      used: { ...used, open: () => taken.promise.then(() => used.open()) },
+      broken: { ...broken, open: () => Promise.reject(new Error("it does not start")) },
+    })
+    const known = routers.pids()
+    taken.resolve()
+    expect(await known).toEqual([1, 1])
+  })
+
   it("hand a route over: who has its address gives it away before the other takes it", async () => {
     const diary: string[] = []
     const routers = await severalRouters("own", { own: fake("own", diary), other: fake("other", diary) })

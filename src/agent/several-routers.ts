@@ -139,10 +139,15 @@ export async function severalRouters(
       await Promise.allSettled([...opening.values()].map(async (router) => (await router).close()))
     },
     async pids() {
-      // On a machine that is busy ending everything at once an answer may take its time.
+      // One that is being taken over at this moment runs as well, and on a busy machine an answer may take its time.
       const signal = AbortSignal.timeout(10_000)
+      const late = new Promise<undefined>((resolve) =>
+        signal.addEventListener("abort", () => resolve(undefined)),
+      )
       const found = await Promise.all(
-        [...open.values()].map((router) => router.state(signal).catch(() => undefined)),
+        [...opening.values()].map((router) =>
+          Promise.race([late, router.then((opened) => opened.state(signal)).catch(() => undefined)]),
+        ),
       )
       return found.flatMap((state) => (state?.pid === undefined ? [] : [state.pid]))
     },

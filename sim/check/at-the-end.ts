@@ -6,7 +6,8 @@ import {
   verdicts,
 } from "../../src/core/judge/judge.ts"
 import type { Verdict } from "../../src/core/model/verdict.ts"
-import { evolve, nothing } from "../../src/core/pipeline/evolve.ts"
+import { evolve } from "../../src/core/pipeline/evolve.ts"
+import { nothing } from "../../src/core/pipeline/nothing.ts"
 import { terminal } from "../../src/core/rollout/rollout.ts"
 import type { Cluster } from "../cluster.ts"
 import { commitId } from "../source.ts"

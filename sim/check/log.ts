@@ -1,6 +1,7 @@
 import type { Application } from "../../src/core/pipeline/application.ts"
 import type { Event } from "../../src/core/pipeline/events.ts"
-import { evolve, nothing } from "../../src/core/pipeline/evolve.ts"
+import { evolve } from "../../src/core/pipeline/evolve.ts"
+import { nothing } from "../../src/core/pipeline/nothing.ts"
 import type { StoredEvent } from "../../src/ports/journal.ts"
 
 /** What a rollout has behind it, told by its events alone and without asking the production code. */

@@ -1,6 +1,7 @@
 import type { RolloutNumber } from "../core/model/ids.ts"
 import type { Application } from "../core/pipeline/application.ts"
-import { evolve, nothing } from "../core/pipeline/evolve.ts"
+import { evolve } from "../core/pipeline/evolve.ts"
+import { nothing } from "../core/pipeline/nothing.ts"
 import type { StoredEvent } from "../ports/journal.ts"
 
 /** An application as it was when it last knew of a rollout; undefined when there never was one of that number. */

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest"
-import { nothing } from "../core/pipeline/evolve.ts"
+import { nothing } from "../core/pipeline/nothing.ts"
 import { served } from "../testing/core-stories.ts"
 import { Shelf } from "./shelf.ts"
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest"
-import { nothing } from "../core/pipeline/evolve.ts"
+import { nothing } from "../core/pipeline/nothing.ts"
 import type { Observed } from "../ports/agent.ts"
 import type { World } from "./observe.ts"
 import { straysIn } from "./strays.ts"

@@ -6,8 +6,9 @@ import { decide } from "../core/pipeline/decide.ts"
 import type { Limits, Refusal } from "../core/pipeline/draft.ts"
 import type { Effect, MeasureSpec, RouteSpec } from "../core/pipeline/effects.ts"
 import type { Event, Recorded } from "../core/pipeline/events.ts"
-import { evolve, nothing } from "../core/pipeline/evolve.ts"
+import { evolve } from "../core/pipeline/evolve.ts"
 import type { Command, Fact, InstanceFacts } from "../core/pipeline/input.ts"
+import { nothing } from "../core/pipeline/nothing.ts"
 import { wanted } from "../core/pipeline/wanted.ts"
 
 /** How the simulated world misbehaves. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Recorded } from "../../src/core/pipeline/events.ts"
-import { nothing } from "../../src/core/pipeline/evolve.ts"
+import { nothing } from "../../src/core/pipeline/nothing.ts"
 import { openSharedStore, openStore, type Store } from "../../src/store/store.ts"
 import { journalContract } from "../../src/testing/journal-contract.ts"
 import { PostgresServer, postgresBin } from "../support/postgres.ts"

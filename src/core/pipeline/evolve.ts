@@ -1,40 +1,17 @@
-import {
-  commitOf as commitOfRelease,
-  configuredRelease,
-  noConfiguration,
-  reconfigured,
-} from "../model/configuration.ts"
+import { commitOf as commitOfRelease, configuredRelease, reconfigured } from "../model/configuration.ts"
 import type { RegionName, RolloutNumber } from "../model/ids.ts"
 import type { Policy } from "../model/policy.ts"
 import { unreachable } from "../model/unreachable.ts"
 import { evolveRollout } from "../rollout/evolve-rollout.ts"
 import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
-import type { Application, Commit, CommitState, Instance, Region, Removed, Source } from "./application.ts"
+import type { Application, Commit, CommitState, Instance, Region } from "./application.ts"
 import { metered } from "./cost.ts"
 import type { Recorded } from "./events.ts"
-import { evolveDrill, lastDrillNumber } from "./evolve-drill.ts"
+import { evolveDrill } from "./evolve-drill.ts"
+import { added, cleared, removed } from "./evolve-removal.ts"
 import { forgetOld } from "./forget.ts"
 import { emptyPlace } from "./places.ts"
 import { failuresAfter } from "./rehearsed.ts"
-
-/** An application before its first event. */
-export const nothing = (app: string): Application => ({
-  app,
-  source: { url: "", branch: "" },
-  paused: undefined,
-  commits: [],
-  buildAttempts: {},
-  releases: {},
-  configuration: noConfiguration,
-  regions: [],
-  rollouts: {},
-  nextRollout: 1,
-  nextRelease: 1,
-  locks: [],
-  nextLock: 1,
-  quarantine: {},
-  automaticRollbacks: [],
-})
 
 /** What is true after an event. Total: it never refuses and decides nothing. */
 export const evolve = (app: Application, recorded: Recorded): Application =>
@@ -48,7 +25,7 @@ function happened(app: Application, recorded: Recorded): Application {
     case "app-removed":
       return removed(app, { at, by, reason: event.reason })
     case "app-cleared":
-      return { ...remainsOf(app), removed: app.removed && { ...app.removed, clearedAt: at } }
+      return cleared(app, at)
     case "app-paused":
       return { ...app, paused: { by, reason: event.reason, at } }
     case "app-resumed":
@@ -243,34 +220,6 @@ function happened(app: Application, recorded: Recorded): Application {
       return unreachable(event)
   }
 }
-
-function added({ removed: _, ...app }: Application, source: Source): Application {
-  return { ...app, source }
-}
-
-/** Whatever would start or keep anything is gone at once; what its instances still need to be ended by stays. */
-function removed(app: Application, by: Removed): Application {
-  const { override: _, ...others } = app
-  const { source, commits, paused, locks, quarantine } = nothing(app.app)
-  return {
-    ...others,
-    ...{ source, commits, paused, locks, quarantine },
-    regions: app.regions.map((region) => ({ ...region, stable: undefined, kept: [], active: undefined })),
-    removed: by,
-  }
-}
-
-/** What must never be used twice, also by another application of the same name: numbers, and all that is named by them. */
-const remainsOf = (app: Application): Application => ({
-  ...nothing(app.app),
-  buildAttempts: app.buildAttempts,
-  configuration: { ...noConfiguration, version: app.configuration.version },
-  nextRollout: app.nextRollout,
-  nextRelease: app.nextRelease,
-  nextLock: app.nextLock,
-  drillsBefore: lastDrillNumber(app),
-  automaticRollbacks: app.automaticRollbacks,
-})
 
 const keptCommits = 50
 

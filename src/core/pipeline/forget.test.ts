@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest"
 import { atProd3 } from "../../testing/core-stories.ts"
 import { CoreWorld, papiPolicy, verdict } from "../../testing/core-world.ts"
 import type { Application } from "./application.ts"
-import { evolve, nothing } from "./evolve.ts"
+import { evolve } from "./evolve.ts"
+import { nothing } from "./nothing.ts"
 
 const commit = (i: number): string => i.toString(16).padStart(40, "c")
 

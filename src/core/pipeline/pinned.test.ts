@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { active, newest, served } from "../../testing/core-stories.ts"
 import { type CoreWorld, papiPolicy } from "../../testing/core-world.ts"
-import { nothing } from "./evolve.ts"
+import { nothing } from "./nothing.ts"
 import { artifactGone, pinnedArtifacts } from "./pinned.ts"
 
 const digestOf = (commit: string) => `sha256:${commit.padEnd(64, "0")}`

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { constants } from "node:os"
+import { type Living, livingAt, pids } from "../../providers/compute/proc.ts"
 
 type PutUp = { readonly takeDown: () => void; readonly isUp: () => boolean }
 
@@ -68,7 +69,7 @@ function takeDown(signal: Signal, up: readonly PutUp[]): never {
       complain(error)
     }
   }
-  const lives = ({ pid, since }: Started) => startOf(pid)?.since === since
+  const lives = ({ pid, start }: Started) => livingAt(pid)?.start === start
   for (const { pid } of started.filter(lives)) kill(pid, "SIGTERM")
   for (let waited = 0; waited < grace && started.some(lives); waited += 50) standStill(50)
   for (const { pid } of started.filter(lives)) kill(pid)
@@ -93,32 +94,15 @@ export function standStill(forMs: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs)
 }
 
-type Started = { readonly pid: number; readonly parent: number; readonly since: string }
+type Started = Living & { readonly pid: number }
 
 /** A process's children and theirs. */
 function startedBy(pid: number): readonly Started[] {
-  const all = pids().flatMap((each) => startOf(each) ?? [])
+  const all = pids().flatMap((each): readonly Started[] => {
+    const living = livingAt(each)
+    return living ? [{ pid: each, ...living }] : []
+  })
   const children = (of: number): readonly Started[] =>
     all.filter(({ parent }) => parent === of).flatMap((child) => [child, ...children(child.pid)])
   return children(pid)
-}
-
-/** Its parent, and when it began, which tells it from a later one with the same number; undefined when it has ended. */
-function startOf(pid: number): Started | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-    if (/^[ZX]$/.test(fields[0] ?? "")) return undefined
-    return { pid, parent: Number(fields[1]), since: fields[19] ?? "" }
-  } catch {
-    return undefined
-  }
-}
-
-const pids = (): readonly number[] => {
-  try {
-    return readdirSync("/proc").map(Number).filter(Number.isInteger)
-  } catch {
-    return []
-  }
 }

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlink
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { pids } from "../../providers/compute/proc.ts"
 import { kill, standStill, whenInterrupted } from "./interrupted.ts"
 
 /** What is still there of a demo that should be gone: processes of its folder, its ports, the folder itself. */
@@ -13,14 +14,13 @@ export async function leftovers(dir: string, ports: readonly number[]): Promise<
 
 /** Processes that were started for a folder, or in it. */
 export function processesOf(dir: string): readonly { readonly pid: number; readonly name: string }[] {
-  if (!existsSync("/proc")) return []
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+  return pids()
+    .filter((pid) => pid !== process.pid)
     .flatMap((pid) => {
       const command = read(() => readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "))
       const folder = read(() => readlinkSync(`/proc/${pid}/cwd`))
       return command.includes(dir) || folder.startsWith(dir)
-        ? [{ pid: Number(pid), name: `process ${pid}: ${command.trim()}` }]
+        ? [{ pid, name: `process ${pid}: ${command.trim()}` }]
         : []
     })
 }

@@ -111,10 +111,12 @@ class DockerCompute implements Compute {
    * last holds then, and their processes are looked at without it. So it is for a moment where it does answer.
    */
   async #seenNow(signal: AbortSignal): Promise<readonly [readonly Container[], Namespaces]> {
-    const processes = processesByNamespace()
-    const lives = ({ state, pid }: Container) => state !== "running" || processes.of(pid).length > 0
-    const recent = this.#word.recent
-    if (recent?.every(lives)) return [recent, processes]
+    const { recent } = this.#word
+    if (recent) {
+      const processes = processesByNamespace()
+      const lives = ({ state, pid }: Container) => state !== "running" || processes.of(pid).length > 0
+      if (recent.every(lives)) return [recent, processes]
+    }
     const containers = await this.#word.now(signal)
     return [containers, processesByNamespace()]
   }

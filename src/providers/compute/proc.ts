@@ -63,12 +63,25 @@ export function pids(): readonly number[] {
   }
 }
 
-/** What lives under this pid: its name and its session. Undefined when nothing does, or only its remains. */
-export function livingAt(pid: number): { readonly name: string; readonly session: number } | undefined {
+export type Living = {
+  readonly name: string
+  readonly parent: number
+  readonly session: number
+  /** When it began, as `startOf` tells it. */
+  readonly start: string | undefined
+}
+
+/** What lives under this pid. Undefined when nothing does, or only its remains. */
+export function livingAt(pid: number): Living | undefined {
   const stat = textOf(pid)
   const fields = stat && fieldsOf(stat)
   if (!stat || !fields || isDead(fields)) return undefined
-  return { name: stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")")), session: Number(fields[3]) }
+  return {
+    name: stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")")),
+    parent: Number(fields[1]),
+    session: Number(fields[3]),
+    start: fields[19],
+  }
 }
 
 function statOf(pid: number): readonly string[] | undefined {

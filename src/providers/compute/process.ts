@@ -1,6 +1,5 @@
 import { closeSync, openSync } from "node:fs"
 import { chmod, chown, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises"
-import { createServer } from "node:net"
 import { constants } from "node:os"
 import { join } from "node:path"
 import type { InstanceSpec } from "../../core/pipeline/effects.ts"
@@ -12,6 +11,7 @@ import { type Accounts, instanceAccounts } from "./accounts.ts"
 import { Drift } from "./drift.ts"
 import { type FoundRunning, lookAround } from "./found-running.ts"
 import { launch } from "./launch.ts"
+import { PortRange } from "./port-range.ts"
 import { processesAtHome, residentByGroup, startOf } from "./proc.ts"
 import { RunningDrift, type Settled, settledAs } from "./running-drift.ts"
 
@@ -29,8 +29,6 @@ type Record = {
   readonly settled?: Settled | undefined
 }
 
-const firstPort = 20_000
-const ports = 10_000
 const driftEvery = 1_000
 const aMinute = 60_000
 
@@ -69,7 +67,7 @@ class ProcessCompute implements Compute {
   readonly #stopping = new Set<string>()
   #loaded: Promise<void> | undefined
   #accounts: Accounts | undefined
-  #nextPort = firstPort + Math.floor((process.pid * 37) % ports)
+  readonly #ports = new PortRange(20_000, 10_000)
 
   constructor(parts: ProcessComputeParts) {
     this.#parts = parts
@@ -99,7 +97,10 @@ class ProcessCompute implements Compute {
       await chown(home, 0, uid)
       await chmod(home, 0o710)
     }
-    const port = await this.#freePort()
+    const port = await this.#ports.free(
+      this.#host,
+      this.#taken((record) => record.port),
+    )
     const log = openSync(join(this.#parts.dir, "logs", `${spec.id}.log`), "a", 0o600)
     try {
       const { child, pid, go } = await launch({
@@ -281,15 +282,6 @@ class ProcessCompute implements Compute {
     return this.#host.includes(":") ? `[${this.#host}]:${port}` : `${this.#host}:${port}`
   }
 
-  async #freePort(): Promise<number> {
-    const taken = this.#taken((record) => record.port)
-    for (let tries = 0; tries < ports; tries++) {
-      const port = firstPort + ((this.#nextPort++ - firstPort) % ports)
-      if (!taken.has(port) && (await isFree(port, this.#host))) return port
-    }
-    throw new Error(`no free port between ${firstPort} and ${firstPort + ports - 1}`)
-  }
-
   #home(id: string): string {
     if (!/^[a-z0-9][a-z0-9-]{0,150}$/.test(id)) throw new Error(`${id} is not an instance id`)
     return join(this.#parts.dir, "run", id)
@@ -316,13 +308,6 @@ function send(pid: number, signal: NodeJS.Signals): void {
     // Gone already.
   }
 }
-
-const isFree = (port: number, host: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer()
-    server.once("error", () => resolve(false))
-    server.listen({ port, host }, () => server.close(() => resolve(true)))
-  })
 
 /** Removes a tree whose folders are read-only. */
 async function discard(folder: string): Promise<void> {

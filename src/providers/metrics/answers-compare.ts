@@ -65,7 +65,10 @@ export class Comparer {
     let compared = 0
     let slow = this.#slow.get(app) ?? 0
     const waiting = requests.slice(0, mostRequests)
-    const widest = Math.min(mostAtOnce, Math.floor((mostOnEach * Object.keys(stable).length) / 2))
+    const widest = Math.min(
+      mostAtOnce,
+      Math.max(1, Math.floor((mostOnEach * Object.keys(stable).length) / 2)),
+    )
     let aloneMs = 0
     // Begun with one, and with one again after whatever took longer: whoever has enough to do is not asked by many.
     for (let width = 1; waiting.length > 0; ) {

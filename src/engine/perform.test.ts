@@ -32,7 +32,7 @@ function building(pausedAt: "archive" | "putSource" | undefined) {
     agents: new Map([["local", agent]]),
     source: { archive: () => call("archive", tar) },
     pace: { call: 60_000, push: 60_000 },
-    clock: { mono: () => 0 },
+    clock: { mono: () => 0, sleep: () => new Promise<void>(() => undefined) },
     log: { warn: () => undefined },
   } as unknown as Parts
   const seen = { server: "local", instances: [], jobs: [] } as unknown as Observed

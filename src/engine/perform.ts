@@ -1,4 +1,4 @@
-import type { InstanceId, ServerName } from "../core/model/ids.ts"
+import type { Digest, InstanceId, ServerName } from "../core/model/ids.ts"
 import type { Duration } from "../core/model/time.ts"
 import { unreachable } from "../core/model/unreachable.ts"
 import type { Application } from "../core/pipeline/application.ts"
@@ -7,10 +7,13 @@ import type { Agent, Observed } from "../ports/agent.ts"
 import type { Fence } from "../ports/router.ts"
 import { configPurpose, type Sealer } from "../ports/sealer.ts"
 import { Bringing } from "./bring.ts"
-import type { World } from "./observe.ts"
+import { released, type World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
 import { Pruning } from "./prune.ts"
-import { straysIn } from "./strays.ts"
+import { sparing, straysIn } from "./strays.ts"
+import { within } from "./within.ts"
+
+type Table = { readonly routes: readonly RouteSpec[]; readonly text: string }
 
 /** Brings the world to what is wanted, one application through one lease. Every order is safe to repeat. */
 export class Performer {
@@ -20,14 +23,15 @@ export class Performer {
   readonly #pushed = new Map<ServerName, { readonly table: string; readonly at: Duration }>()
   readonly #fenced = new Set<ServerName>()
   readonly #running = new Set<string>()
-  readonly #bringing: Bringing
+  /** Made when it is first needed, as most are never. */
+  #bringing: Bringing | undefined
   readonly #pruning: Pruning
   /** As of the last turn. */
-  #effects: readonly Effect[] = []
+  #effects: readonly Effect[] = nothing
   /** The same by their labels. */
-  #wanted: ReadonlySet<string> = new Set()
+  #wanted: ReadonlySet<string> = none
   /** The table that they want, as it is compared. */
-  #table: { readonly routes: readonly RouteSpec[]; readonly text: string } | undefined
+  #table: Table | undefined
   #generation = 0
   /** What could not be done in the last turn, by order, in plain words. */
   readonly problems = new Map<string, string>()
@@ -39,7 +43,6 @@ export class Performer {
     this.#parts = parts
     this.#epoch = epoch
     this.#forbidden = forbidden
-    this.#bringing = new Bringing(parts)
     this.#pruning = new Pruning(parts)
   }
 
@@ -53,7 +56,7 @@ export class Performer {
       [...this.#parts.agents.values()].map(async (agent) => {
         if (this.#fenced.has(agent.server) || silence.isSilent(agent.server)) return
         try {
-          const answer = await agent.fence(app, this.#epoch, this.#timed(signal))
+          const answer = await this.#timed(signal, (limit) => agent.fence(app, this.#epoch, limit))
           if (answer.kind === "done") this.#fenced.add(agent.server)
           this.#note(`fence ${agent.server}`, answer.kind === "refused" ? answer.because : undefined)
         } catch (error) {
@@ -80,9 +83,9 @@ export class Performer {
     // because a person may say halt meanwhile. Then whatever is started, ended or tested.
     for (const effect of effects) {
       if (effect.kind === "set-routes")
-        ordered = (await this.#setRoutes(state.app, effect.routes, world, signal)) || ordered
+        ordered = (await this.#setRoutes(state, effect.routes, world, signal)) || ordered
     }
-    const others = [...effects, ...straysIn(state, world)].filter(
+    const others = [...effects, ...straysIn(state, world, released(world, this.#parts.agents))].filter(
       (effect) => effect.kind !== "set-routes" && effect.kind !== "measure" && !this.#isSo(effect, world),
     )
     const slow = new Set(others.filter((effect) => isSlow(effect) || this.#isFarAway(effect)))
@@ -103,6 +106,14 @@ export class Performer {
     return true
   }
 
+  /** Nothing is under way: what is wanted, most of what it knows, is told again with the next turn. */
+  rest(): void {
+    if (this.#running.size > 0) return
+    this.#effects = nothing
+    this.#wanted = none
+    this.#table = undefined
+  }
+
   /** Before the first turn. */
   from(state: Application): void {
     this.#pruning.from(state)
@@ -110,6 +121,7 @@ export class Performer {
 
   /** What no release needs any more goes from the servers that answer. Nothing waits for it, and it is no problem. */
   prune(state: Application, world: World, signal: AbortSignal): void {
+    if (state.ahead) return
     for (const server of this.#parts.agents.keys()) {
       const { agent, seen } = this.#at(server, world)
       if (agent && seen) this.#pruning.begin(state, agent, () => this.#next(state.app), signal)
@@ -166,11 +178,13 @@ export class Performer {
       case "start-instance": {
         const { agent, seen } = this.#at(effect.instance.server, world)
         if (!agent || !seen) return undefined
-        await this.#bringing.bring(() => this.#next(state.app), effect.instance.digest, agent, signal)
+        await this.#bring(state.app, effect.instance.digest, agent, signal)
         // The journey may have taken long, and the instance been given up meanwhile.
         if (!this.#wanted.has(labelOf(effect))) return undefined
         const instance = opened(this.#parts.sealer, state.app, effect.instance)
-        const answer = await agent.startInstance(this.#next(state.app), instance, this.#timed(signal))
+        const answer = await this.#timed(signal, (limit) =>
+          agent.startInstance(this.#next(state.app), instance, limit),
+        )
         if (answer.kind === "refused" && answer.code === "no-room")
           this.refusedForRoom.set(instance.id, answer.because)
         else this.refusedForRoom.delete(instance.id)
@@ -194,6 +208,11 @@ export class Performer {
     }
   }
 
+  #bring(app: string, digest: Digest, to: Agent, signal: AbortSignal): Promise<void> {
+    this.#bringing ??= new Bringing(this.#parts)
+    return this.#bringing.bring(() => this.#next(app), digest, to, signal)
+  }
+
   /** At every router: an instance is let go of when none of them sends anybody to it any more. */
   async #release(
     app: string,
@@ -205,7 +224,9 @@ export class Performer {
       this.#routing().map(async ({ server }) => {
         const { agent, seen } = this.#at(server, world)
         if (!agent || !seen?.router || seen.router.released.includes(instance)) return undefined
-        const answer = await agent.releaseInstance(this.#next(app), instance, drain, this.#timed(signal))
+        const answer = await this.#timed(signal, (limit) =>
+          agent.releaseInstance(this.#next(app), instance, drain, limit),
+        )
         return answer.kind === "refused" ? answer.because : ""
       }),
     )
@@ -237,10 +258,12 @@ export class Performer {
         (route) => route.route === job.route && route.pools.length > 0,
       )
       if (!listener || !serves) return undefined
-      await this.#bringing.bring(() => this.#next(state.app), job.digest, agent, signal)
+      await this.#bring(state.app, job.digest, agent, signal)
       if (!isWanted()) return undefined
       return because(
-        await agent.runJob(this.#next(state.app), job, `http://${listener}`, this.#timed(signal)),
+        await this.#timed(signal, (limit) =>
+          agent.runJob(this.#next(state.app), job, `http://${listener}`, limit),
+        ),
       )
     }
     const upload = AbortSignal.any([signal, AbortSignal.timeout(120_000)])
@@ -252,20 +275,26 @@ export class Performer {
     const brought = await agent.putSource(this.#next(state.app), job.commit, tar, upload)
     if (brought.kind === "refused") return brought.because
     if (!isWanted()) return undefined
-    return because(await agent.runJob(this.#next(state.app), job, undefined, this.#timed(signal)))
+    return because(
+      await this.#timed(signal, (limit) => agent.runJob(this.#next(state.app), job, undefined, limit)),
+    )
   }
 
   async #setRoutes(
-    app: string,
+    state: Application,
     routes: readonly RouteSpec[],
     world: World,
     signal: AbortSignal,
   ): Promise<boolean> {
     if (this.#table?.routes !== routes) this.#table = { routes, text: JSON.stringify(routes) }
-    const table = this.#table.text
+    const usual = this.#table
     const agents = this.#routing().filter(({ server }) => this.#fenced.has(server))
     const ordered = await Promise.all(
-      agents.map((agent) => this.#push(agent, app, routes, table, world, signal)),
+      agents.map((agent) => {
+        const spared = sparing(state, routes, world, agent.server)
+        const table = spared === routes ? usual : { routes: spared, text: JSON.stringify(spared) }
+        return this.#push(agent, state.app, table, world, signal)
+      }),
     )
     return ordered.some(Boolean)
   }
@@ -274,8 +303,7 @@ export class Performer {
   async #push(
     agent: Agent,
     app: string,
-    routes: readonly RouteSpec[],
-    table: string,
+    { routes, text: table }: Table,
     world: World,
     signal: AbortSignal,
   ): Promise<boolean> {
@@ -288,10 +316,11 @@ export class Performer {
     const forgotten = seen?.router !== undefined && (known?.epoch !== this.#epoch || known.generation < 1)
     if (!due && !forgotten) return false
     try {
-      const answer = await agent.setRoutes(this.#next(app), routes, this.#timed(signal))
+      const answer = await this.#timed(signal, (limit) => agent.setRoutes(this.#next(app), routes, limit))
       this.#note(`routes ${agent.server}`, answer.kind === "refused" ? answer.because : undefined)
       if (answer.kind === "refused") return false
-      this.#pushed.set(agent.server, { table, at: clock.mono() })
+      // The same text that lies there already, so that of ten thousand pushes at rest none leaves one behind.
+      this.#pushed.set(agent.server, { table: last?.table === table ? last.table : table, at: clock.mono() })
       // After a start nothing was pushed yet, and most routers have the very table: nothing needs to be looked at again.
       return (last?.table ?? (known && JSON.stringify(known.routes))) !== table
     } catch (error) {
@@ -315,8 +344,8 @@ export class Performer {
     return { app, epoch: this.#epoch, generation: this.#generation }
   }
 
-  #timed(signal: AbortSignal): AbortSignal {
-    return AbortSignal.any([signal, AbortSignal.timeout(this.#parts.pace.call)])
+  #timed<T>(signal: AbortSignal, act: (limit: AbortSignal) => Promise<T>): Promise<T> {
+    return within(this.#parts.clock, this.#parts.pace.call, signal, act)
   }
 
   #note(label: string, problem: string | undefined): void {
@@ -328,6 +357,9 @@ export class Performer {
     this.problems.set(label, problem)
   }
 }
+
+const nothing: readonly Effect[] = []
+const none: ReadonlySet<string> = new Set()
 
 const isSlow = (effect: Effect): boolean => effect.kind === "stop-instance" || effect.kind === "run-job"
 

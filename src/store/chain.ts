@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
+import { canonicalJson } from "../core/model/canonical-json.ts"
 import type { StoredEvent } from "../ports/journal.ts"
-import { canonicalJson } from "./canonical-json.ts"
 import type { Damage } from "./errors.ts"
 
 /** What stands before the first event of a stream. */
@@ -23,7 +23,7 @@ export function chainHash(link: Link, previous: string): string {
   const canonical =
     `{"at":${canonicalJson(at)},"because":${JSON.stringify(because)},"by":${JSON.stringify(by)},` +
     `"event":${body},"stream":${JSON.stringify(stream)},"version":${version}}`
-  return createHash("sha256").update(canonical).update(previous).digest("hex")
+  return hash("sha256", canonical + previous)
 }
 
 /**

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto"
 import { sql } from "kysely"
+import { canonicalJson } from "../core/model/canonical-json.ts"
 import type { Instant } from "../core/model/time.ts"
 import type { Clock } from "../ports/clock.ts"
 import type { Evidence, Interval } from "../ports/evidence.ts"
-import { canonicalJson } from "./canonical-json.ts"
 import type { Dialect } from "./dialect.ts"
 import { heldLease } from "./held-lease.ts"
 

@@ -1,6 +1,6 @@
+import { canonicalJson } from "../core/model/canonical-json.ts"
 import type { Clock } from "../ports/clock.ts"
 import type { Killed, KillSwitch } from "../ports/kill-switch.ts"
-import { canonicalJson } from "./canonical-json.ts"
 import type { Dialect } from "./dialect.ts"
 
 /** In a table that every version has: a control plane of the version before goes on beside this one. */

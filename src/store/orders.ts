@@ -1,6 +1,6 @@
+import { canonicalJson } from "../core/model/canonical-json.ts"
 import type { Clock } from "../ports/clock.ts"
 import type { Order, Orders } from "../ports/orders.ts"
-import { canonicalJson } from "./canonical-json.ts"
 import type { Dialect } from "./dialect.ts"
 
 /** Orders that nobody came back for are forgotten after this long. */

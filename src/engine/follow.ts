@@ -1,19 +1,29 @@
 import type { StoredEvent } from "../ports/journal.ts"
 import { type Parts, sentence } from "./parts.ts"
+import { type Heard, wentBack } from "./went-back.ts"
 
 const page = 500
 
-/** Reads what is stored, by whomever, in order. */
+type Following = Pick<Parts, "journal" | "clock" | "pace" | "log" | "wentBack">
+
+/**
+ * Reads what is stored, by whomever, in order. A database that went back in time gives sequences out anew, below what
+ * was heard: so it always begins with the last event that was heard, which must still be the same.
+ */
 export class Follower {
-  readonly #parts: Pick<Parts, "journal" | "clock" | "pace" | "log">
+  readonly #parts: Following
   readonly #take: (event: StoredEvent) => void
-  /** The sequence of the last event that was handed over. */
-  at = 0
+  #heard: Heard = { sequence: 0, event: undefined }
   #reading: Promise<void> | undefined
 
-  constructor(parts: Pick<Parts, "journal" | "clock" | "pace" | "log">, take: (event: StoredEvent) => void) {
+  constructor(parts: Following, take: (event: StoredEvent) => void) {
     this.#parts = parts
     this.#take = take
+  }
+
+  /** Everything up to this sequence is known. */
+  startAfter(sequence: number): void {
+    this.#heard = { sequence, event: undefined }
   }
 
   /** Hands over everything that is stored by now. Whoever asks while it reads waits, and it reads once more. */
@@ -27,10 +37,18 @@ export class Follower {
 
   async #read(): Promise<void> {
     for (;;) {
-      const events = await this.#parts.journal.feed(this.at, page)
-      for (const event of events) this.#take(event)
-      this.at = events.at(-1)?.sequence ?? this.at
-      if (events.length < page) return
+      const heard = this.#heard
+      const known = heard.sequence > 0 ? 1 : 0
+      const events = await this.#parts.journal.feed(heard.sequence - known, page + known)
+      const lost = known > 0 ? wentBack(heard, events[0]) : undefined
+      if (lost) {
+        this.#parts.wentBack?.(lost)
+        throw lost
+      }
+      for (const event of events.slice(known)) this.#take(event)
+      const last = events.at(-1)
+      if (last) this.#heard = { sequence: last.sequence, event: last }
+      if (events.length < page + known) return
     }
   }
 

@@ -4,15 +4,17 @@ import type { Application } from "../core/pipeline/application.ts"
 import { decide } from "../core/pipeline/decide.ts"
 import { type Refusal, refuse } from "../core/pipeline/draft.ts"
 import { evolve } from "../core/pipeline/evolve.ts"
-import type { Input } from "../core/pipeline/input.ts"
+import type { Command, Fact, Input } from "../core/pipeline/input.ts"
 import { nothing } from "../core/pipeline/nothing.ts"
 import type { StoredEvent } from "../ports/journal.ts"
 import type { Snapshot } from "../ports/snapshots.ts"
 import { localTime } from "./local-time.ts"
 import { noticesFor } from "./notices.ts"
 import { type Parts, sentence } from "./parts.ts"
+import { keptOf, otherThan } from "./repeated.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
 import type { Place, Shelf } from "./shelf.ts"
+import { JournalWentBack } from "./went-back.ts"
 
 export type Result =
   | { readonly kind: "done"; readonly events: readonly StoredEvent[]; readonly version: number }
@@ -44,7 +46,7 @@ export class Ledger {
   epoch = 0
   /** Why nothing is decided here: an event that is stored cannot be understood. A sentence that says what to do. */
   setAside: string | undefined
-  readonly #parts: Pick<Parts, "journal" | "room" | "killed">
+  readonly #parts: Pick<Parts, "journal" | "room" | "killed" | "wentBack">
   readonly #budget: RollbackBudget
   readonly #tell: Told
   readonly #state: Place<Application>
@@ -52,7 +54,7 @@ export class Ledger {
 
   constructor(
     app: AppName,
-    parts: Pick<Parts, "journal" | "room" | "killed">,
+    parts: Pick<Parts, "journal" | "room" | "killed" | "wentBack">,
     budget: RollbackBudget,
     tell: Told,
     shelf: Shelf,
@@ -66,6 +68,15 @@ export class Ledger {
 
   get state(): Application {
     return this.#state.get()
+  }
+
+  /** Opens it for one piece of work, until `giveBack`. */
+  borrow(): void {
+    this.#state.borrow()
+  }
+
+  giveBack(): void {
+    this.#state.giveBack()
   }
 
   /** For whoever looks once: nothing else has to be packed for it. */
@@ -83,13 +94,16 @@ export class Ledger {
     this.#budget.heard(state)
   }
 
-  /** Folds what was stored since the last time. */
+  /** Folds what was stored since the last time; the last event that is known is read again, to see that it is the same. */
   async catchUp(): Promise<void> {
-    this.take(await this.#parts.journal.read(this.app, this.version))
+    this.take(await this.#parts.journal.read(this.app, Math.max(0, this.version - 1)))
   }
 
   /** Believes what was stored, by whomever; what it knows already adds nothing. */
   take(stored: readonly StoredEvent[]): void {
+    const other = stored.find(({ version, hash }) => version === this.version && hash !== this.hash)
+    if (other)
+      throw this.#wentBack(`event ${other.version} of ${this.app} is another one than the one that was read`)
     const news = stored.filter(({ version }) => version > this.version)
     for (const event of news) {
       if (event.version !== this.version + 1)
@@ -119,6 +133,8 @@ export class Ledger {
   }
 
   async #apply(input: Input, commandId: string | undefined): Promise<Result> {
+    const { at: _at, by: _by, ...order } = input
+    let inVain = 0
     for (let heard = false; ; ) {
       if (this.setAside !== undefined) return { kind: "refused", refusal: refuse("set-aside", this.setAside) }
       const decided = decide(this.state, input, {
@@ -130,9 +146,8 @@ export class Ledger {
       })
       if ("refused" in decided) {
         // Repeated because its answer was lost: what it asked for is so, which is why it cannot be so again.
-        const isRepeated =
-          commandId !== undefined && (await this.#parts.journal.commandResult(commandId)) !== undefined
-        if (isRepeated) return { kind: "done", events: [], version: this.version }
+        const kept = commandId ? await this.#parts.journal.commandResult(commandId) : undefined
+        if (kept !== undefined) return this.#again(kept, order)
         return { kind: "refused", refusal: decided.refused }
       }
       if (decided.events.length === 0) return { kind: "done", events: [], version: this.version }
@@ -141,13 +156,14 @@ export class Ledger {
         heard = true
         continue
       }
+      const expected = this.version
       const outcome = await this.#budget.during(this.app, decided.events, () =>
         this.#parts.journal.append({
           stream: this.app,
-          expected: this.version,
+          expected,
           epoch: this.epoch,
           events: decided.events,
-          command: commandId === undefined ? undefined : { id: commandId, result: { version: this.version } },
+          command: commandId === undefined ? undefined : { id: commandId, result: keptOf(order, expected) },
           outbox: noticesFor(this.state, decided.events),
         }),
       )
@@ -157,13 +173,27 @@ export class Ledger {
           return { kind: "done", events: outcome.stored, version: this.version }
         case "conflict":
           await this.catchUp()
-          continue
+          // The same command for another application, in the same moment, is a conflict too: its second try is a duplicate.
+          if (this.version > expected || inVain++ === 0) continue
+          throw this.#wentBack(`event ${expected} of ${this.app} was read, and is not the last one any more`)
         case "duplicate":
-          return { kind: "done", events: [], version: this.version }
+          return this.#again(outcome.result, order)
         case "fenced":
           this.#tell.fenced()
           return { kind: "not-leader" }
       }
     }
+  }
+
+  /** An order whose id is in the store already. */
+  #again(kept: unknown, order: Command | Fact): Result {
+    const refusal = otherThan(kept, order)
+    return refusal ? { kind: "refused", refusal } : { kind: "done", events: [], version: this.version }
+  }
+
+  #wentBack(what: string): JournalWentBack {
+    const error = new JournalWentBack(what)
+    this.#parts.wentBack?.(error)
+    return error
   }
 }

@@ -6,6 +6,8 @@ import { type Parts, sentence } from "./parts.ts"
 const presenceFor = 8_000
 const renewEvery = 2_000
 const lookEvery = 1_000
+/** Each time it has looked so often, it asks for what is its own as well. */
+const ownEvery = 16
 /** Nothing is ordered in the last part of a presence: whoever comes next may already act. */
 export const actWithin = presenceFor * 0.6
 
@@ -32,6 +34,7 @@ export class Tenure {
   /** Never asked for: the store may not know of them. */
   readonly #fresh = new Set<AppName>()
   readonly #hear: () => Promise<void>
+  #looks = 0
   #presence: Lease | undefined
   /** By our own clock, when the presence was last asked for with success; before the call, so never too late. */
   #askedAt = Number.NEGATIVE_INFINITY
@@ -70,6 +73,7 @@ export class Tenure {
 
   async hold(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts
+    signal.addEventListener("abort", () => this.#news.abort())
     while (!signal.aborted) {
       this.#news = new AbortController()
       try {
@@ -80,7 +84,7 @@ export class Tenure {
         this.#tell(sentence(error))
       }
       if (this.age() > actWithin) this.#endAll()
-      if (!signal.aborted) await clock.sleep(lookEvery, AbortSignal.any([signal, this.#news.signal]))
+      if (!signal.aborted) await clock.sleep(lookEvery, this.#news.signal)
     }
   }
 
@@ -112,7 +116,8 @@ export class Tenure {
     const missing = this.#known.size - this.#held.size - this.#taken.size
     if (missing > 0) {
       const { leases, owner } = this.#parts
-      const open = missing > this.#fresh.size ? await leases.open(owner) : []
+      const own = ++this.#looks % ownEvery === 0
+      const open = missing > this.#fresh.size ? await leases.open(owner, own) : []
       const wanted = new Set([...this.#fresh, ...open.map((key) => key.slice(prefix.length))])
       const apps = [...wanted].filter((app) => this.#known.has(app) && !this.#holds(app))
       // When the answer is lost they may be ours already, and then nobody calls them open any more.

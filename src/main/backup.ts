@@ -44,7 +44,9 @@ export async function restore(file: string, where: Where): Promise<void> {
   try {
     const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })
     const rows = await store.restore(lines)
-    process.stdout.write(`${rows} rows are restored. Next: immunity serve\n`)
+    process.stdout.write(
+      `${rows} rows are restored. Next: immunity serve. What was deployed since the backup keeps running, and its applications wait for: immunity resume\n`,
+    )
   } finally {
     await store.close()
   }

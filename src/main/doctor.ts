@@ -6,6 +6,7 @@ import { sizeOfArtifacts } from "../agent/artifacts.ts"
 import type { AppView, ServerView } from "../api/contract/views.ts"
 import { Client, exit, Stop, serverUrl } from "../cli/client.ts"
 import type { Killed } from "../ports/kill-switch.ts"
+import type { Timeline } from "../store/dialect.ts"
 import type { Store } from "../store/store.ts"
 import { storeAt, type Where } from "./backup.ts"
 import { foldersIn } from "./folders.ts"
@@ -115,12 +116,42 @@ async function store(where: Where): Promise<readonly Finding[]> {
       : { about: "store", state: "well", says: `whole, every event follows; schema ${health.schema}` }
     return [
       whole,
+      ...failOver(await opened.timeline()),
       ...room(diskFree),
       ...letters(deadLetters),
       ...killSwitchIn(where, await opened.killSwitch.read()),
     ]
   } finally {
     await opened.close()
+  }
+}
+
+/** Whether what was held before a fail-over of the database can be told from what is held after it. */
+function failOver(timeline: Timeline): readonly Finding[] {
+  const about = "fail-over"
+  switch (timeline) {
+    case "none":
+      return []
+    case "untold":
+      return [
+        {
+          about,
+          state: "note",
+          says: "the database does not tell which timeline it is on: epochs are not raised when a standby takes over",
+          next: "let this role call pg_walfile_name and pg_current_wal_insert_lsn; where that cannot be, fail over to a synchronous standby only",
+        },
+      ]
+    case "standby":
+      return [
+        {
+          about,
+          state: "problem",
+          says: "this address leads to a standby, where nothing can be written",
+          next: "give the address of the primary, or one that follows it (docs/guides/scaling-out.md)",
+        },
+      ]
+    default:
+      return [{ about, state: "well", says: `timeline ${timeline}; each promotion raises all epochs` }]
   }
 }
 

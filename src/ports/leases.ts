@@ -1,6 +1,9 @@
 import type { Duration } from "../core/model/time.ts"
 
-/** A right to act on something, for a while. A higher epoch always wins. */
+/**
+ * A right to act on something, for a while. A higher epoch always wins. No epoch of a key is given out twice, also when
+ * the store was restored or its database was replaced by a standby that had forgotten some; up to 2^53.
+ */
 export type Lease = { readonly key: string; readonly epoch: number }
 
 /** Hands out leases on the store's own clock. */
@@ -17,8 +20,11 @@ export interface Leases {
    * renewing one. A presence that expired is ended first: its owner cannot renew it any more, and so hears of it.
    */
   take(keys: readonly string[], owner: string): Promise<readonly Lease[]>
-  /** Keys that were taken once, by another owner, and may be taken now. */
-  open(owner: string): Promise<readonly string[]>
+  /**
+   * Keys that were taken once, by another owner, and may be taken now. `own`: and all that are this owner's, of which it
+   * may not know: a `take` that was given up can still be carried out later.
+   */
+  open(owner: string, own?: boolean): Promise<readonly string[]>
 }
 
 /** The key of the lease by which an owner shows that it lives. */

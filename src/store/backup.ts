@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto"
 import type { Kysely, Transaction } from "kysely"
-import { canonicalJson } from "./canonical-json.ts"
+import { canonicalJson } from "../core/model/canonical-json.ts"
+import type { Instant } from "../core/model/time.ts"
 import { checkStreams } from "./check-streams.ts"
 import type { Dialect } from "./dialect.ts"
+import { raiseEpochs } from "./epochs.ts"
 import { schemaVersion, type Tables } from "./tables.ts"
 
 /** What a backup holds, in the order it is written; columns that a database counts up by itself are left to it. */
@@ -87,9 +89,14 @@ async function* rowsOf(db: Kysely<Tables>, table: Kept): AsyncGenerator<Record<s
 
 /**
  * Puts a backup into an empty store, all of it or nothing. Throws BackupRefused when the store holds something, when
- * the backup is cut short or was changed, and when its journal is not the chain it claims to be.
+ * the backup is cut short or was changed, and when its journal is not the chain it claims to be. It may be older than
+ * what the servers have obeyed, and the store that it was made of may still be in use: so its epochs go on above both.
  */
-export async function restoreLines(dialect: Dialect, lines: AsyncIterable<string>): Promise<number> {
+export async function restoreLines(
+  dialect: Dialect,
+  lines: AsyncIterable<string>,
+  now: Instant,
+): Promise<number> {
   return dialect.db.transaction().execute(async (trx) => {
     const held = await trx.selectFrom("event").select("stream").limit(1).executeTakeFirst()
     if (held)
@@ -99,6 +106,7 @@ export async function restoreLines(dialect: Dialect, lines: AsyncIterable<string
     const rows = await insertAll(trx, lines)
     const damage = await checkStreams({ db: trx, check: () => undefined }, { sinceSnapshots: false })
     if (damage) throw new BackupRefused(`the backup is damaged: ${damage.because}. Nothing was changed.`)
+    await raiseEpochs(trx, dialect, now)
     return rows
   })
 }
@@ -157,7 +165,7 @@ async function insert(trx: Transaction<Tables>, value: Record<string, unknown>, 
   const wanted = Object.fromEntries(
     columns.map((column) => [column, (row as Record<string, unknown>)[column]]),
   )
-  // Whoever held a lease is not the one who goes on; its epoch stays, so that the next one is higher.
+  // Whoever held a lease is not the one who goes on.
   const complete = table === "lease" ? { ...wanted, owner: null } : wanted
   await trx
     .insertInto(table as "policy")

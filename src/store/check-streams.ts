@@ -43,36 +43,53 @@ async function checkSome(
   marks: ReadonlyMap<string, Mark>,
   pause: Pause,
 ): Promise<Damage | undefined> {
-  const [first = "", last = first] = [streams[0], streams.at(-1)]
-  for (let stream = "", mark = beginning, waiting = streams; ; ) {
-    const rows = await db
-      .selectFrom("event")
-      .selectAll()
-      .where((eb) =>
-        marks.size > 0 ? afterMarks(eb, marks, stream, mark, waiting) : after(stream || first, mark),
-      )
-      .where("stream", "<=", last)
-      .orderBy("stream")
-      .orderBy("version")
-      .limit(page)
-      .execute()
-    for (const row of rows) {
-      if (row.stream !== stream) {
-        stream = row.stream
-        mark = marks.get(stream) ?? beginning
-      }
-      const expected = { stream, version: mark.version + 1, previous: mark.hash }
-      const damage = checkLink({ ...row, previous: row.prev_hash }, expected)
-      if (damage) return damage
-      const { version, epoch, hash } = row
-      if (epoch < mark.epoch)
-        return { stream, version, because: `its epoch ${epoch} is older than the ${mark.epoch} before it` }
-      mark = { version, epoch, hash }
-    }
+  for (let at: Place = { stream: "", mark: beginning }; ; ) {
+    const checked = await checkPage(db, streams, marks, at)
+    if ("because" in checked) return checked
     await pause()
-    if (rows.length < page) return undefined
-    waiting = streams.slice(streams.indexOf(stream) + 1)
+    if (checked.isLast) return undefined
+    at = checked.at
   }
+}
+
+type Place = { readonly stream: string; readonly mark: Mark }
+type Page = { readonly at: Place; readonly isLast: boolean }
+
+/** One page after a place. Apart from the loop, so that nobody holds its rows while there is a pause. */
+async function checkPage(
+  db: Kysely<Tables>,
+  streams: readonly string[],
+  marks: ReadonlyMap<string, Mark>,
+  at: Place,
+): Promise<Page | Damage> {
+  const [first = "", last = first] = [streams[0], streams.at(-1)]
+  let { stream, mark } = at
+  const waiting = streams.slice(streams.indexOf(stream) + 1)
+  const rows = await db
+    .selectFrom("event")
+    .select(["stream", "version", "epoch", "at", "by", "because", "body", "prev_hash", "hash"])
+    .where((eb) =>
+      marks.size > 0 ? afterMarks(eb, marks, stream, mark, waiting) : after(stream || first, mark),
+    )
+    .where("stream", "<=", last)
+    .orderBy("stream")
+    .orderBy("version")
+    .limit(page)
+    .execute()
+  for (const row of rows) {
+    if (row.stream !== stream) {
+      stream = row.stream
+      mark = marks.get(stream) ?? beginning
+    }
+    const expected = { stream, version: mark.version + 1, previous: mark.hash }
+    const damage = checkLink({ ...row, previous: row.prev_hash }, expected)
+    if (damage) return damage
+    const { version, epoch, hash } = row
+    if (epoch < mark.epoch)
+      return { stream, version, because: `its epoch ${epoch} is older than the ${mark.epoch} before it` }
+    mark = { version, epoch, hash }
+  }
+  return { at: { stream, mark }, isLast: rows.length < page }
 }
 
 /** One range of the index, so that a page costs its own rows and not those of all streams that wait. */

@@ -1,6 +1,19 @@
-import type { ColumnBuilderCallback, ColumnDataType, Expression, Kysely, Transaction } from "kysely"
+import type {
+  ColumnBuilderCallback,
+  ColumnDataType,
+  Expression,
+  Kysely,
+  RawBuilder,
+  Transaction,
+} from "kysely"
 import type { Damage } from "./errors.ts"
 import type { Tables } from "./tables.ts"
+
+/**
+ * How often a database was promoted, from 1. A database without standbys has `none`; `untold`: it does not say, so all
+ * its timelines count as one; `standby`: it follows another one for now.
+ */
+export type Timeline = number | "none" | "untold" | "standby"
 
 /**
  * Everything in which one database differs from another; the rest of the store is the same code for all.
@@ -18,6 +31,10 @@ export type Dialect = {
   translate(error: unknown): unknown
   /** Milliseconds of the clock that leases are measured by; read inside the transaction. */
   leaseNow(): Expression<number>
+  /** The least epoch that may be given out, as of the statement that asks (see epochs.ts). */
+  leastEpoch(): RawBuilder<number>
+  /** Which timeline the database is on; to be asked once before epochs are given out. */
+  timeline(): Promise<Timeline>
   /** Makes appends wait for each other, where the database alone would let them overlap. */
   lockForAppend(trx: Transaction<Tables>): Promise<void>
   /** Makes a transaction that has just begun see one moment, whatever others write meanwhile. */

@@ -2,6 +2,7 @@ import { sql } from "kysely"
 import type { Clock } from "../ports/clock.ts"
 import { type Lease, type Leases, presenceOf } from "../ports/leases.ts"
 import type { Dialect } from "./dialect.ts"
+import { given } from "./epochs.ts"
 
 /** Rows of one statement. */
 const together = 500
@@ -12,7 +13,11 @@ const together = 500
 const alone = 600_000
 const refreshEvery = 120_000
 
-export function sqlLeases({ db, leaseNow }: Dialect, clock: Clock): Leases {
+/** The next one of this lease, and none of an earlier timeline. */
+const nextEpoch = sql<number>`case when lease.epoch < excluded.epoch then excluded.epoch else lease.epoch + 1 end`
+
+export function sqlLeases(dialect: Dialect, clock: Clock): Leases {
+  const { db, leaseNow, leastEpoch } = dialect
   let refreshedAt = clock.mono()
   /** Owners that showed their presence once, and no longer do. */
   const gone = () =>
@@ -48,11 +53,11 @@ export function sqlLeases({ db, leaseNow }: Dialect, clock: Clock): Leases {
       const until = sql<number>`${now} + cast(${ttl} as bigint)`
       const row = await db
         .insertInto("lease")
-        .values({ key, owner, epoch: 1, expires_at: until })
+        .values({ key, owner, epoch: leastEpoch(), expires_at: until })
         .onConflict((conflict) =>
           conflict
             .column("key")
-            .doUpdateSet((eb) => ({ owner, epoch: eb("lease.epoch", "+", 1), expires_at: until }))
+            .doUpdateSet({ owner, epoch: nextEpoch, expires_at: until })
             // Its own owner may take it anew: with the next epoch it fences off what it did before.
             .where((eb) =>
               eb.or([
@@ -64,7 +69,7 @@ export function sqlLeases({ db, leaseNow }: Dialect, clock: Clock): Leases {
         )
         .returning("epoch")
         .executeTakeFirst()
-      return row && { key, epoch: row.epoch }
+      return row && given({ key, epoch: row.epoch }, dialect)
     },
 
     async renew(lease, owner, ttl) {
@@ -96,14 +101,20 @@ export function sqlLeases({ db, leaseNow }: Dialect, clock: Clock): Leases {
       for (let from = 0; from < keys.length; from += together) {
         const until = sql<number>`${leaseNow()} + cast(${alone} as bigint)`
         const rows = await db
+          .with("least", (query) => query.selectNoFrom(leastEpoch().as("epoch")))
           .insertInto("lease")
-          .values(
-            keys.slice(from, from + together).map((key) => ({ key, owner, epoch: 1, expires_at: until })),
+          .values((eb) =>
+            keys.slice(from, from + together).map((key) => ({
+              key,
+              owner,
+              epoch: eb.selectFrom("least").select("epoch"),
+              expires_at: until,
+            })),
           )
           .onConflict((conflict) =>
             conflict
               .column("key")
-              .doUpdateSet((eb) => ({ owner, epoch: eb("lease.epoch", "+", 1), expires_at: until }))
+              .doUpdateSet({ owner, epoch: nextEpoch, expires_at: until })
               .where((eb) =>
                 eb.or([
                   eb("lease.owner", "is", null),
@@ -115,12 +126,12 @@ export function sqlLeases({ db, leaseNow }: Dialect, clock: Clock): Leases {
           )
           .returning(["key", "epoch"])
           .execute()
-        taken.push(...rows)
+        taken.push(...rows.map((row) => given(row, dialect)))
       }
       return taken
     },
 
-    async open(owner) {
+    async open(owner, own = false) {
       const rows = await db
         .selectFrom("lease")
         .select("key")
@@ -130,6 +141,7 @@ export function sqlLeases({ db, leaseNow }: Dialect, clock: Clock): Leases {
             eb("owner", "is", null),
             eb("expires_at", "<=", leaseNow()),
             eb.and([eb("owner", "<>", owner), eb("owner", "in", gone())]),
+            ...(own ? [eb("owner", "=", owner)] : []),
           ]),
         )
         .orderBy("key")

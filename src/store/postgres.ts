@@ -7,13 +7,19 @@ import {
   sql,
 } from "kysely"
 import pg from "pg"
-import type { Dialect } from "./dialect.ts"
+import type { Dialect, Timeline } from "./dialect.ts"
+import { leastEpoch } from "./epochs.ts"
 import { StoreFull, StoreReadOnly } from "./errors.ts"
 import type { Tables } from "./tables.ts"
 
 export type PostgresOptions = {
   /** `postgres://user:secret@host:5432/name`, or `postgres:///name?host=/var/run/postgresql`. */
   readonly url: string
+  /**
+   * Talks to the one that is written to alone. A standby answers with what it knows by now, and whoever decides on that
+   * would take it for a journal that went back.
+   */
+  readonly primaryOnly?: boolean | undefined
   /** For tests: milliseconds by which the clock of the leases is ahead of the database's. */
   readonly ahead?: (() => number) | undefined
 }
@@ -26,6 +32,15 @@ const schemaLock = 7_300_002
 const uniqueViolation = "23505"
 const diskFull = "53100"
 const readOnlyTransaction = "25006"
+const recoveryInProgress = "55000"
+/** A function that is not there, may not be called, or that a managed database does not have. */
+const refusals: ReadonlySet<string | undefined> = new Set(["42883", "42501", "0A000"])
+
+/**
+ * The timeline of the server that answers, from 1; each promotion begins the next one. It stands in the name of the file
+ * that is being written, which is right from the first moment of a promotion on.
+ */
+const timeline = sql<number>`cast(cast('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) as bit(32)) as bigint)`
 
 /** Counts and instants fit a double exactly; the driver's default of text is for those that do not. */
 const int8 = 20
@@ -34,7 +49,7 @@ const int8 = 20
  * One PostgreSQL database, shared by several control planes. Leases are measured by the database's clock, the one
  * that all of them share.
  */
-export function postgres({ url, ahead = () => 0 }: PostgresOptions): Dialect {
+export function postgres({ url, primaryOnly = false, ahead = () => 0 }: PostgresOptions): Dialect {
   const name = withoutSecret(url)
   const pool = new pg.Pool({
     connectionString: url,
@@ -44,6 +59,9 @@ export function postgres({ url, ahead = () => 0 }: PostgresOptions): Dialect {
     // Whoever hangs with locks in hand is ended by the database.
     idle_in_transaction_session_timeout: 15_000,
     application_name: "immunity",
+    ...(primaryOnly
+      ? { verify: (client, done) => void refuseStandby(name, client).then(() => done(), done) }
+      : {}),
     types: {
       getTypeParser: (oid, format) =>
         oid === int8 && format !== "binary" ? Number : pg.types.getTypeParser(oid, format),
@@ -61,8 +79,10 @@ export function postgres({ url, ahead = () => 0 }: PostgresOptions): Dialect {
     end: () => pool.end(),
     options: pool.options,
   }
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: reachable }) })
+  let tells = true
   return {
-    db: new Kysely<Tables>({ dialect: new PostgresDialect({ pool: reachable }) }),
+    db,
     name,
     types: { text: "text", whole: "bigint" },
     rising: (column) => column.primaryKey().generatedAlwaysAsIdentity(),
@@ -70,6 +90,12 @@ export function postgres({ url, ahead = () => 0 }: PostgresOptions): Dialect {
     translate: (error) => translated(name, error),
     leaseNow: () =>
       sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint) + cast(${ahead()} as bigint)`,
+    leastEpoch: () => leastEpoch(tells ? timeline : undefined),
+    async timeline() {
+      const found = await timelineOf(db)
+      tells = found !== "untold"
+      return found
+    },
     lockForAppend: (trx) => advisoryLock(trx, appendLock),
     lockForSchema: (trx) => advisoryLock(trx, schemaLock),
     freeze: async (trx) => {
@@ -77,6 +103,27 @@ export function postgres({ url, ahead = () => 0 }: PostgresOptions): Dialect {
     },
     locksRows: true,
     check: () => undefined,
+  }
+}
+
+async function refuseStandby(name: string, client: pg.PoolClient): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>("select pg_is_in_recovery() as standby")
+  if (rows[0]?.standby)
+    throw new Error(
+      `the store ${name} cannot be reached: its address leads to a standby. What runs keeps running; nothing is ` +
+        "changed until the standby is promoted, or the address leads to the primary.",
+    )
+}
+
+async function timelineOf(db: Database<Tables>): Promise<Timeline> {
+  try {
+    const { found } = await db.selectNoFrom(timeline.as("found")).executeTakeFirstOrThrow()
+    return found
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === recoveryInProgress) return "standby"
+    if (refusals.has(code)) return "untold"
+    throw error
   }
 }
 

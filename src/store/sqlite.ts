@@ -2,6 +2,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from "kysely"
 import type { Clock } from "../ports/clock.ts"
 import type { Dialect } from "./dialect.ts"
+import { leastEpoch } from "./epochs.ts"
 import { StoreDamaged, StoreFailed, StoreFull, StoreInUse, StoreReadOnly } from "./errors.ts"
 import type { Tables } from "./tables.ts"
 
@@ -27,6 +28,8 @@ export function sqlite(path: string, readOnly: boolean, clock: Clock): Dialect {
     // The connection translates by itself.
     translate: (error) => error,
     leaseNow: () => sql.val(Math.floor(clock.mono())),
+    leastEpoch: () => leastEpoch(undefined),
+    timeline: async () => "none",
     // One connection, and each transaction takes the write lock as it begins.
     lockForAppend: async () => {},
     lockForSchema: async () => {},

@@ -14,7 +14,7 @@ import { backupLines, restoreLines } from "./backup.ts"
 import { type Ballast, freeBytes, keepBallast, noBallast } from "./ballast.ts"
 import { checkStreams } from "./check-streams.ts"
 import { createTables, migrateTables } from "./create-tables.ts"
-import type { Dialect } from "./dialect.ts"
+import type { Dialect, Timeline } from "./dialect.ts"
 import { type Damage, StoreDamaged, StoreFull, StoreReadOnly, StoreTooNew } from "./errors.ts"
 import { sqlEvidence } from "./evidence.ts"
 import { type OnPersisted, sqlJournal } from "./journal.ts"
@@ -52,6 +52,7 @@ export type Store = {
   /** Takes a backup's lines, without their ends, into this empty store; how many rows. Throws BackupRefused. */
   restore(lines: AsyncIterable<string>): Promise<number>
   health(): Promise<StoreHealth>
+  timeline(): Promise<Timeline>
   /**
    * Follows the chain of every stream from its first event, waiting for `pause` after each thousand events. Throws
    * StoreDamaged.
@@ -118,12 +119,13 @@ export async function openSharedStore(options: SharedStoreOptions): Promise<Stor
   const { clock, holder, onPersisted = () => {}, foldCode } = options
   const lock = holder === undefined ? undefined : becomeWriter(holder)
   const { postgres } = await import("./postgres.ts")
-  const dialect = postgres(options)
+  const dialect = postgres({ primaryOnly: holder !== undefined, ...options })
   const path = dialect.name
   try {
     const schema = await openSchema(dialect, false)
     const damage = await checkStreams(dialect, { sinceSnapshots: true })
     if (damage) throw new StoreDamaged(path, damage)
+    await dialect.timeline()
     const opened = { path, clock, readOnly: false, onDisk: false, schema, damage, ballast: noBallast }
     return storeOver(dialect, { ...opened, onPersisted, foldCode, lock })
   } catch (error) {
@@ -183,8 +185,9 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
     orders: sqlOrders(dialect, clock),
     snapshots: foldCode === undefined ? noSnapshots : sqlSnapshots(dialect, foldCode),
     pruneIntervals: evidence.pruneIntervals,
+    timeline: dialect.timeline,
     backup: () => backupLines(dialect, clock.now()),
-    restore: (lines) => restoreLines(dialect, lines),
+    restore: (lines) => restoreLines(dialect, lines, clock.now()),
     async audit(pause) {
       const checked = { db: dialect.db, check: () => undefined }
       const found = await checkStreams(checked, { sinceSnapshots: false, pause })

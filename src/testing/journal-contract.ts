@@ -337,6 +337,8 @@ export function journalContract(name: string, open: () => Promise<JournalUnderTe
       expect(await leases.take(["app/papi", "app/b"], "one")).toEqual([{ key: "app/b", epoch: 2 }])
       await leases.release(two, "two")
       expect(await leases.open("one")).toEqual(["app/papi"])
+      // What a late copy of its own question took is its own, and unknown to it.
+      expect(await leases.open("one", true)).toEqual(["app/b", "app/papi"])
     })
   })
 }

@@ -1,6 +1,7 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process"
 import { appendFileSync, chownSync, existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { promisify } from "node:util"
 import { temporaryFolder } from "../../src/main/demo/leftovers.ts"
 
 const versions = "/usr/lib/postgresql"
@@ -22,9 +23,18 @@ export class PostgresServer {
   readonly #user: { readonly uid?: number; readonly gid?: number }
   readonly #listen: { readonly host: string; readonly port: number } | undefined
   #child: ChildProcess | undefined
+  /** What its data are copied from before it starts for the first time. */
+  #primary: PostgresServer | undefined
 
-  /** With `listen`, it also answers whoever comes over the network to that address. */
-  constructor(bin: string, listen?: { readonly host: string; readonly port: number }) {
+  /**
+   * With `listen`, it also answers whoever comes over the network to that address. With `primary` it is a standby, by
+   * the name of `standby`, that receives everything from there until it is promoted.
+   */
+  constructor(
+    bin: string,
+    listen?: { readonly host: string; readonly port: number },
+    primary?: PostgresServer,
+  ) {
     this.#bin = bin
     this.#listen = listen
     this.#dir = temporaryFolder("immunity-pg")
@@ -32,9 +42,16 @@ export class PostgresServer {
     this.#user = process.getuid?.() === 0 ? postgresUser() : {}
     if (this.#user.uid !== undefined && this.#user.gid !== undefined)
       chownSync(this.#dir, this.#user.uid, this.#user.gid)
+    this.#primary = primary
+    if (primary) return
     const data = join(this.#dir, "data")
     this.#run("initdb", "--pgdata", data, "--username", "immunity", "--auth", "trust", "--encoding", "UTF8")
     if (listen) appendFileSync(join(data, "pg_hba.conf"), "host all all all trust\n")
+  }
+
+  /** Its socket. */
+  get socket(): string {
+    return join(this.#dir, `.s.PGSQL.${this.#listen?.port ?? 5432}`)
   }
 
   /** The address of a database of this server. */
@@ -45,6 +62,7 @@ export class PostgresServer {
 
   /** Starts it and waits until it answers; it refuses while processes of a killed one still end, so it is tried again. */
   async start(): Promise<void> {
+    await this.#copy()
     const deadline = Date.now() + 60_000
     while (Date.now() < deadline) {
       if (!this.#child || this.#child.exitCode !== null) this.#child = this.#spawn()
@@ -52,6 +70,32 @@ export class PostgresServer {
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
     throw new Error("PostgreSQL did not start within 60 s")
+  }
+
+  async #copy(): Promise<void> {
+    const from = this.#primary
+    if (!from) return
+    this.#primary = undefined
+    const address = `host=${from.#dir} port=${from.#listen?.port ?? 5432} user=immunity application_name=standby`
+    const how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+    await this.#tool("pg_basebackup", "--pgdata", join(this.#dir, "data"), "--dbname", address, ...how)
+  }
+
+  /** Makes a standby the one that is written to; resolves when it is. */
+  async promote(): Promise<void> {
+    await this.#tool("pg_ctl", "promote", "--pgdata", join(this.#dir, "data"), "--wait", "--silent")
+  }
+
+  /** Changes a setting for good. */
+  async set(setting: string, value: string): Promise<void> {
+    await this.ask(`alter system set ${setting} = '${value}'`)
+    await this.ask("select pg_reload_conf()")
+  }
+
+  /** What the server itself says, as text. */
+  ask(text: string): Promise<string> {
+    const port = String(this.#listen?.port ?? 5432)
+    return this.#tool("psql", "-h", this.#dir, "-p", port, "-U", "immunity", "-Atc", text, "postgres")
   }
 
   #spawn(): ChildProcess {
@@ -95,6 +139,11 @@ export class PostgresServer {
       await gone
     }
     rmSync(this.#dir, { recursive: true, force: true })
+  }
+
+  async #tool(tool: string, ...args: readonly string[]): Promise<string> {
+    const options = { ...this.#user, cwd: this.#dir }
+    return (await promisify(execFile)(join(this.#bin, tool), args, options)).stdout.trim()
   }
 
   #run(tool: string, ...args: readonly string[]): void {

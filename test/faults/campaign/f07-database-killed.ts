@@ -1,12 +1,14 @@
 import { freePorts } from "../../../src/main/demo/free-ports.ts"
 import { pause } from "../../support/until.ts"
+import { toAsynchronous, toSynchronous } from "./f07-fail-over.ts"
 import { type Fault, Findings, type Result, type Scale } from "./stage/result.ts"
 import { noPostgres, SharedStore } from "./stage/shared.ts"
 import { withTrial } from "./stage/trial.ts"
 
 /**
  * F7: PostgreSQL is killed again and again under orders and in the middle of rollouts, its tables are locked by
- * another session, and its connections are used up. Nothing that was acknowledged is lost, and users notice nothing.
+ * another session, and its connections are used up; then standbys take over. Nothing that was acknowledged is lost,
+ * but by the standby that had not received it, and users notice nothing.
  */
 async function killDatabase(scale: Scale): Promise<Result> {
   const findings = new Findings()
@@ -56,6 +58,8 @@ async function killDatabase(scale: Scale): Promise<Result> {
     }
   })
   await store.close()
+  await toSynchronous(findings, scale, scale.quick ? 1 : Math.ceil(kills / 4))
+  await toAsynchronous(findings, scale)
   return findings.result()
 }
 
@@ -87,7 +91,7 @@ async function exhaust(store: SharedStore, ms: number): Promise<number> {
 
 export const f07: Fault = {
   id: "F7",
-  title: "PostgreSQL is killed under orders, locked, and out of connections",
+  title: "PostgreSQL is killed under orders, locked, out of connections, and replaced by its standbys",
   missing: noPostgres,
   run: killDatabase,
 }

@@ -9,9 +9,10 @@ export class SharedStore {
   readonly server: PostgresServer
   readonly url: string
 
-  private constructor(server: PostgresServer) {
+  /** `url`: how a database of it is reached that is there already. */
+  constructor(server: PostgresServer, url = server.create("immunity")) {
     this.server = server
-    this.url = server.create("immunity")
+    this.url = url
   }
 
   static async open(listen?: { readonly host: string; readonly port: number }): Promise<SharedStore> {

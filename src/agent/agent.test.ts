@@ -20,6 +20,7 @@ import type { Fence, Router } from "../ports/router.ts"
 import { processBuilder } from "../providers/builder/index.ts"
 import { systemClock } from "../providers/clock/system.ts"
 import { processCompute } from "../providers/compute/index.ts"
+import { specOf } from "../testing/compute-world.ts"
 import { until } from "../testing/router-world.ts"
 import { createAgent, type LocalAgent } from "./agent.ts"
 import { artifactFolder, discard } from "./artifacts.ts"
@@ -105,21 +106,9 @@ describe("the agent", () => {
     await discard(dir)
   })
 
-  const spec = (id: string, more: Partial<InstanceSpec["run"]> = {}): InstanceSpec => ({
-    id,
-    server: "local",
-    region: "prod",
-    release: "c".repeat(40),
-    digest,
-    run: {
-      start: "node server.js",
-      health: { path: "/", every: 100, timeout: 2_000, healthy: 1, unhealthy: 2 },
-      drain: 1_000,
-      env: {},
-      keep: 1,
-      ...more,
-    },
-  })
+  const health = { path: "/", every: 100, timeout: 2_000, healthy: 1, unhealthy: 2 }
+  const spec = (id: string, more: Partial<InstanceSpec["run"]> = {}) =>
+    specOf(id, digest, { health, ...more })
 
   const see = async (id: string): Promise<AgentInstance | undefined> =>
     (await agent.observe(["papi"], signal)).instances.find((instance) => instance.id === id)
@@ -267,6 +256,16 @@ describe("the agent", () => {
     expect(await start("prod-1")).toMatchObject({ kind: "refused" })
     expect(await start("prod-2")).toMatchObject({ kind: "refused" })
     expect(await agent.instanceIds()).toEqual([])
+  })
+
+  it("an id that runs another artifact is not taken for what is ordered, as it would be after a store went back", async () => {
+    await start("prod-1")
+    expect(await start("prod-1")).toEqual({ kind: "done" })
+    const other = { ...spec("prod-1"), digest: `sha256:${"0".repeat(64)}` } as const
+    expect(await agent.startInstance(fence, other, signal)).toMatchObject({
+      kind: "refused",
+      because: `prod-1 runs another artifact, ${digest}; its id is never used again`,
+    })
   })
 
   it("a crash between starting and writing it down leaves an instance that is known, and its id used up", async () => {

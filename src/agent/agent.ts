@@ -291,6 +291,9 @@ export async function createAgent(parts: AgentParts): Promise<LocalAgent> {
             return refused(`${spec.id} was released; its id is never used again`)
           if (memory.wasStarted(spec.id)) {
             const known = (await compute.list(signal)).some((running) => running.id === spec.id)
+            const runs = memory.spec(spec.id)?.spec.digest
+            if (known && runs !== undefined && runs !== spec.digest)
+              return refused(`${spec.id} runs another artifact, ${runs}; its id is never used again`)
             return known
               ? { kind: "done" }
               : refused(`${spec.id} ran before and ended; its id is never used again`)

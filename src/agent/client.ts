@@ -140,6 +140,9 @@ function receive(way: Way, path: string, signal: AbortSignal): Promise<Readable>
   })
 }
 
+const asError = (reason: unknown): Error =>
+  reason instanceof Error ? reason : new Error(`it is no longer waited for: ${String(reason)}`)
+
 function send<T>(
   way: Way,
   method: string,
@@ -148,7 +151,12 @@ function send<T>(
   signal: AbortSignal,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const asked = way.begin({ method, path, signal, headers: { "content-type": "application/json" } })
+    // The signal is listened to here: as an option of the request it makes that watch itself as a stream.
+    const asked = way.begin({ method, path, headers: { "content-type": "application/json" } })
+    const end = (): void => void asked.destroy(asError(signal.reason))
+    signal.addEventListener("abort", end)
+    asked.on("close", () => signal.removeEventListener("abort", end))
+    if (signal.aborted) end()
     asked.on("response", (answer) => {
       const chunks: Buffer[] = []
       answer.on("data", (chunk: Buffer) => chunks.push(chunk))

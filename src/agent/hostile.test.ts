@@ -3,25 +3,12 @@ import { request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest"
-import type { InstanceSpec } from "../core/pipeline/effects.ts"
 import type { Agent } from "../ports/agent.ts"
+import { specOf } from "../testing/compute-world.ts"
 import { connectAgent } from "./client.ts"
 import { type AgentServer, serveAgent, socketPath } from "./server.ts"
 
-const good: InstanceSpec = {
-  id: "papi-prod-7-1",
-  server: "local",
-  region: "prod",
-  release: "c".repeat(40),
-  digest: `sha256:${"d".repeat(64)}`,
-  run: {
-    start: "node server.js",
-    health: { path: "/healthz", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 },
-    drain: 1_000,
-    env: { GREETING: "hello" },
-    keep: 1,
-  },
-}
+const good = specOf("papi-prod-7-1", `sha256:${"d".repeat(64)}`, { env: { GREETING: "hello" } })
 const { run } = good
 const and = (more: object) => ({ ...good, ...more })
 const running = (more: object) => ({ ...good, run: { ...run, ...more } })

@@ -39,7 +39,10 @@ export class Memory {
   stale(app: string, epoch: number): string | undefined {
     const seen = this.#now.epochs[app] ?? 0
     if (epoch >= seen) return undefined
-    return `stale: epoch ${epoch} after ${seen}; another control plane holds ${app} now`
+    return (
+      `stale: epoch ${epoch} after ${seen}; another control plane holds ${app} now. Where there is none, ` +
+      "the store was begun anew or copied back by hand: move it by immunity backup and immunity restore"
+    )
   }
 
   /** A new epoch is on disk before it is answered. */

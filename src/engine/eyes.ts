@@ -4,6 +4,7 @@ import type { RouterCounters } from "../ports/counters.ts"
 import { about, countersAbout } from "../ports/observed.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence } from "./parts.ts"
+import { within } from "./within.ts"
 
 /** Questions to one server that may be open at once: one that hangs must not keep the others from being asked. */
 const mostOpen = 4
@@ -15,22 +16,25 @@ const mostTogether = 200
  * given its own part: a hundred rollouts under way cost a server little more questions than one.
  */
 export class Eyes {
-  readonly #parts: Pick<Parts, "agents" | "pace">
+  readonly #parts: Pick<Parts, "agents" | "pace" | "clock">
   /** By agent: a server that joins anew is another one. */
   readonly #seen = new WeakMap<Agent, Together<Observed>>()
   /** Did not answer when last asked: asked again beside, so that the others do not wait for them a second time. */
   readonly #silent = new Map<ServerName, { readonly agent: Agent; isAsked: boolean }>()
   readonly #counted = new WeakMap<Agent, Together<RouterCounters>>()
 
-  constructor(parts: Pick<Parts, "agents" | "pace">) {
+  constructor(parts: Pick<Parts, "agents" | "pace" | "clock">) {
     this.#parts = parts
   }
 
   /** What every server says of one application now; asked no earlier than this call. */
-  async look(app: AppName, signal: AbortSignal): Promise<World> {
+  look(app: AppName, signal: AbortSignal): Promise<World> {
+    return this.#within(signal, (limit) => this.#look(app, limit, signal))
+  }
+
+  async #look(app: AppName, limit: AbortSignal, signal: AbortSignal): Promise<World> {
     const servers = new Map<ServerName, Observed>()
     const problems: Record<ServerName, string> = {}
-    const limit = AbortSignal.any([signal, this.#limit()])
     await Promise.all(
       [...this.#parts.agents.values()].map(async (agent) => {
         const { server } = agent
@@ -40,7 +44,8 @@ export class Eyes {
           return
         }
         try {
-          const asked = () => new Together((apps) => agent.observe(apps, this.#limit()), about)
+          const asked = () =>
+            new Together((apps) => this.#within(undefined, (limit) => agent.observe(apps, limit)), about)
           const seen = await known(this.#seen, agent, asked).ask(app, limit)
           servers.set(server, seen)
           if (seen.routerProblem) problems[server] = `router: ${seen.routerProblem}`
@@ -65,7 +70,7 @@ export class Eyes {
     const known = this.#silent.get(server)
     if (!known || known.isAsked) return
     known.isAsked = true
-    known.agent.observe([], this.#limit()).then(
+    this.#within(undefined, (limit) => known.agent.observe([], limit)).then(
       () => this.#silent.delete(server),
       () => {
         known.isAsked = false
@@ -74,13 +79,14 @@ export class Eyes {
   }
 
   /** What a server's router counted for one application. */
-  async counters(app: AppName, agent: Agent, signal: AbortSignal): Promise<RouterCounters> {
-    const asked = () => new Together((apps) => agent.counters(apps, this.#limit()), countersAbout)
-    return known(this.#counted, agent, asked).ask(app, AbortSignal.any([signal, this.#limit()]))
+  counters(app: AppName, agent: Agent, signal: AbortSignal): Promise<RouterCounters> {
+    const asked = () =>
+      new Together((apps) => this.#within(undefined, (limit) => agent.counters(apps, limit)), countersAbout)
+    return this.#within(signal, (limit) => known(this.#counted, agent, asked).ask(app, limit))
   }
 
-  #limit(): AbortSignal {
-    return AbortSignal.timeout(this.#parts.pace.call)
+  #within<T>(signal: AbortSignal | undefined, act: (limit: AbortSignal) => Promise<T>): Promise<T> {
+    return within(this.#parts.clock, this.#parts.pace.call, signal, act)
   }
 }
 

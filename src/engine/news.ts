@@ -2,6 +2,7 @@ import type { AppName } from "../core/model/ids.ts"
 import type { Duration } from "../core/model/time.ts"
 import type { Agent } from "../ports/agent.ts"
 import { type Parts, sentence } from "./parts.ts"
+import { within } from "./within.ts"
 
 export type NewsPace = {
   /** For so long an agent may wait for something to tell, in milliseconds. */
@@ -43,7 +44,7 @@ export async function hearAllNews(
 async function hearNews(
   parts: Pick<Parts, "clock" | "log" | "pace">,
   agent: Agent,
-  { within, pause }: NewsPace,
+  { within: longest, pause }: NewsPace,
   tell: (changed: readonly AppName[] | "all") => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -53,9 +54,10 @@ async function hearNews(
     const asked = parts.clock.mono()
     let anything = false
     try {
-      const limit = within()
-      const patience = AbortSignal.timeout(parts.pace.call + limit)
-      const news = await agent.news(mark, AbortSignal.any([signal, patience]), limit)
+      const limit = longest()
+      const news = await within(parts.clock, parts.pace.call + limit, signal, (until) =>
+        agent.news(mark, until, limit),
+      )
       anything = news.changed.length > 0
       if (!answers) tell("all")
       else if (news.changed.length > 0) tell(news.changed)

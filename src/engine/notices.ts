@@ -43,6 +43,7 @@ function topicOf(event: Event): Topic | undefined {
       return "rollback"
     case "drill-ended":
       return event.result.kind === "failed" ? "hold" : undefined
+    case "servers-ahead":
     case "contract-held":
     case "strength-missing":
     case "room-lacking":

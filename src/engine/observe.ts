@@ -40,6 +40,7 @@ export function factsFor(
           exit,
           differences,
         })),
+      jobs: seen.jobs.flatMap(({ id, app: owner }) => (owner === app.app ? [id] : [])),
       routes,
       released: agents.get(seen.server)?.instancesOnly ? letGo : (seen.router?.released ?? []),
     }
@@ -70,7 +71,7 @@ export function roomIn(world: World, refused: ReadonlyMap<InstanceId, string>): 
 }
 
 /** What no router sends anybody to any more; nothing while one of them does not answer. */
-function released(
+export function released(
   world: World,
   agents: ReadonlyMap<ServerName, Pick<Agent, "instancesOnly">>,
 ): readonly string[] {

@@ -29,8 +29,9 @@ type Told = {
 export class Pruning {
   readonly #parts: Pick<Parts, "clock" | "log">
   readonly #startedAt: Duration
-  readonly #told = new Map<ServerName, Told>()
-  readonly #underWay = new Set<ServerName>()
+  /** None until there is something to remember: of most applications there is not, for an hour or for ever. */
+  #told: Map<ServerName, Told> | undefined
+  #underWay: Set<ServerName> | undefined
   /** The list as it was when the term began. */
   #first: string | undefined
 
@@ -47,8 +48,8 @@ export class Pruning {
   /** Does nothing while it is under way there, or is not due. */
   begin(state: Application, agent: Agent, fence: () => Fence, signal: AbortSignal): void {
     const { server } = agent
-    if (!agent.keepArtifacts || this.#underWay.has(server)) return
-    const known = this.#told.get(server)
+    if (!agent.keepArtifacts || this.#underWay?.has(server)) return
+    const known = this.#told?.get(server)
     const now = this.#parts.clock.mono()
     if (known && now < known.again) return
     const keep = listOf(state)
@@ -56,8 +57,9 @@ export class Pruning {
     // A job of one that was removed may have ended after it was told, and left an artifact.
     if (keep.length === 0 || (known?.done === list && keep !== "nothing")) return
     if (!known && list === this.#first && now < this.#startedAt + every * fractionOf(state.app)) return
+    this.#underWay ??= new Set()
     this.#underWay.add(server)
-    void this.#tell(state.app, agent, keep, fence, signal).finally(() => this.#underWay.delete(server))
+    void this.#tell(state.app, agent, keep, fence, signal).finally(() => this.#underWay?.delete(server))
   }
 
   async #tell(
@@ -69,11 +71,13 @@ export class Pruning {
   ): Promise<void> {
     const { clock, log } = this.#parts
     const { server } = agent
+    this.#told ??= new Map()
+    const told = this.#told
     const failed = (because: string): void => {
       if (signal.aborted) return
-      const failures = (this.#told.get(server)?.failures ?? 0) + 1
+      const failures = (told.get(server)?.failures ?? 0) + 1
       const pause = backOff(`prune ${app} ${server}`, failures, { first: firstAgain, longest: every })
-      this.#told.set(server, { done: undefined, again: clock.mono() + pause, failures })
+      told.set(server, { done: undefined, again: clock.mono() + pause, failures })
       log.warn({ app, server }, `old artifacts were not removed: ${because}`)
     }
     try {
@@ -83,7 +87,7 @@ export class Pruning {
       if (pruned.kind === "refused") return failed(pruned.because)
       const { removed, bytes, left } = pruned
       const done = left === 0 ? keep.toString() : undefined
-      this.#told.set(server, { done, again: clock.mono() + every, failures: 0 })
+      told.set(server, { done, again: clock.mono() + every, failures: 0 })
       if (removed > 0)
         log.info({ app, server, removed, bytes, left }, "artifacts of old releases were removed")
     } catch (error) {

@@ -12,6 +12,7 @@ import type { RouteSpec } from "../../src/core/pipeline/effects.ts"
 import { openFolders, processesOf } from "../../src/main/demo/leftovers.ts"
 import type { AgentInstance } from "../../src/ports/agent.ts"
 import { findHaproxy } from "../../src/providers/router/haproxy/program.ts"
+import { specOf } from "../../src/testing/compute-world.ts"
 import { until } from "../support/until.ts"
 
 const signal = AbortSignal.timeout(600_000)
@@ -82,20 +83,7 @@ describe("an agent that is killed", () => {
     await build("first", "true")
     const built = await outcome("first")
     if (built.kind !== "built") throw new Error(JSON.stringify(built))
-    const instance = {
-      id: "prod-1",
-      server: "local",
-      region: "prod",
-      release: commit,
-      digest: built.digest,
-      run: {
-        start: "node server.js",
-        health: { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 },
-        drain: 1_000,
-        env: {},
-        keep: 1,
-      },
-    }
+    const instance = { ...specOf("prod-1", built.digest), release: commit }
     expect(await agent.startInstance(fence, instance, signal)).toEqual({ kind: "done" })
     const { address } = await ready("prod-1")
     const pid = await text(address)

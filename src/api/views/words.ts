@@ -50,6 +50,8 @@ export function titleOf(event: Event): string {
       return `Locks and freezes${event.region === undefined ? "" : ` of ${event.region}`} stand aside until ${new Date(event.until).toISOString()}: ${event.reason}`
     case "app-paused":
       return "Paused"
+    case "servers-ahead":
+      return `Its servers are ahead of this journal: ${event.seen.join(", ")}`
     case "app-resumed":
       return "Resumed"
     case "commit-found":

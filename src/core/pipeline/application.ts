@@ -54,10 +54,19 @@ export type Application = {
   readonly drills?: readonly DrillResult[] | undefined
   /** The number of the last drill that an earlier application of this name had. */
   readonly drillsBefore?: number | undefined
+  /** Its servers show what this journal never asked for: nothing is concluded or ordered until a person says go on. */
+  readonly ahead?: Ahead | undefined
   /** A person ended it; adding it again begins anew. */
   readonly removed?: Removed | undefined
   /** Servers that are lost, drained or both; all others are in use. */
   readonly left?: Readonly<Record<ServerName, Left>>
+}
+
+/** `seen`: some of the instances and pools that came later. `latest`: the highest number of a rollout among them. */
+export type Ahead = {
+  readonly at: Instant
+  readonly seen: readonly string[]
+  readonly latest: RolloutNumber
 }
 
 export type Removed = {

@@ -7,6 +7,7 @@ import { halt, pastReturn } from "../rollout/hold.ts"
 import { placeToGo, retreat } from "../rollout/retreat.ts"
 import { type Rollout, terminal } from "../rollout/rollout.ts"
 import { acceptAnswers, withdrawAnswers } from "./accept-answers.ts"
+import { refusedAsBehind } from "./ahead.ts"
 import type { Region, Release, Source } from "./application.ts"
 import { queue } from "./climb.ts"
 import { configure, restoreConfiguration } from "./configure.ts"
@@ -24,7 +25,10 @@ export function obey(draft: Draft, command: Command, by: string): Refusal | unde
   if ("reason" in command && command.type !== "deploy" && command.reason.trim() === "") {
     return refuse("reason-missing", `${command.type} needs a reason: say why in one sentence`)
   }
-  if (command.type !== "add-app") {
+  const letsItCount = draft.state.ahead && command.type === "resume" && command.rollout === undefined
+  const behind = letsItCount ? undefined : refusedAsBehind(draft.state)
+  if (behind) return behind
+  if (command.type !== "add-app" && !letsItCount) {
     const removed = refusedAsRemoved(draft.state)
     if (removed) return removed
   }
@@ -357,7 +361,8 @@ function rollback(draft: Draft, rollout: Rollout, reason: string): Refusal | und
 
 function resume(draft: Draft, number: number | undefined, reason: string): Refusal | undefined {
   if (number === undefined) {
-    if (!draft.state.paused) return refuse("wrong-phase", `${draft.state.app} is not paused`)
+    if (!draft.state.paused && !draft.state.ahead)
+      return refuse("wrong-phase", `${draft.state.app} is not paused`)
     draft.add({ type: "app-resumed", reason }, reason)
     return undefined
   }

@@ -23,7 +23,7 @@ export function configure(
   if (real.length === 0) return refuse("wrong-phase", "the configuration says that already; nothing changes")
   if (keysIn(next) > mostKeys) {
     return refuse(
-      "not-allowed",
+      "bad-request",
       `a configuration holds at most ${mostKeys} keys; put large data into a store`,
     )
   }
@@ -57,7 +57,7 @@ const known = (app: Application): readonly Configuration[] => [
 function problemOf(app: Application, { key, region, value }: ConfigChange): Refusal | undefined {
   if (!keyPattern.test(key)) {
     return refuse(
-      "not-allowed",
+      "bad-request",
       `"${key.slice(0, 100)}" is no key: a letter or _, then letters, digits, _, . and -, at most 100`,
     )
   }
@@ -66,7 +66,7 @@ function problemOf(app: Application, { key, region, value }: ConfigChange): Refu
     return refuse("unknown", `${app.app} has no region ${region}; it has ${has}`)
   }
   if (value !== undefined && lengthOf(value) > longestValue) {
-    return refuse("not-allowed", `the value of ${key} is longer than ${longestValue} characters`)
+    return refuse("bad-request", `the value of ${key} is longer than ${longestValue} characters`)
   }
   const { common, regions } = app.configuration
   const values = region === undefined ? common : (regions[region] ?? {})

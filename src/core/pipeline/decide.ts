@@ -14,10 +14,11 @@ export type Decided = { readonly events: readonly Recorded[] } | { readonly refu
  * that has become due is applied until nothing more follows.
  */
 export function decide(state: Application, input: Input, limits: Limits = {}): Decided {
+  if (state.ahead && isFact(input)) return { events: [] }
   const draft = new Draft(state, input.at, input.by, limits)
   const refused = isFact(input) ? learn(draft, input) : obey(draft, input, input.by)
   if (refused) return { refused }
-  settle(draft)
+  if (!draft.state.ahead) settle(draft)
   return { events: draft.events }
 }
 

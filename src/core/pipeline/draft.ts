@@ -81,6 +81,9 @@ export type Refusal = {
     | "no-room"
     | "removed"
     | "set-aside"
+    | "bad-request"
+    | "behind"
+    | "key-reused"
   readonly message: string
 }
 

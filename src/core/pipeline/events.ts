@@ -37,6 +37,9 @@ export type Event =
   /** Nothing of it runs any more: its name is free. */
   | { readonly type: "app-cleared" }
   | { readonly type: "app-paused"; readonly reason: string }
+  /** They show instances or pools of rollouts that this journal does not have. */
+  | { readonly type: "servers-ahead"; readonly seen: readonly string[]; readonly latest: RolloutNumber }
+  /** Also where servers were ahead: from now on the journal counts, under numbers that nobody has used. */
   | { readonly type: "app-resumed"; readonly reason: string }
   /** Locks and freezes stand aside until then; undefined region: in all of them. */
   | {

@@ -7,6 +7,7 @@ import { type Rollout, regionPolicy, terminal } from "../rollout/rollout.ts"
 import type { Application, Commit, CommitState, Instance, Region } from "./application.ts"
 import { metered } from "./cost.ts"
 import type { Recorded } from "./events.ts"
+import { carriedOn } from "./evolve-ahead.ts"
 import { evolveDrill } from "./evolve-drill.ts"
 import { added, cleared, removed } from "./evolve-removal.ts"
 import { forgetOld } from "./forget.ts"
@@ -29,7 +30,9 @@ function happened(app: Application, recorded: Recorded): Application {
     case "app-paused":
       return { ...app, paused: { by, reason: event.reason, at } }
     case "app-resumed":
-      return { ...app, paused: undefined }
+      return { ...carriedOn(app), paused: undefined }
+    case "servers-ahead":
+      return { ...app, ahead: { at, seen: event.seen, latest: event.latest } }
     case "override-granted":
       return { ...app, override: { by, at, reason: event.reason, region: event.region, until: event.until } }
     case "commit-found":

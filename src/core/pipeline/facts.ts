@@ -2,6 +2,7 @@ import type { JobId } from "../model/ids.ts"
 import { unreachable } from "../model/unreachable.ts"
 import { underway } from "../rollout/evolve-rollout.ts"
 import { looked } from "../rollout/looked.ts"
+import { lookAhead } from "./ahead.ts"
 import type { Application, Instance, Region, Source } from "./application.ts"
 import type { Draft } from "./draft.ts"
 import { drillTestEnded } from "./drill.ts"
@@ -21,6 +22,8 @@ export function learn(draft: Draft, fact: Fact): undefined {
     case "job-ended":
       return jobEnded(draft, fact)
     case "observed":
+      lookAhead(draft, fact)
+      if (draft.state.ahead) return undefined
       draft.sawRouter = fact.servers.some(({ routes }) => routes !== undefined)
       draft.answering = new Set(fact.servers.map(({ server }) => server))
       for (const region of draft.state.regions) weights(draft, region, fact.servers)

@@ -138,6 +138,8 @@ export type ServerStanding = {
 export type ServerFacts = {
   readonly server: ServerName
   readonly instances: readonly InstanceFacts[]
+  /** Jobs of the application that it remembers; absent: nothing is said of them. */
+  readonly jobs?: readonly JobId[]
   /** Acknowledged weights in percent by route, then by pool name; absent: no router spoke. */
   readonly routes: Readonly<Record<string, Readonly<Record<string, number>>>> | undefined
   /** Ids that the router refuses for ever. */

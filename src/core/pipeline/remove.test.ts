@@ -58,7 +58,9 @@ describe("an application that a person removes", () => {
     world.limits = { killed: "the kill switch is set: nothing is changed" }
     expect(remove(world).refused).toMatchObject({
       code: "wrong-phase",
-      message: expect.stringMatching(/^the kill switch is set: .*; lift it first$/),
+      message: expect.stringMatching(
+        /^the kill switch is set: .*; lift it first \(immunity kill-switch lift --reason WHY\)$/,
+      ),
     })
     world.limits = {}
     expect(remove(world).refused).toBeUndefined()

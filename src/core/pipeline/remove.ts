@@ -1,4 +1,5 @@
 import { terminal } from "../rollout/rollout.ts"
+import { whyBehind } from "./ahead.ts"
 import type { Application } from "./application.ts"
 import { type Draft, type Refusal, refuse } from "./draft.ts"
 import { rehearse } from "./drill.ts"
@@ -12,11 +13,8 @@ import { waitsForItsServer } from "./servers.ts"
  * or started any more. What waits or holds is cancelled with it; what moves by itself has to end first.
  */
 export function removeApp(draft: Draft, reason: string): Refusal | undefined {
-  const because = whyNotRemoved(draft.state)
+  const because = whyNotRemoved(draft.state, draft.limits.killed)
   if (because !== undefined) return refuse("wrong-phase", because)
-  const { killed } = draft.limits
-  if (killed !== undefined)
-    return refuse("wrong-phase", `${killed}, so nothing of ${draft.state.app} would be ended; lift it first`)
   for (const { active } of draft.state.regions)
     if (active !== undefined)
       draft.add(
@@ -28,8 +26,12 @@ export function removeApp(draft: Draft, reason: string): Refusal | undefined {
   return undefined
 }
 
-/** Why it cannot be removed now, in a sentence that says what to do; undefined when it can. */
-export function whyNotRemoved(app: Application): string | undefined {
+/**
+ * Why it cannot be removed now, in a sentence that says what to do; undefined when it can. `killed`: that the kill
+ * switch is set, where it is.
+ */
+export function whyNotRemoved(app: Application, killed: string | undefined): string | undefined {
+  if (app.ahead) return `${whyBehind(app.ahead)}; resume ${app.app} first, with a reason`
   for (const { active } of app.regions) {
     const rollout = active === undefined ? undefined : app.rollouts[active]
     if (!rollout || terminal(rollout.phase)) continue
@@ -39,6 +41,8 @@ export function whyNotRemoved(app: Application): string | undefined {
     const first = isLeaving ? "let it end" : `let it end, or halt it (immunity halt ${app.app}#${number})`
     return `rollout ${number} is under way at ${region} (${phase.name}): ${first}, and then remove ${app.app}`
   }
+  if (killed !== undefined)
+    return `${killed}, so nothing of ${app.app} would be ended; lift it first (immunity kill-switch lift --reason WHY)`
   return undefined
 }
 
@@ -49,8 +53,8 @@ export function notYetGone(app: Application): Refusal | undefined {
   return refuse("wrong-phase", `${refusedAsRemoved(app)?.message}; ${wait}`)
 }
 
-/** Removed, and nothing of it runs any more. */
-export const isGone = ({ removed }: Application): boolean => removed?.clearedAt !== undefined
+/** Removed, and nothing of it runs any more, as far as is known. */
+export const isGone = ({ ahead, removed }: Application): boolean => !ahead && removed?.clearedAt !== undefined
 
 /** An order to an application that is no more, other than to add it again. */
 export function refusedAsRemoved({ app, removed, ...state }: Application): Refusal | undefined {

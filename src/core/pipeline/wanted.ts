@@ -28,7 +28,10 @@ export function wanted(app: Application, now: Instant, known?: readonly Effect[]
   return { effects: known ?? effectsOf(app), wakeAt }
 }
 
-const effectsOf = (app: Application): readonly Effect[] => [
+/** Servers that are ahead of the journal keep what they have, tables included. */
+const effectsOf = (app: Application): readonly Effect[] => (app.ahead ? [] : effectsOfAll(app))
+
+const effectsOfAll = (app: Application): readonly Effect[] => [
   ...builds(app),
   ...placesOf(app).flatMap((region) =>
     Object.values(region.instances).flatMap((instance) => instanceEffects(app, instance, region)),

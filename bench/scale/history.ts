@@ -1,6 +1,6 @@
+import { canonicalJson } from "../../src/core/model/canonical-json.ts"
 import type { Application } from "../../src/core/pipeline/application.ts"
 import type { RouteSpec } from "../../src/core/pipeline/effects.ts"
-import { canonicalJson } from "../../src/store/canonical-json.ts"
 import { chainHash, chainStart } from "../../src/store/chain.ts"
 import { CoreWorld, papiPolicy } from "../../src/testing/core-world.ts"
 

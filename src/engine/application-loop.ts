@@ -120,6 +120,7 @@ export class ApplicationLoop implements Holding {
     // Whatever sleeps is woken by these alone: a signal made of two, for each of ten thousand sleepers, is a lot of memory.
     this.poke()
     this.#look.abort(news)
+    this.#reading.abort(news)
   }
 
   follow(): void {
@@ -196,10 +197,12 @@ export class ApplicationLoop implements Holding {
       try {
         // What is heard of while it waits for its turn is seen in it.
         const turn = () => {
-          this.#poke = new AbortController()
+          if (this.#poke.signal.aborted) this.#poke = new AbortController()
           return this.#turn(performer, until)
         }
-        ordered = this.#underWay() ? await turn() : await this.#shared.resting.through(turn)
+        ordered = this.#underWay()
+          ? await turn()
+          : await this.#shared.resting.through(() => this.#inPassing(turn))
         this.#problem("turn", undefined)
         this.#failures = performer.problems.size > 0 ? this.#failures + 1 : 0
       } catch (error) {
@@ -210,12 +213,26 @@ export class ApplicationLoop implements Holding {
       if (until.aborted) return
       const underWay = this.#underWay()
       // Ten thousand at rest would hold the wishes of all of them in memory, and look again in an hour.
-      if (!underWay) this.#asked = undefined
+      if (!underWay) {
+        this.#asked = undefined
+        performer.rest()
+      }
       this.#shared.moves(app, ordered || underWay)
       const rest = ordered || underWay ? undefined : this.#rest(first)
       const pause = this.#pause(ordered, rest, this.#parts.clock.mono() - began)
       const where = pause === rest && this.#hasTimeFor(rest) ? this.#shared.rounds : this.#parts.clock
       await where.sleep(pause, this.#poke.signal)
+    }
+  }
+
+  /** Of ten thousand at rest one is opened for a look, and lies packed again after it. */
+  async #inPassing<T>(turn: () => Promise<T>): Promise<T> {
+    this.ledger.borrow()
+    try {
+      return await turn()
+    } finally {
+      this.ledger.giveBack()
+      this.#world.giveBack()
     }
   }
 
@@ -238,7 +255,8 @@ export class ApplicationLoop implements Holding {
       this.#parts.killed() ? undefined : performer.fence(this.ledger.app, this.#shared.eyes, until),
     ])
     if (until.aborted) return false
-    this.#world.set(world)
+    if (this.#underWay()) this.#world.set(world)
+    else this.#world.lend(world)
     for (const [server, problem] of Object.entries(world.problems)) this.#problem(`server ${server}`, problem)
     for (const server of world.servers.keys())
       if (!world.problems[server]) this.#problem(`server ${server}`, undefined)
@@ -382,9 +400,9 @@ export class ApplicationLoop implements Holding {
       const reading = new AbortController()
       try {
         await this.#shared.asking.through(async () => {
+          if (until.aborted) return
           this.#reading = reading
-          const signal = AbortSignal.any([until, reading.signal])
-          for (const input of await newCommits(this.#parts, this.ledger.state, signal))
+          for (const input of await newCommits(this.#parts, this.ledger.peek(), reading.signal))
             await this.ledger.apply(input)
         })
         this.#problem("source", undefined)

@@ -15,6 +15,7 @@ import { hearAllNews, type NewsPace } from "./news.ts"
 import type { World } from "./observe.ts"
 import { type Parts, sentence, untilNextLook } from "./parts.ts"
 import { obeyOrders, passOn } from "./pass-on.ts"
+import { otherThan } from "./repeated.ts"
 import { RollbackBudget } from "./rollback-budget.ts"
 import { Rounds } from "./rounds.ts"
 import { Shelf } from "./shelf.ts"
@@ -109,7 +110,7 @@ export function createEngine(world: Parts): Engine {
         : moving.size > 0
           ? untilNextLook(pace, took)
           : pace.idle
-      return clock.sleep(forMs, AbortSignal.any([stopping.signal, begins.signal]))
+      return stopping.signal.aborted ? Promise.resolve() : clock.sleep(forMs, begins.signal)
     },
   }
 
@@ -122,7 +123,7 @@ export function createEngine(world: Parts): Engine {
 
   return {
     async start() {
-      follower.at = await unfold(parts, open)
+      follower.startAfter(await unfold(parts, open))
       settled = true
       running = Promise.all([
         follower.follow(stopping.signal),
@@ -136,6 +137,7 @@ export function createEngine(world: Parts): Engine {
     },
     async stop() {
       stopping.abort()
+      begins.abort()
       for (const loop of loops.values()) loop.end()
       await Promise.all([...loops.values()].map((loop) => loop.ended()))
       await running
@@ -160,7 +162,10 @@ export function createEngine(world: Parts): Engine {
       if (!known && command.type !== "add-app") {
         return { kind: "refused", refusal: { code: "unknown", message: `there is no application ${app}` } }
       }
-      if ((await parts.journal.commandResult(commandId)) !== undefined) {
+      const kept = await parts.journal.commandResult(commandId)
+      if (kept !== undefined) {
+        const refusal = otherThan(kept, command)
+        if (refusal) return { kind: "refused", refusal }
         return { kind: "done", events: [], version: known?.ledger.version ?? 0 }
       }
       const loop = known ?? open(app)

@@ -18,13 +18,14 @@ export const glanceAt = (version: number, state: Application): Glance => ({
 })
 
 const isUnderWay = (state: Application): boolean =>
-  state.commits.some((commit) => commit.state.name === "building") ||
-  state.drill !== undefined ||
-  state.regions.some(
-    (region) =>
-      (region.active !== undefined && !waitsForAPerson(state, region.active)) ||
-      Object.values(region.instances).some((instance) => instance.retired || instance.state === "starting"),
-  )
+  !state.ahead &&
+  (state.commits.some((commit) => commit.state.name === "building") ||
+    state.drill !== undefined ||
+    state.regions.some(
+      (region) =>
+        (region.active !== undefined && !waitsForAPerson(state, region.active)) ||
+        Object.values(region.instances).some((instance) => instance.retired || instance.state === "starting"),
+    ))
 
 /** Days may pass at a gate; its deadline is a time to wake up at. */
 function waitsForAPerson(state: Application, rollout: number): boolean {

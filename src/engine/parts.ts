@@ -13,6 +13,7 @@ import type { Policies } from "../ports/policies.ts"
 import type { Sealer } from "../ports/sealer.ts"
 import type { Snapshots } from "../ports/snapshots.ts"
 import type { CommitSource } from "../ports/source.ts"
+import type { JournalWentBack } from "./went-back.ts"
 
 /** Everything the engine needs from the world. main.ts chooses. */
 export type Parts = {
@@ -40,6 +41,8 @@ export type Parts = {
   readonly killed: () => boolean
   /** Why nothing new may start for want of room, in a sentence; undefined while there is room. */
   readonly room: () => string | undefined
+  /** Ends this control plane: what it believes is no longer what is stored. */
+  readonly wentBack?: (error: JournalWentBack) => void
   readonly pace: Pace
 }
 

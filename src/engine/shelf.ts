@@ -30,12 +30,16 @@ export class Shelf {
   }
 }
 
-/** Where one value lies. */
+/**
+ * Where one value lies. What is only looked at in passing is borrowed: it takes no place among the open ones, and makes
+ * nobody else leave, so that looks at all in turn do not keep the collector of garbage busy with what they opened.
+ */
 export class Place<T> {
   readonly #opened: (place: Place<unknown>) => void
   #value: { readonly now: T } | undefined
   #packed: Packed | undefined
   #used = false
+  #borrowed = false
 
   constructor(opened: (place: Place<unknown>) => void, value: T) {
     this.#opened = opened
@@ -59,17 +63,39 @@ export class Place<T> {
   }
 
   set(value: T): void {
-    const wasOpen = this.#value !== undefined
+    const wasOpen = this.#value !== undefined && !this.#borrowed
+    this.#borrowed = false
     this.#used = true
     this.#packed = undefined
     this.#value = { now: value }
     if (!wasOpen) this.#opened(this)
   }
 
+  /** Until `giveBack` it lies open for whoever gets it. */
+  borrow(): void {
+    if (this.#value) return
+    this.#value = { now: this.peek() }
+    this.#borrowed = true
+  }
+
+  /** The same with a value that takes the place of the one before. */
+  lend(value: T): void {
+    if (this.#value && !this.#borrowed) return this.set(value)
+    this.#packed = undefined
+    this.#value = { now: value }
+    this.#borrowed = true
+  }
+
+  /** It lies packed again, unless it was replaced meanwhile, or lay open before. */
+  giveBack(): void {
+    if (this.#borrowed) this.close()
+  }
+
   /** Puts away a value that is packed already. */
   setPacked(packed: Packed): void {
     this.#packed = packed
     this.#value = undefined
+    this.#borrowed = false
   }
 
   /** Whether it was used since this was last asked. */
@@ -80,6 +106,7 @@ export class Place<T> {
   }
 
   close(): void {
+    this.#borrowed = false
     if (this.#value) this.#packed ??= pack(this.#value.now)
     this.#value = undefined
   }

@@ -7,7 +7,8 @@ import type { Parts } from "./parts.ts"
 
 /** Remembers since when each server has not answered. */
 export class Silence {
-  readonly #since = new Map<ServerName, Duration>()
+  /** None for most: ten thousand empty maps would be a megabyte and a half. */
+  #since: Map<ServerName, Duration> | undefined
   readonly #parts: Pick<Parts, "agents" | "clock" | "drained">
 
   constructor(parts: Pick<Parts, "agents" | "clock" | "drained">) {
@@ -24,9 +25,12 @@ export class Silence {
     ])
     const standings: ServerStanding[] = []
     for (const server of new Set([...agents.keys(), ...named])) {
-      if (world.servers.has(server)) this.#since.delete(server)
-      else if (!this.#since.has(server)) this.#since.set(server, now)
-      const since = this.#since.get(server)
+      if (world.servers.has(server)) this.#since?.delete(server)
+      else if (!this.#since?.has(server)) {
+        this.#since ??= new Map()
+        this.#since.set(server, now)
+      }
+      const since = this.#since?.get(server)
       const silent =
         since === undefined
           ? undefined

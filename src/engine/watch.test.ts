@@ -273,6 +273,21 @@ describe("a warm-up", () => {
   })
 })
 
+describe("a control plane that stood still while it watched", () => {
+  it("has looked twice at what passed meanwhile, and counts it as no more than that", async () => {
+    const measure = { ...spec(2), judgeFrom: 0 }
+    const world = new Second()
+    const watch = await world.open(measure)
+    const observed: number[] = []
+    for (const stoodStill of [0, 0, 60_000, 0]) {
+      world.at += stoodStill
+      const fact = await world.look(watch, measure, 0)
+      if (fact?.type === "looked") observed.push(fact.observed)
+    }
+    expect(observed).toEqual([1_000, 2_000, 3_000])
+  })
+})
+
 describe("an answer of the store that is lost", () => {
   it("leaves judge and store with the same measurements", async () => {
     const measure = spec(2)

@@ -21,6 +21,12 @@ type Reading = {
 type Crashes = Readonly<Record<number, number>>
 
 /**
+ * An interval that took longer than so many usual ones, because the control plane stood still, was looked at twice like
+ * any other: it counts as long as these. Otherwise a pause would pass for watching, and end a bake after two looks.
+ */
+const longestCounted = 2
+
+/**
  * Measures one rollout in one stage: closed intervals go to the evidence first, then to the judge, so that a
  * restart folds the same intervals into the same verdicts.
  */
@@ -189,7 +195,8 @@ export class Watch {
       return
     }
     const seen = interval.measurements.every((m) => m.canary !== undefined && m.blind === undefined)
-    this.#intervals.push({ step: interval.step, observed: seen ? interval.to - interval.from : 0 })
+    const length = Math.min(interval.to - interval.from, longestCounted * this.#parts.pace.measure)
+    this.#intervals.push({ step: interval.step, observed: seen ? length : 0 })
     for (const measurement of interval.measurements) {
       this.#measured.add(measurement.metric)
       this.#judge.observe(measurement)

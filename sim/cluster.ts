@@ -40,6 +40,8 @@ export class Cluster {
   readonly notices = new Set<string>()
   readonly cut = new Set<string>()
   readonly #ways = new Map<Plane, Readonly<Record<Target, Map<string, Way>>>>()
+  /** Orders of people who wait for an answer, or will ask again. */
+  readonly asking = new Set<string>()
   killSwitch = false
   noRoom: string | undefined
   /** When anything last went wrong, of any kind; whoever promises a time is not held to it right after. */

@@ -22,10 +22,12 @@ export function submit(
   door: number | undefined = undefined,
   attempt = 0,
 ): void {
+  cluster.asking.add(id)
   const doors = cluster.planes.filter(({ up }) => up)
   const plane = doors[(door ?? attempt) % Math.max(1, doors.length)]
   let answered = false
   const again = (): void => {
+    if (attempt + 1 >= tries) cluster.asking.delete(id)
     if (answered || attempt + 1 >= tries) return
     answered = true
     submit(cluster, app, command, by, id, door, attempt + 1)
@@ -41,6 +43,7 @@ export function submit(
         if (result.kind === "not-leader") cluster.timeline.in(1_000, retry)
         else {
           answered = true
+          cluster.asking.delete(id)
           cluster.check.answered(app, id, command, result)
         }
       },
@@ -109,6 +112,7 @@ export function beOnDuty(cluster: Cluster): void {
     for (const { name } of cluster.scenario.apps) {
       const state = cluster.check.log.state(name)
       if (state) attend(cluster, state, round)
+      else if (isCalm(cluster)) addAnew(cluster, name, round)
     }
     cluster.timeline.in(3_000, look)
     return true
@@ -116,11 +120,16 @@ export function beOnDuty(cluster: Cluster): void {
   cluster.timeline.in(3_000, look)
 }
 
+const isCalm = ({ scenario, timeline }: Cluster): boolean => timeline.now > scenario.calmFrom + 5_000
+
+/** Whoever wanted it in the first place gave up while nothing answered. */
+const addAnew = (cluster: Cluster, app: string, round: number): void =>
+  submit(cluster, app, { type: "add-app", source: { url: app, branch: "main" } }, "Mira", `duty-${round}-add`)
+
 function attend(cluster: Cluster, state: Application, round: number): void {
   const give = (command: Command, label: string): void =>
     submit(cluster, state.app, command, "Mira", `duty-${round}-${label}`, cluster.planes.length - 1)
-  const { calmFrom } = cluster.scenario
-  const calm = cluster.timeline.now > calmFrom + 5_000
+  const calm = isCalm(cluster)
   const reason = "looked at it"
   if (calm && isGone(state))
     give({ type: "add-app", source: { url: state.app, branch: "main" } }, "add-again")

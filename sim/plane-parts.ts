@@ -107,7 +107,7 @@ export function planeParts(cluster: Cluster, plane: Plane, life: number): Parts 
           return taken
         })
       },
-      open: (owner) => stored("open-leases", () => store.openLeases(owner)),
+      open: (owner, own) => stored("open-leases", () => store.openLeases(owner, own)),
       release: (lease, owner) => stored("release-lease", () => store.release(lease, owner)),
     },
     evidence: {
@@ -180,6 +180,8 @@ export function planeParts(cluster: Cluster, plane: Plane, life: number): Parts 
     owner: plane.name,
     killed: () => cluster.killSwitch,
     room: () => cluster.noRoom,
+    // The model's journal never does: who says so has misread it.
+    wentBack: (error) => cluster.check.violated("I14", error.message),
     pace: simPace,
   }
 }

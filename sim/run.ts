@@ -34,6 +34,10 @@ const longRest = 8_100
 const pushedEvery = 9_000
 /** A call is given up after so long, and then there is a turn. */
 const answerLost = 9_000
+/** So long after the last fault people have looked again, and taken back what they stopped. */
+const cleanUp = 8_100
+/** Without a fault an order is there after this long. */
+const onItsWay = 100
 
 /** Runs one scenario from the first commit until all is at rest, or until a promise is broken. */
 export async function run(
@@ -86,6 +90,14 @@ export async function run(
   }
 }
 
+function isStopped({ check }: Cluster, app: string): boolean {
+  const state = check.log.state(app)
+  return (
+    state !== undefined &&
+    (state.paused !== undefined || state.locks.length > 0 || state.removed !== undefined)
+  )
+}
+
 async function beAtRest(
   cluster: Cluster,
   until: (at: number) => Promise<void>,
@@ -95,7 +107,11 @@ async function beAtRest(
   const { check, scenario, timeline } = cluster
   const table = (): string => JSON.stringify(Object.values(cluster.server.tables).map(({ routes }) => routes))
   // Whoever waits for an answer that was lost has heard of everything and done nothing yet.
-  const waits = (): boolean => timeline.now < cluster.callTroubleAt + answerLost
+  const waits = (): boolean =>
+    timeline.now < cluster.callTroubleAt + answerLost ||
+    timeline.now < check.mutatedAt + onItsWay ||
+    cluster.asking.size > 0 ||
+    (timeline.now < scenario.calmFrom + cleanUp && scenario.apps.some(({ name }) => isStopped(cluster, name)))
   let tables: string
   do {
     tables = table()

@@ -131,9 +131,9 @@ export class StoreModel {
     })
   }
 
-  openLeases(owner: string): readonly string[] {
+  openLeases(owner: string, own = false): readonly string[] {
     return [...this.leases].flatMap(([key, row]) =>
-      key.startsWith("app/") && row.owner !== owner && !this.held(row) ? [key] : [],
+      key.startsWith("app/") && (row.owner === owner ? own : !this.held(row)) ? [key] : [],
     )
   }
 

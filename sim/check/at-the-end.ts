@@ -214,6 +214,9 @@ function mustGoBackAlone({ check, source, scenario, store }: Cluster, past: Past
   const calm = scenario.happenings.every(({ kind }) => kind === "clock-rate") && scenario.bursts.length === 0
   if (!calm || source.natureOf(past.release) !== "errors" || rollout?.from === undefined) return
   if (past.queued.schedule.every(({ analysis }) => !analysis) || !rollout.hadTraffic) return
+  // Beside one that became bad after its bake it is no worse: the world is sick then, and a person is called.
+  const control = check.log.state(past.app)?.rollouts[rollout.from]?.release
+  if (control === undefined || source.natureOf(control) !== "good") return
   const events = store.streams.get(past.app)?.map(({ event }) => event) ?? []
   const seen = events.some(
     (event) =>

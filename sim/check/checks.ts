@@ -28,6 +28,8 @@ export class Checks {
   killedAt = Number.POSITIVE_INFINITY
   /** Orders that were sent since somebody began to count. */
   mutations = 0
+  /** When the last of them was sent. */
+  mutatedAt = Number.NEGATIVE_INFINITY
   readonly #cluster: Cluster
   readonly #appends: AppendRules
   readonly #orders: OrderRules
@@ -111,6 +113,7 @@ export class Checks {
 
   sent(plane: Plane, verb: string, fence: Fence, what: unknown): void {
     this.mutations++
+    this.mutatedAt = this.#cluster.timeline.now
     this.#orders.sent(plane, verb, fence, what)
     if (verb === "routes") this.#orders.tableSent(plane, fence, what as readonly RouteSpec[])
   }

@@ -99,7 +99,7 @@ export const inTheEngine: readonly Mutant[] = [
   one(
     "no barrier before the first order",
     perform,
-    "const answer = await agent.fence(app, this.#epoch, this.#timed(signal))",
+    "const answer = await this.#timed(signal, (limit) => agent.fence(app, this.#epoch, limit))",
     'const answer = { kind: "done" as const, because: "" }',
   ),
   metIn(
@@ -149,12 +149,18 @@ export const inTheEngine: readonly Mutant[] = [
     one(
       "a conflict loses the order",
       ledger,
-      "          await this.catchUp()\n          continue",
-      '          await this.catchUp()\n          return { kind: "done", events: [], version: this.version }',
+      "          await this.catchUp()\n          // The same command",
+      '          await this.catchUp()\n          return { kind: "done", events: [], version: this.version }\n          // The same command',
       '"lost-ack":0.3',
       '"order":"lock"',
     ),
     "a person locks after an answer was lost",
+  ),
+  one(
+    "what a late copy of its own question took is never found",
+    tenure,
+    "++this.#looks % ownEvery === 0",
+    "++this.#looks < 0",
   ),
   one(
     "orders have no id in the store",

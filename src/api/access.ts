@@ -8,7 +8,7 @@ export function sameOrigin(request: FastifyRequest): void {
   const { origin, host } = request.headers
   const foreign =
     (site !== undefined && site !== "same-origin" && site !== "none") ||
-    (origin !== undefined && origin !== "null" && new URL(origin).host !== host)
+    (origin !== undefined && origin !== "null" && URL.parse(origin)?.host !== host)
   if (foreign) throw new ApiError("cross-origin", "changes are accepted from Immunity's own pages only")
 }
 
@@ -53,8 +53,26 @@ export function sameText(a: string, b: string): boolean {
   return timingSafeEqual(hash(a), hash(b))
 }
 
-/** Whose name stands in the journal for a request. */
+/**
+ * Whose name stands in the journal for a request: of any script, percent-encoded where a header could not hold it.
+ * A name that could not be shown is refused, since an order must not be written down as somebody else's.
+ */
 export function actorOf(request: FastifyRequest): string {
-  const name = request.headers["x-immunity-actor"]
-  return typeof name === "string" && /^[\w .@-]{1,80}$/.test(name) ? name : "operator"
+  const given = request.headers["x-immunity-actor"]
+  if (given === undefined) return "operator"
+  const name = decoded(String(given))
+  if (name === undefined || !/^(?=.*\S)[^\p{C}\p{Zl}\p{Zp}]{1,80}$/u.test(name))
+    throw new ApiError(
+      "bad-request",
+      "x-immunity-actor is not a name: one line of at most 80 characters, percent-encoded where they are not ASCII",
+    )
+  return name
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
 }

@@ -104,6 +104,18 @@ export const problems = {
     means: "A freeze window of the policy keeps anything new from starting.",
     next: "Wait until it ends; the detail names it. In an emergency: immunity override.",
   },
+  "key-reused": {
+    status: 422,
+    means:
+      "The Idempotency-Key was used before, for another order to the same application. This one was not carried out.",
+    next: "Give it again under a key of its own. The same order, given again, keeps its key.",
+  },
+  behind: {
+    status: 409,
+    means:
+      "The application's servers run what its journal never asked for: the store was restored from an older backup, or its database lost writes.",
+    next: "What runs keeps running. Start from a later backup if there is one, or let the journal count: immunity resume NAME, with a reason.",
+  },
   paused: {
     status: 409,
     means: "A person has paused the application.",

@@ -15,7 +15,18 @@ import { readRoutes } from "./routes/reads.ts"
 import { serverRoutes } from "./routes/servers.ts"
 
 export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
-  const api = Fastify({ bodyLimit: 1024 * 1024, trustProxy: false, forceCloseConnections: true })
+  const api = Fastify({
+    bodyLimit: 1024 * 1024,
+    trustProxy: false,
+    forceCloseConnections: true,
+    // What is wrong with an address itself comes past every hook.
+    frameworkErrors: (error, request, reply) => {
+      guarded(reply)
+      answerError(parts, error, request, reply)
+    },
+  })
+  // Read as text it would only be said not to be an object.
+  api.removeContentTypeParser("text/plain")
   api.setErrorHandler((error: Error & { statusCode?: number }, request, reply) =>
     answerError(parts, error, request, reply),
   )
@@ -31,15 +42,7 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
   api.addHook("onRequest", async () => {
     await parts.ready
   })
-  api.addHook("onSend", async (_request, reply) => {
-    reply.header("x-content-type-options", "nosniff")
-    reply.header("referrer-policy", "no-referrer")
-    reply.header("x-frame-options", "DENY")
-    reply.header(
-      "content-security-policy",
-      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    )
-  })
+  api.addHook("onSend", async (_request, reply) => guarded(reply))
   // One guard for every method that changes something; a route cannot forget it.
   api.addHook("preHandler", async (request) => {
     if (request.method === "GET" || request.method === "HEAD") return
@@ -61,6 +64,17 @@ export async function createApi(parts: ApiParts): Promise<FastifyInstance> {
   loginRoute(api, parts)
   await api.ready()
   return api
+}
+
+/** What a browser may do with any answer. */
+function guarded(reply: FastifyReply): void {
+  reply.header("x-content-type-options", "nosniff")
+  reply.header("referrer-policy", "no-referrer")
+  reply.header("x-frame-options", "DENY")
+  reply.header(
+    "content-security-policy",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  )
 }
 
 function answerError(

@@ -34,13 +34,15 @@ export const exitMeanings: Readonly<Record<keyof typeof exit, string>> = {
   interrupted: "interrupted",
 }
 
-/** Ends a command with a sentence and a code. */
+/** Ends a command with a sentence and a code. `problem`: what the server calls it, where it refused. */
 export class Stop extends Error {
   readonly code: number
+  readonly problem: string | undefined
 
-  constructor(code: number, message: string) {
+  constructor(code: number, message: string, problem?: string) {
     super(message)
     this.code = code
+    this.problem = problem
   }
 }
 
@@ -48,8 +50,23 @@ export class Stop extends Error {
 export const dataDir = (): string =>
   process.env.IMMUNITY_DIR ?? join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "immunity")
 
-export const serverUrl = (given: string | undefined): string =>
-  (given ?? process.env.IMMUNITY_SERVER ?? "http://127.0.0.1:7300").replace(/\/$/, "")
+/** Where the control plane answers, as it was given or is usual. Throws a `Stop` where that is no address. */
+export function serverUrl(given: string | undefined): string {
+  const text = given ?? process.env.IMMUNITY_SERVER ?? "http://127.0.0.1:7300"
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? ""))
+    throw new Stop(
+      exit.usage,
+      `${given === undefined ? "IMMUNITY_SERVER" : "--server"} ${text} is not an address such as http://127.0.0.1:7300`,
+    )
+  return text.replace(/\/$/, "")
+}
+
+/** Nobody answers, and why, where the system said why. */
+export function noAnswer(url: string, error: unknown): Stop {
+  const cause = error instanceof Error ? (error.cause ?? error) : error
+  const because = cause instanceof Error ? cause.message : String(cause)
+  return new Stop(exit.broken, `no server answers at ${url} (${because}); start one with: immunity serve`)
+}
 
 function token(): string | undefined {
   if (process.env.IMMUNITY_TOKEN) return process.env.IMMUNITY_TOKEN
@@ -59,6 +76,9 @@ function token(): string | undefined {
     return undefined
   }
 }
+
+/** Whose name is written down; an empty one is none. */
+const actor = (): string => process.env.IMMUNITY_ACTOR || process.env.USER || "operator"
 
 /** A client of the HTTP API; every failure becomes a sentence and an exit code. */
 export class Client {
@@ -100,20 +120,22 @@ export class Client {
           `no token: set IMMUNITY_TOKEN, or IMMUNITY_DIR to the server's data folder (looked in ${dataDir()})`,
         )
       }
+      if (!/^[\x21-\x7e]+$/.test(secret))
+        throw new Stop(
+          exit.forbidden,
+          "the token is not one: it is a single line of letters, digits, - and _",
+        )
       headers.authorization = `Bearer ${secret}`
       headers["content-type"] = "application/json"
       headers["idempotency-key"] = crypto.randomUUID()
-      headers["x-immunity-actor"] = process.env.IMMUNITY_ACTOR ?? process.env.USER ?? "operator"
+      headers["x-immunity-actor"] = encodeURIComponent(actor().toWellFormed())
     }
     const answer = await fetch(`${this.url}${path}`, {
       method,
       headers,
       body: body === undefined ? null : JSON.stringify(body),
     }).catch((error: unknown) => {
-      throw new Stop(
-        exit.broken,
-        `no server answers at ${this.url}; start one with: immunity serve (${error instanceof Error ? error.message : ""})`,
-      )
+      throw noAnswer(this.url, error)
     })
     if (!answer.ok)
       throw refusal(answer.status, (await answer.json().catch(() => undefined)) as Problem | undefined)
@@ -126,6 +148,6 @@ function refusal(status: number, problem: Problem | undefined): Stop {
   if (status === 401 || status === 403) return new Stop(exit.forbidden, message)
   if (status === 409 || status === 412) return new Stop(exit.refused, message)
   if (status === 400 || status === 404 || status === 410 || status === 422)
-    return new Stop(exit.usage, message)
+    return new Stop(exit.usage, message, problem?.code)
   return new Stop(exit.broken, message)
 }

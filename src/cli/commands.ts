@@ -4,7 +4,7 @@ import type { Command } from "commander"
 import type { Added } from "../api/contract/commands.ts"
 import type { AppSummary, AppView, InstanceView, RolloutView, TimelineEntry } from "../api/contract/views.ts"
 import { addAnswers } from "./answers.ts"
-import { exit, Stop } from "./client.ts"
+import { exit, noAnswer, Stop } from "./client.ts"
 import { addConfig } from "./config.ts"
 import { addDrill } from "./drill.ts"
 import { addExport } from "./export.ts"
@@ -129,8 +129,10 @@ async function drift(name: string | undefined, options: Common & { exitCode?: bo
 
 async function watch(name: string | undefined, options: Common): Promise<void> {
   const query = name === undefined ? "" : `?app=${encodeURIComponent(name)}`
-  const answer = await fetch(`${client(options).url}/v1/events${query}`).catch(() => undefined)
-  if (!answer?.body) throw new Stop(exit.broken, `no server answers at ${client(options).url}`)
+  const answer = await fetch(`${client(options).url}/v1/events${query}`).catch((error: unknown) => {
+    throw noAnswer(client(options).url, error)
+  })
+  if (!answer.body) throw new Stop(exit.broken, `the server answered ${answer.status} and nothing else`)
   let rest = ""
   for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
     const parts = (rest + chunk).split("\n\n")

@@ -2,17 +2,9 @@ import type { Command } from "commander"
 import type { AppView } from "../api/contract/views.ts"
 import { exit } from "./client.ts"
 import { consent } from "./consent.ts"
-import { patience, until } from "./follow.ts"
+import { type Order, patience, until } from "./follow.ts"
 import { line, print } from "./print.ts"
-import { base, type Common, client } from "./target.ts"
-
-type Options = Common & {
-  readonly region?: string
-  readonly reason: string
-  readonly yes?: boolean
-  readonly detach?: boolean
-  readonly timeout?: string
-}
+import { base, client } from "./target.ts"
 
 /** Rehearses the worst day: a region gone, and nothing left but its images. */
 export function addDrill(program: Command): void {
@@ -25,7 +17,7 @@ export function addDrill(program: Command): void {
     .action(drill)
 }
 
-async function drill(app: string, options: Options): Promise<void> {
+async function drill(app: string, options: Order & { readonly region?: string }): Promise<void> {
   const limit = patience(options.timeout)
   const { region, reason } = options
   const look = () => client(options).get<AppView>(`/v1/apps/${app}`)

@@ -5,6 +5,14 @@ import { type Common, client } from "./target.ts"
 
 const lookEvery = 500
 
+/** What every order is given that can be waited for: why, and whether to ask and how long to wait. */
+export type Order = Common & {
+  readonly reason: string
+  readonly yes?: boolean
+  readonly detach?: boolean
+  readonly timeout?: string
+}
+
 /** `90s`, `30m`, `2h` in milliseconds. */
 export function patience(text: string | undefined): number {
   const found = /^(\d+)(s|m|h)$/.exec(text ?? "1h")

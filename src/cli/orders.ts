@@ -2,16 +2,9 @@ import type { Command } from "commander"
 import type { AppView, RolloutView } from "../api/contract/views.ts"
 import { exit, Stop } from "./client.ts"
 import { consent } from "./consent.ts"
-import { followCommit, followRollout, patience } from "./follow.ts"
+import { followCommit, followRollout, type Order, patience } from "./follow.ts"
 import { clock, line, print } from "./print.ts"
 import { appName, base, type Common, client, split } from "./target.ts"
-
-type Order = Common & {
-  readonly reason: string
-  readonly yes?: boolean
-  readonly detach?: boolean
-  readonly timeout?: string
-}
 
 /** Everything that changes something: it says what will happen, asks, does it, and waits for how it ends. */
 export function addOrders(program: Command): void {
@@ -121,6 +114,8 @@ type Override = Order & { readonly for: string; readonly region?: string }
 
 async function override(app: string, options: Override): Promise<void> {
   const minutes = patience(options.for) / 60_000
+  if (minutes <= 0 || minutes > 240)
+    throw new Stop(exit.usage, `--for ${options.for} is no time for it: more than none, at most 4h`)
   await consent(options, `override ${app}`, [
     `for ${options.for}, locks and freezes${options.region ? ` of ${options.region}` : ""} stop nothing; it stands in the journal`,
   ])
@@ -130,8 +125,11 @@ async function override(app: string, options: Override): Promise<void> {
 }
 
 async function orderApp(verb: "pause" | "resume", app: string, options: Order): Promise<void> {
-  const says = verb === "pause" ? "nothing new advances; going back stays possible" : "what waited goes on"
-  await consent(options, `${verb} ${app}`, [says])
+  const says =
+    verb === "pause"
+      ? ["nothing new advances; going back stays possible"]
+      : ((await client(options).get<AppView>(`/v1/apps/${app}`)).resume ?? [])
+  await consent(options, `${verb} ${app}`, says)
   const done = await client(options).post(`/v1/apps/${app}/${verb}`, { reason: options.reason })
   print(options, done, () => line("accepted"))
 }

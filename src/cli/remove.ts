@@ -2,16 +2,9 @@ import type { Command } from "commander"
 import type { AppSummary, AppView } from "../api/contract/views.ts"
 import { exit, Stop } from "./client.ts"
 import { consent } from "./consent.ts"
-import { patience, until } from "./follow.ts"
+import { type Order, patience, until } from "./follow.ts"
 import { line, print } from "./print.ts"
 import { base, type Common, client } from "./target.ts"
-
-type Options = Common & {
-  readonly reason: string
-  readonly yes?: boolean
-  readonly detach?: boolean
-  readonly timeout?: string
-}
 
 /** The end of an application: said beforehand, done by the usual way, and waited for. */
 export function addRemove(apps: Command): void {
@@ -23,9 +16,11 @@ export function addRemove(apps: Command): void {
     .action(remove)
 }
 
-async function remove(app: string, options: Options): Promise<void> {
+async function remove(app: string, options: Order): Promise<void> {
   const limit = patience(options.timeout)
-  const { removal, removed } = await client(options).get<AppView>(`/v1/apps/${app}`)
+  const view = await look(app, options)
+  if ("gone" in view) return print(options, { app, gone: true }, () => line(view.gone))
+  const { removal, removed } = view
   // Ordered before, by whomever: all that is left is to wait for it.
   const done = removed ? {} : await order(app, removal, options)
   if (options.detach)
@@ -42,7 +37,17 @@ async function remove(app: string, options: Options): Promise<void> {
   process.exitCode = gone ? exit.ok : exit.running
 }
 
-async function order(app: string, removal: AppView["removal"], options: Options): Promise<object> {
+/** What is there of it, or the sentence of who removed it: that it is gone is what was asked for. */
+function look(app: string, options: Order): Promise<AppView | { readonly gone: string }> {
+  const asked = client(options).get<AppView>(`/v1/apps/${app}`)
+  return asked.catch((error: unknown) => {
+    if (error instanceof Stop && error.problem === "removed")
+      return { gone: `nothing is left to do: ${error.message}.` }
+    throw error
+  })
+}
+
+async function order(app: string, removal: AppView["removal"], options: Order): Promise<object> {
   if (removal.refused !== undefined) throw new Stop(exit.refused, `${app} is not removed: ${removal.refused}`)
   await consent(options, `remove ${app}`, removal.consequences)
   return client(options).delete<object>(`/v1/apps/${app}`, { reason: options.reason })

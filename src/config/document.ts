@@ -1,10 +1,13 @@
 import type { TSchema } from "typebox"
+import { Settings } from "typebox/system"
 import { Value } from "typebox/value"
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from "yaml"
 import { didYouMean, type Problem } from "./problem.ts"
 
 const mostBytes = 256 * 1024
 const mostDepth = 20
+/** Of mistakes that are told at once; a file with more is refused all the same. */
+const mostMistakes = 1_000
 const forbidden = new Set(["__proto__", "constructor", "prototype"])
 
 /** Keys of other tools and of later versions: known, and not supported yet. */
@@ -43,18 +46,11 @@ export class Yaml {
       prettyErrors: false,
     })
     if (!fits) this.problem("C001", [], `the file is larger than ${mostBytes / 1024} KiB`)
-    for (const error of this.#document.errors) {
-      const { line, col } = this.#lines.linePos(error.pos[0])
+    for (const { code, message, pos } of this.#document.errors)
       this.problems.push({
-        severity: "error",
-        code: "C002",
-        file,
-        line,
-        column: col,
-        length: error.pos[1] - error.pos[0],
-        message: error.message,
+        ...{ severity: "error", code: "C002", file, ...this.#placeOf(pos) },
+        message: syntax[code] ?? message,
       })
-    }
     this.#refuseTraps()
     this.value = this.problems.length > 0 ? undefined : this.#document.toJS({ maxAliasCount: 20 })
   }
@@ -75,13 +71,17 @@ export class Yaml {
     const told = new Set<string>()
     // The deepest mistake is the one that was made; what stands above it only follows from it.
     const depth = (error: { readonly instancePath: string }) => error.instancePath.split("/").length
-    for (const error of [...Value.Errors(schema, this.value)].sort((a, b) => depth(b) - depth(a))) {
+    const mistakes = mistakesIn(schema, this.value)
+    for (const error of mistakes.toSorted((a, b) => depth(b) - depth(a))) {
       const path = error.instancePath
         .split("/")
         .slice(1)
         .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
       this.#explain(error, path, told)
     }
+    // Whatever the explanations leave out, nothing that is wrong is taken for right.
+    if (mistakes.length > 0 && this.problems.length === 0)
+      this.problem("C102", [], "this is not a configuration: next to nothing of it is known here")
   }
 
   #explain(error: ReturnType<typeof Value.Errors>[number], path: readonly string[], told: Set<string>): void {
@@ -111,22 +111,24 @@ export class Yaml {
         return
       }
       case "required": {
-        const missing = error.params.requiredProperties.join(", ")
-        tell("C102", path, `${missing} is missing here`)
+        const missing = error.params.requiredProperties
+        tell("C102", path, `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} missing here`)
         return
       }
       case "pattern":
         return tell(...this.#wrongText(error.schemaPath, path, shown))
       case "const": {
         const words = wordsOf(error.schemaPath, this.#schema)
-        if (words.length < 2) return tell("C102", path, `${shown} is not right here: ${error.message}`)
+        if (words.length < 2) return tell("C102", path, `${shown} is not right here: ${mustBe(error)}`)
         const near = didYouMean(String(this.#document.getIn(path)), words)
         return tell("C102", path, `${shown} is not known here.${near}`)
       }
       case "boolean":
         return
       default:
-        return tell("C102", path, `${shown} is not right here: ${error.message}`)
+        if (path.length === 0 && this.#document.contents === null)
+          return tell("C102", path, "there is nothing in it")
+        return tell("C102", path, `${shown} is not right here: ${mustBe(error)}`)
     }
   }
 
@@ -155,7 +157,11 @@ export class Yaml {
     visit(this.#document, {
       Pair: (_key, pair, path) => {
         const name = isScalar(pair.key) ? String(pair.key.value) : ""
-        if (forbidden.has(name)) this.problem("C003", [], `the key ${name} is not allowed anywhere`)
+        if (forbidden.has(name))
+          this.problems.push({
+            ...{ severity: "error", code: "C003", file: this.file, ...this.#placeOf(rangeOf(pair.key)) },
+            message: `the key ${name} is not allowed anywhere`,
+          })
         if (path.length > mostDepth * 2) {
           this.problem("C004", [], `nested deeper than ${mostDepth} levels`)
           return visit.BREAK
@@ -166,7 +172,10 @@ export class Yaml {
   }
 
   #place(path: readonly (string | number)[], key: boolean): Pick<Problem, "line" | "column" | "length"> {
-    const range = this.#rangeOf(path, key)
+    return this.#placeOf(this.#rangeOf(path, key))
+  }
+
+  #placeOf(range: readonly [number, number]): Pick<Problem, "line" | "column" | "length"> {
     const { line, col } = this.#lines.linePos(range[0])
     return { line: Math.max(1, line), column: Math.max(1, col), length: Math.max(1, range[1] - range[0]) }
   }
@@ -184,9 +193,59 @@ export class Yaml {
         if (pair && isNode(pair.key) && pair.key.range) return [pair.key.range[0], pair.key.range[1]]
       }
       const node: unknown = length > 0 ? this.#document.getIn(part, true) : this.#document.contents
-      if (isNode(node) && node.range) return [node.range[0], node.range[1]]
+      if (isNode(node) && node.range) return rangeOf(node)
     }
     return [0, 1]
+  }
+}
+
+const rangeOf = (node: unknown): readonly [number, number] =>
+  isNode(node) && node.range ? [node.range[0], node.range[1]] : [0, 1]
+
+/** The library stops at eight: what comes later, as the sum of all unknown keys does, would be missed. */
+function mistakesIn(schema: TSchema, value: unknown): ReturnType<typeof Value.Errors> {
+  const { maxErrors } = Settings.Get()
+  Settings.Set({ maxErrors: mostMistakes })
+  try {
+    return Value.Errors(schema, value)
+  } finally {
+    Settings.Set({ maxErrors })
+  }
+}
+
+/** Where the parser speaks to programmers; all else it says well. */
+const syntax: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: "this key stands above already; keep one of them",
+  MULTIPLE_DOCS: "a file is one document: remove this --- and what follows it",
+  TAB_AS_INDENT: "a line is indented with spaces, not with tabs",
+}
+
+/** What a schema's word for a kind of value means to who writes YAML. */
+const kinds: Readonly<Record<string, string>> = {
+  array: "a list",
+  object: "keys with values",
+  string: "text",
+  number: "a number",
+  integer: "a whole number",
+  boolean: "true or false",
+}
+
+/** What a value must be, in words. */
+function mustBe(error: ReturnType<typeof Value.Errors>[number]): string {
+  switch (error.keyword) {
+    case "type":
+      return `must be ${[error.params.type]
+        .flat()
+        .map((type) => kinds[type] ?? type)
+        .join(" or ")}`
+    case "const":
+      return `must be ${JSON.stringify(error.params.allowedValue)}`
+    case "minimum":
+      return `must be at least ${error.params.limit}`
+    case "maximum":
+      return `must be at most ${error.params.limit}`
+    default:
+      return error.message
   }
 }
 

@@ -21,9 +21,11 @@ export function printProblems(problems: readonly Problem[], text: string): strin
     const mark = "^".repeat(Math.max(1, Math.min(problem.length, line.length - problem.column + 1)))
     return `${head}\n${number} | ${line}\n${" ".repeat(4)} | ${" ".repeat(problem.column - 1)}${mark}`
   })
-  const count = (severity: Problem["severity"]) =>
-    problems.filter((problem) => problem.severity === severity).length
-  return `${shown.join("\n")}\n\n${count("error")} errors, ${count("warning")} warnings`
+  const counted = (severity: Problem["severity"]) => {
+    const count = problems.filter((problem) => problem.severity === severity).length
+    return `${count} ${severity}${count === 1 ? "" : "s"}`
+  }
+  return `${shown.join("\n")}\n\n${counted("error")}, ${counted("warning")}`
 }
 
 /** The word that was probably meant, within two slips. */

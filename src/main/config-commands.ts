@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import type { Command } from "commander"
 import { exit, Stop } from "../cli/client.ts"
 import { printProblems } from "../config/problem.ts"
@@ -37,6 +37,7 @@ function validate(files: readonly string[], json: boolean): void {
   const found = files.map((file) => {
     if (!existsSync(file))
       throw new Stop(exit.usage, `${file} does not exist; make one with: immunity init --app NAME`)
+    if (statSync(file).isDirectory()) throw new Stop(exit.usage, `${file} is a folder; name a file in it`)
     const text = readFileSync(file, "utf8")
     const read = readPolicy(text, { file, now: Date.now() })
     return {
@@ -85,7 +86,11 @@ function init(options: { app: string; start: string; test?: string; build?: stri
     "autonomy: { default: dry-run }   # watches and writes down what it would do; then manual, then auto",
     "",
   ]
-  writeFileSync("immunity.yaml", lines.join("\n"))
+  const text = lines.join("\n")
+  const read = readPolicy(text, { file: "immunity.yaml", now: Date.now() })
+  if ("problems" in read)
+    throw new Stop(exit.usage, `nothing is written, as it would not be valid: ${read.problems[0]?.message}`)
+  writeFileSync("immunity.yaml", text)
   process.stdout.write(
     "immunity.yaml is written. Next: immunity validate, commit it, immunity serve, immunity app add URL\n",
   )

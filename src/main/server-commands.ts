@@ -3,6 +3,7 @@ import { dataDir, exit, Stop } from "../cli/client.ts"
 import type { AgentOptions } from "./agent.ts"
 import { type ComputeFlags, computeOf, mostOf } from "./compute-choice.ts"
 import type { DemoOptions } from "./demo/demo.ts"
+import { portOf } from "./port.ts"
 import { addRouterCommand } from "./router-command.ts"
 import type { ServeOptions } from "./serve.ts"
 
@@ -80,7 +81,7 @@ export function addServerCommands(program: Command): void {
       const db = options.db ?? process.env.IMMUNITY_DB
       const compute = computeOf(options)
       const mostInstances = mostOf(options)
-      const served = await serve({ ...options, db, port: Number(options.port), compute, mostInstances })
+      const served = await serve({ ...options, db, port: portOf(options.port), compute, mostInstances })
       process.stdout.write(`immunity serves ${served.url}   data in ${options.dir}\n`)
       const stop = () => {
         void served.stop().then(() => process.exit(0))

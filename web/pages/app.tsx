@@ -96,13 +96,8 @@ function Steer({ app }: { readonly app: AppView }) {
   const { consequences, refused } = app.removal
   return (
     <>
-      {app.paused ? (
-        <Order
-          app={app.app}
-          verb="resume"
-          label="Resume"
-          consequences={[`it is ${app.paused}`, "what waited goes on"]}
-        />
+      {app.resume ? (
+        <Order app={app.app} verb="resume" label="Resume" consequences={app.resume} />
       ) : (
         <Order
           app={app.app}

@@ -3,15 +3,15 @@ import { type Static, Type } from "typebox"
 const reason = Type.String({ minLength: 1, maxLength: 2_000 })
 const strict = { additionalProperties: false }
 
+const Name = Type.String({
+  pattern: "^[a-z][a-z0-9-]{0,39}$",
+  description: "a name: a letter, then letters, digits and -, all small",
+})
+
 /** The bodies of everything that changes something. */
 export const AddApp = Type.Object(
   {
-    app: Type.Optional(
-      Type.String({
-        pattern: "^[a-z][a-z0-9-]{0,39}$",
-        description: "a name: a letter, then letters, digits and -, all small",
-      }),
-    ),
+    app: Type.Optional(Name),
     url: Type.String({ minLength: 1, maxLength: 2_000 }),
     branch: Type.Optional(
       Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,200}$", description: "the name of a branch" }),
@@ -111,7 +111,7 @@ export const Measurements = Type.Object(
 /** Allows one server to join, once; `minutes`: for how long, an hour when absent. */
 export const Invite = Type.Object(
   {
-    server: Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" }),
+    server: Name,
     minutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_080 })),
   },
   strict,

@@ -342,6 +342,8 @@ export const AppView = Type.Object({
   /** The one thing to do, or that there is nothing to do. */
   todo: Type.String(),
   paused: maybe(Type.String()),
+  /** What resuming it does, line by line; absent where nothing is to be resumed. */
+  resume: maybe(Type.Array(Type.String())),
   /** What runs beside what serves now, in one sentence; absent when nothing does. */
   cost: maybe(Type.String()),
   /** The drill that is under way, or not quite gone. */

@@ -56,7 +56,7 @@ export function readRoutes(api: FastifyInstance, parts: ApiParts, lists: Lists):
     async (request): Promise<ConfigurationView> => configurationView(stateOf(parts, request.params.app)),
   )
   api.get<InApp & { Querystring: { limit?: string } }>("/v1/apps/:app/timeline", async (request) =>
-    readTimeline(parts, request.params.app, Number(request.query.limit ?? 100)),
+    readTimeline(parts, request.params.app, sizeOf(request.query.limit, 100)),
   )
   api.get<InRollout>("/v1/apps/:app/rollouts/:n", async (request) =>
     readRollout(parts, request.params.app, request.params.n),
@@ -95,7 +95,7 @@ export async function listApps(
     .map(({ app, value: { tone } }) => ({ place: `${toneOrder[tone]}${app}`, tone, app }))
   found.sort((a, b) => (a.place < b.place ? -1 : 1))
   const first = after === undefined ? 0 : found.findIndex(({ place }) => place > after)
-  const size = limit === undefined ? found.length : Math.min(Math.max(1, Number(limit) || 1), mostOnPage)
+  const size = sizeOf(limit, found.length)
   const page = first < 0 ? [] : found.slice(first, first + size)
   return {
     apps: page.flatMap(({ app }) => {
@@ -106,6 +106,17 @@ export async function listApps(
     total: found.length,
     asking: found.filter(({ tone }) => tone === "bad" || tone === "wait").length,
   }
+}
+
+/** How many of them are shown. Throws ApiError where somebody asks for what is no number of them. */
+function sizeOf(limit: string | undefined, usual: number): number {
+  if (limit === undefined) return usual
+  if (!/^[1-9]\d{0,8}$/.test(limit))
+    throw new ApiError(
+      "bad-request",
+      `limit must be a whole number from 1 to ${mostOnPage}, not ${JSON.stringify(limit.slice(0, 40))}`,
+    )
+  return Math.min(Number(limit), mostOnPage)
 }
 
 export function stateOf(parts: ApiParts, app: string): Application {
@@ -157,10 +168,7 @@ export async function readTimeline(
 ): Promise<readonly TimelineEntry[]> {
   stateOf(parts, app)
   const events = await parts.journal.read(app, 0)
-  return events
-    .slice(-Math.min(Math.max(1, limit || 100), 1_000))
-    .map(entryOf)
-    .reverse()
+  return events.slice(-limit).map(entryOf).reverse()
 }
 
 export async function readEvidence(parts: ApiParts, hash: string): Promise<unknown> {

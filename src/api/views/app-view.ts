@@ -1,5 +1,6 @@
 import { commitOf } from "../../core/model/configuration.ts"
 import { shortCommit } from "../../core/model/ids.ts"
+import { howToGoOn, whyBehind } from "../../core/pipeline/ahead.ts"
 import type { Application, Commit, Region } from "../../core/pipeline/application.ts"
 import { nextDrillAt } from "../../core/pipeline/drill.ts"
 import { newestRelease } from "../../core/pipeline/newest-release.ts"
@@ -8,7 +9,9 @@ import type { AppSummary, AppView, CommitView, LockView, RegionView, Tone } from
 import { costNow } from "./cost.ts"
 import { drillAttention, drillView, drillViews, lastDrill, resultView } from "./drills.ts"
 import { stuckNewest } from "./newest-commit.ts"
+import { isDown, outageOf } from "./outage.ts"
 import { removalView, removedView, standingRemoved } from "./removal.ts"
+import { pausedBecause, resumeView } from "./resume.ts"
 import { summaryOf } from "./rollout-view.ts"
 import { attentionOf, strengthView } from "./strength.ts"
 
@@ -20,7 +23,8 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
     version,
     source: app.source.url,
     branch: app.source.branch,
-    paused: app.paused && `paused by ${app.paused.by}: ${app.paused.reason}`,
+    paused: pausedBecause(app),
+    resume: resumeView(app),
     cost: costNow(app),
     drill: drillView(app),
     drills: drillViews(app),
@@ -39,7 +43,7 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
       because,
     })),
     problems: [...problems].map(([part, problem]) => ({ part, problem })),
-    removal: removalView(app),
+    removal: removalView(app, problems),
     removed: removedView(app),
   }
 }
@@ -53,7 +57,14 @@ function standing(
   app: Application,
   problems: ReadonlyMap<string, string>,
 ): Pick<AppSummary, "sentence" | "todo"> {
+  if (app.ahead)
+    return {
+      sentence: `Nothing is changed: ${whyBehind(app.ahead)}.`,
+      todo: `${howToGoOn(app)}. Shown here is what the journal says.`,
+    }
   if (app.removed) return standingRemoved(app, app.removed, problems)
+  const outage = outageOf(app, problems)
+  if (outage) return outage
   const unread = problems.get("source")
   const lock = app.locks[0]
   const asking = active(app).find((rollout) => summaryOf(app, rollout).asks)
@@ -113,8 +124,9 @@ function inProduction(app: Application): string {
 
 /** How it stands, without the words: for lists of many. */
 export function appTone(app: Application): Tone {
+  if (app.ahead) return "wait"
   if (app.removed) return app.removed.clearedAt === undefined ? "busy" : "none"
-  if (app.locks.length > 0 || needsAttention(app) !== undefined) return "bad"
+  if (app.regions.some(isDown) || app.locks.length > 0 || needsAttention(app) !== undefined) return "bad"
   const under = active(app)
   if (under.some((rollout) => summaryOf(app, rollout).asks)) return "wait"
   if (under.length > 0) return "busy"

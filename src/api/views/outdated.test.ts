@@ -37,4 +37,13 @@ it("an older agent, an older Node and one that cannot be read are a problem, ano
   expect(kind("0.2.0")).toBe("older")
   expect(kind("0.2.0 on Node 24.21.3")).toBe("patch")
   expect(kind("0.2.0 on Node 24.21.0-rc")).toBe("patch")
+  expect(kind("0.2.0+linux on Node 24.21.0")).toBe("patch")
+})
+
+it("what leads up to a release is older than the release, and newer than the one before", () => {
+  const kind = (version: string, of = program) => outdated({ version }, of, true)?.kind
+  expect(kind("0.2.0-rc.1 on Node 24.21.0")).toBe("older")
+  expect(kind("0.2.0-rc.10 on Node 24.21.0", "0.2.0-rc.9 on Node 24.21.0")).toBe("newer")
+  expect(kind(program, "0.2.0-rc.1 on Node 24.21.0")).toBe("newer")
+  expect(kind("0.3.0-rc.1 on Node 24.21.0")).toBe("newer")
 })

@@ -1,4 +1,5 @@
 import type { ServerView } from "../contract/views.ts"
+import { precedence } from "./precedence.ts"
 
 type Seen = { readonly version?: string | undefined; readonly pid?: number | undefined }
 type Told = NonNullable<ServerView["outdated"]>
@@ -33,10 +34,14 @@ export function outdated(seen: Seen, program: string, isOwn: boolean): Told | un
 function kindOf(theirs: string | undefined, ours: string): Told["kind"] {
   const [their, our] = [partsOf(theirs), partsOf(ours)]
   if (!their || !our) return "older"
-  if (their.version !== our.version) return isNewer(their.version, our.version) ? "newer" : "older"
+  const order = precedence(their.version, our.version)
+  if (order !== 0) return kindOfOrder(order)
   if (lineOf(their.node) === lineOf(our.node)) return "patch"
-  return isNewer(their.node, our.node) ? "newer" : "older"
+  return kindOfOrder(precedence(their.node, our.node))
 }
+
+const kindOfOrder = (order: number | undefined): Told["kind"] =>
+  order === undefined || order < 0 ? "older" : "newer"
 
 function partsOf(program: string | undefined) {
   const [, version, node] = program?.match(/^(\S+) on Node (\S+)$/) ?? []
@@ -45,9 +50,3 @@ function partsOf(program: string | undefined) {
 
 /** Major and minor. */
 const lineOf = (node: string): string => node.split(".").slice(0, 2).join(".")
-
-function isNewer(a: string, b: string): boolean {
-  const [ofA, ofB] = [a, b].map((text) => text.split(/[.-]/).map(Number))
-  const at = ofA?.findIndex((part, i) => part !== ofB?.[i]) ?? -1
-  return at >= 0 && (ofA?.[at] ?? 0) > (ofB?.[at] ?? 0)
-}

@@ -32,6 +32,17 @@ it("who removes an application is told of the build that is given up with it", (
   )
 })
 
+it("an application is not offered for removal while the kill switch is set, and says what to do", () => {
+  const world = served()
+  const refused = (problems: Readonly<Record<string, string>>) =>
+    appView(world.state, 1, new Map(Object.entries(problems))).removal.refused
+  const killed = "the kill switch is set: nothing is changed"
+  expect(refused({ "kill switch": killed })).toBe(
+    `${killed}, so nothing of papi would be ended; lift it first (immunity kill-switch lift --reason WHY)`,
+  )
+  expect(refused({ "server s1": "no answer" })).toBeUndefined()
+})
+
 it("nothing can be done about a rollout whose application is removed", () => {
   const { world, rollout } = atProd3()
   const view = () => rolloutView(world.state, rollout(), [], [], [], world.now)

@@ -4,9 +4,9 @@ import { placesOf } from "../../core/pipeline/places.ts"
 import { addAgain, whyNotRemoved } from "../../core/pipeline/remove.ts"
 import type { AppSummary, AppView } from "../contract/views.ts"
 
-/** What removing an application will do; shown before anybody orders it. */
-export function removalView(app: Application): AppView["removal"] {
-  const refused = whyNotRemoved(app)
+/** What removing an application will do; shown before anybody orders it. `problems`: by part. */
+export function removalView(app: Application, problems: ReadonlyMap<string, string>): AppView["removal"] {
+  const refused = whyNotRemoved(app, problems.get("kill switch"))
   return { consequences: consequencesOf(app), ...(refused === undefined ? {} : { refused }) }
 }
 

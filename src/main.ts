@@ -32,14 +32,21 @@ if (!["router", "agent", "serve"].includes(process.argv[2] ?? "")) {
 }
 program
   .helpCommand(false)
-  .command("help [topic]")
+  .command("help [topic...]")
   .description("a command, or exit-codes")
-  .action((topic: string | undefined) => {
-    if (topic === "exit-codes") return printExitCodes()
-    const found = program.commands.find((command) => command.name() === topic)
-    if (topic !== undefined && !found)
-      throw new Stop(exit.usage, `there is no command "${topic}"; see: immunity help`)
-    ;(found ?? program).outputHelp()
+  .action((topic: readonly string[]) => {
+    if (topic.join() === "exit-codes") return printExitCodes()
+    let found: Command = program
+    for (const [at, word] of topic.entries()) {
+      const next = found.commands.find((command) => command.name() === word)
+      if (!next)
+        throw new Stop(
+          exit.usage,
+          `there is no command "${topic.slice(0, at + 1).join(" ")}"; see: immunity help ${topic.slice(0, at).join(" ")}`.trim(),
+        )
+      found = next
+    }
+    found.outputHelp()
   })
 
 // Whoever reads may leave before the end, as `head` does: what serves or waits goes on without a word, what only tells ends.

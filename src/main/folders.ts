@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Stop } from "../cli/client.ts"
+import { exit, Stop } from "../cli/client.ts"
 
 /** Where one server keeps its things. */
 export type Folders = {
@@ -36,9 +36,8 @@ export function foldersIn(
 ): Folders {
   const root = resolve(given)
   const shared = resolve(agentDir ?? root)
-  for (const folder of [root, shared]) mkdirSync(folder, { recursive: true, mode: passable() })
-  for (const folder of [join(root, "git"), join(shared, "router")])
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  for (const folder of [root, shared]) make(folder, passable())
+  for (const folder of [join(root, "git"), join(shared, "router")]) make(folder, 0o700)
   return {
     root,
     store: join(root, "immunity.db"),
@@ -50,6 +49,22 @@ export function foldersIn(
     pushToken: join(root, "push-token"),
     webhookSecret: join(root, "webhook-secret"),
     secretsKey: secretsKeyFile ? resolve(secretsKeyFile) : join(root, "secrets-key"),
+  }
+}
+
+/** Throws Stop with what is in the way of a folder. */
+function make(folder: string, mode: number): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const because =
+      code === "EEXIST" || code === "ENOTDIR"
+        ? "a file is in its place"
+        : error instanceof Error
+          ? error.message
+          : code
+    throw new Stop(exit.usage, `${folder} cannot be made: ${because}. Name a folder of your own with --dir`)
   }
 }
 

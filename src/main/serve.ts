@@ -23,6 +23,7 @@ import { type ComputeChoice, computeFlags } from "./compute-choice.ts"
 import { failpoints } from "./failpoints.ts"
 import { foldCode } from "./fold-code.ts"
 import { foldersIn, ownArgv, secretsKeyIn, tokenIn, webhookSecretIn } from "./folders.ts"
+import { collectSeldom } from "./garbage.ts"
 import { keepHouse } from "./housekeeping.ts"
 import { watchKillSwitch } from "./kill-switch.ts"
 import { openServers } from "./servers.ts"
@@ -62,6 +63,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
       `--host ${options.host}: only loopback is served without TLS; put a proxy with TLS in front of it`,
     )
   }
+  if (options.db !== undefined && !/^postgres(ql)?:\/\//.test(options.db))
+    throw new Stop(
+      exit.usage,
+      "--db, or IMMUNITY_DB, is no address of a database: it begins with postgres://",
+    )
   const folders = foldersIn(options.dir, options)
   const token = tokenIn(folders)
   const webhookSecret = webhookSecretIn(folders)
@@ -84,11 +90,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
           foldCode: foldCode(),
         })
   const ending = new AbortController()
-  const house = keepHouse(store, clock, log, ending.signal, (error) => {
+  /** At once: whatever this process still did would rest on what is not so. */
+  const end = (error: Error): void => {
     log.fatal({}, error.message)
     process.stderr.write(`immunity: ${error.message}\n`)
     process.exit(exit.broken)
-  })
+  }
+  const house = keepHouse(store, clock, log, ending.signal, end)
   const killFile = join(folders.root, "kill-switch")
   const killSwitch = await watchKillSwitch(store.killSwitch, killFile, clock, log, ending.signal)
   const agentSocket = socketPath(folders.agent)
@@ -140,6 +148,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     owner: `${hostname()}:${folders.root}`,
     killed: () => killSwitch.because().length > 0,
     room: house.room,
+    wentBack: end,
     pace: { ...defaultPace, ...options.pace },
   })
   const own = telemetry(engine, clock)
@@ -186,6 +195,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   )
   await engine.start()
   started.resolve()
+  collectSeldom()
   const address = api.server.address()
   const port = typeof address === "object" && address ? address.port : options.port
   return {

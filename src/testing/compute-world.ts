@@ -24,6 +24,23 @@ http.createServer((q, a) => {
 }).listen(process.env.PORT, process.env.HOST || "127.0.0.1", () => console.log("up"))
 `
 
+/** What the engine orders of a server: an instance of `contractServer`; `run` is what differs from the usual. */
+export const specOf = (id: string, digest: Digest, run: Partial<InstanceSpec["run"]> = {}): InstanceSpec => ({
+  id,
+  server: "local",
+  region: "prod",
+  release: "c".repeat(40),
+  digest,
+  run: {
+    start: "node server.js",
+    health: { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 },
+    drain: 1_000,
+    env: {},
+    keep: 1,
+    ...run,
+  },
+})
+
 /** A driver with nothing running, and an artifact of `contractServer`. */
 export type ComputeUnderTest = {
   readonly compute: Compute
@@ -63,20 +80,7 @@ export class ComputeWorld {
   }
 
   spec(id: string, env: Readonly<Record<string, string>> = {}): InstanceSpec {
-    return {
-      id,
-      server: "local",
-      region: "prod",
-      release: "c".repeat(40),
-      digest: this.under.digest,
-      run: {
-        start: "node server.js",
-        health: { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 },
-        drain: 1_000,
-        env,
-        keep: 1,
-      },
-    }
+    return specOf(id, this.under.digest, { env })
   }
 
   start(id: string, env?: Readonly<Record<string, string>>): Promise<void> {

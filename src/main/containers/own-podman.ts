@@ -1,8 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { createHash } from "node:crypto"
+import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { freeNetwork } from "./free-network.ts"
 import type { StartedEngine } from "./started-engine.ts"
+
+/**
+ * Held by whoever changes the firewall of a host's network. Newer Podmans know it by this name; 4.3 locks a file of its
+ * network settings instead. Two with settings of their own would change one chain at once, and a start or an end is
+ * refused: `Chain already exists`, `No chain/target/match by that name`, `Device or resource busy`.
+ */
+const networkLock = "/run/lock/netavark.lock"
 
 /** A Podman with storage, settings and a network of its own. */
 export class OwnPodman implements StartedEngine {
@@ -36,10 +44,13 @@ export class OwnPodman implements StartedEngine {
   }
 
   async launch(): Promise<void> {
+    const network = ownNetwork()
     mkdirSync(join(this.#dir, "net"), { recursive: true, mode: 0o700 })
-    writeFileSync(join(this.#dir, "containers.conf"), configuration(this.#dir, this.#runc))
+    mkdirSync(dirname(networkLock), { recursive: true })
+    symlinkSync(networkLock, join(this.#dir, "net", "netavark.lock"))
+    writeFileSync(join(this.#dir, "containers.conf"), configuration(this.#dir, network.name, this.#runc))
     writeFileSync(join(this.#dir, "registries.conf"), registries)
-    writeFileSync(join(this.#dir, "net", "podman.json"), JSON.stringify(podmanNetwork()))
+    writeFileSync(join(this.#dir, "net", `${network.name}.json`), JSON.stringify(network))
     const log = openSync(this.logFile, "a", 0o600)
     const [file, ...before] = this.command
     const args = [...before, "system", "service", "--time", "0", `unix://${this.socket}`]
@@ -65,7 +76,7 @@ insecure = true
 `
 
 /** What works without systemd, on either kind of cgroups, and beside other engines of the same machine. */
-const configuration = (dir: string, runc: string | undefined): string => `[engine]
+const configuration = (dir: string, network: string, runc: string | undefined): string => `[engine]
 ${runc === undefined ? "" : 'runtime = "runc"'}
 cgroup_manager = "cgroupfs"
 lock_type = "file"
@@ -73,16 +84,17 @@ events_logger = "file"
 tmp_dir = "${dir}/tmp"
 [network]
 network_config_dir = "${dir}/net"
+default_network = "${network}"
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 `
 
-function podmanNetwork() {
+function ownNetwork() {
   const { bridge, subnet, gateway } = freeNetwork()
   return {
-    name: "podman",
-    // Podman knows its default network by this id.
-    id: "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9",
+    // Its chains in the firewall are named after it: of two networks of one name, one would take away the other's.
+    name: bridge,
+    id: createHash("sha256").update(bridge).digest("hex"),
     driver: "bridge",
     network_interface: bridge,
     created: new Date().toISOString(),

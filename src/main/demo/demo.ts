@@ -1,6 +1,7 @@
 import { isCancel, select } from "@clack/prompts"
 import type { RolloutView } from "../../api/contract/views.ts"
 import { exit, Stop } from "../../cli/client.ts"
+import { portOf } from "../port.ts"
 import { bySwitching } from "./by-switching.ts"
 import { type BadEnd, damage } from "./damage.ts"
 import { groundFor } from "./ground.ts"
@@ -29,21 +30,19 @@ export async function demo(options: DemoOptions): Promise<void> {
   const interactive = process.stdin.isTTY && process.stdout.isTTY && !options.yes
   if (!interactive && !options.yes)
     throw new Stop(exit.usage, "no terminal to ask on: run it with --yes, and --bad to choose")
+  const port = portOf(options.port)
   const tell = teller(options.json === true)
   tell("Immunity demo: real servers, real traffic, on this machine only. Ctrl-C removes everything.")
   const ground = await groundFor(options.compute, tell)
   if ("impossible" in ground) return skip(ground.impossible, options, tell)
-  const stage = await Stage.open(
-    Number(options.port),
-    routerOf(options.router),
-    ground,
-    strategyOf(options.strategy),
-  ).catch(async (error: unknown) => {
-    await ground.close()
-    throw error instanceof Stop && options.port !== "0"
-      ? new Stop(error.code, `${error.message} (the demo takes --port too)`)
-      : error
-  })
+  const stage = await Stage.open(port, routerOf(options.router), ground, strategyOf(options.strategy)).catch(
+    async (error: unknown) => {
+      await ground.close()
+      throw error instanceof Stop && options.port !== "0"
+        ? new Stop(error.code, `${error.message} (the demo takes --port too)`)
+        : error
+    },
+  )
   try {
     tell(
       `pages  ${stage.served.url}/a/papi   (the clocks are short here: seconds where you would take minutes)`,

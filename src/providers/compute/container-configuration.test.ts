@@ -6,6 +6,7 @@ import { computeOn, realEngine } from "../../../test/support/engine.ts"
 import type { Digest } from "../../core/model/ids.ts"
 import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Compute } from "../../ports/compute.ts"
+import { specOf } from "../../testing/compute-world.ts"
 import { until } from "../../testing/router-world.ts"
 
 const engine = await realEngine()
@@ -58,21 +59,11 @@ describe.skipIf(!engine)("what a container is configured with", () => {
     version?: number,
     values: Readonly<Record<string, string>> = {},
   ): InstanceSpec => ({
-    id,
-    server: "local",
-    region: "prod",
-    release: version === undefined ? "c".repeat(40) : `${"c".repeat(40)}.c${version}`,
-    digest: image,
-    run: {
-      start: "node server.js",
-      health: { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 },
-      drain: 1_000,
-      env: {},
-      keep: 1,
-    },
+    ...specOf(id, image),
     ...(version === undefined
       ? {}
       : {
+          release: `${"c".repeat(40)}.c${version}`,
           configuration: {
             version,
             values: Object.fromEntries(Object.entries(values).map(([name, plain]) => [name, { plain }])),

@@ -2,29 +2,16 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Difference } from "../../core/pipeline/events.ts"
 import type { Compute } from "../../ports/compute.ts"
 import type { Container, Containers } from "../../ports/containers.ts"
+import { specOf } from "../../testing/compute-world.ts"
 import { until } from "../../testing/router-world.ts"
 import { dockerCompute } from "./docker.ts"
 
 const signal = new AbortController().signal
 const by = { app: "papi", epoch: 3, generation: 1 }
-const spec: InstanceSpec = {
-  id: "papi-prod-1",
-  server: "local",
-  region: "prod",
-  release: "c".repeat(40),
-  digest: `sha256:${"0".repeat(64)}`,
-  run: {
-    start: "node server.js",
-    health: { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 },
-    drain: 1_000,
-    env: {},
-    keep: 1,
-  },
-}
+const spec = specOf("papi-prod-1", `sha256:${"0".repeat(64)}`)
 
 describe("what an engine is asked", () => {
   let dir: string

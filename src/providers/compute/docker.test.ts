@@ -4,10 +4,10 @@ import { join } from "node:path"
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest"
 import { computeOn, type RealEngine, realEngine } from "../../../test/support/engine.ts"
 import type { Digest } from "../../core/model/ids.ts"
-import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Compute } from "../../ports/compute.ts"
 import type { Containers } from "../../ports/containers.ts"
 import { computeContract } from "../../testing/compute-contract.ts"
+import { specOf } from "../../testing/compute-world.ts"
 import { until } from "../../testing/router-world.ts"
 
 const engine = await realEngine()
@@ -52,22 +52,8 @@ describe.skipIf(!engine)("on a real engine", () => {
     engine.clear()
   })
 
-  const spec = (id: string, image: Digest = engine.digest): InstanceSpec => ({
-    id,
-    server: "local",
-    region: "prod",
-    release: "c".repeat(40),
-    digest: image,
-    run: {
-      start: "node server.js",
-      health: { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 },
-      drain: 1_000,
-      memory: 200 * 1024 ** 2,
-      cpus: 0.5,
-      env: {},
-      keep: 1,
-    },
-  })
+  const spec = (id: string, image: Digest = engine.digest) =>
+    specOf(id, image, { memory: 200 * 1024 ** 2, cpus: 0.5 })
   const start = (id: string, image?: Digest) => compute.start(spec(id, image), by, signal)
   const only = async (id: string) => {
     const found = (await compute.list(signal)).find((one) => one.id === id)

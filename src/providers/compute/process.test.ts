@@ -12,8 +12,8 @@ import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { artifactFolder, discard } from "../../agent/artifacts.ts"
 import type { Digest } from "../../core/model/ids.ts"
-import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Compute, RunningInstance } from "../../ports/compute.ts"
+import { specOf } from "../../testing/compute-world.ts"
 import { systemClock } from "../clock/system.ts"
 import { processCompute } from "./process.ts"
 
@@ -72,20 +72,8 @@ describe("instances as processes", () => {
     await discard(dir)
   })
 
-  const spec = (id: string, start = "node server.js"): InstanceSpec => ({
-    id,
-    server: "local",
-    region: "prod",
-    release: "c".repeat(40),
-    digest,
-    run: {
-      start,
-      health: { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 },
-      drain: 1_000,
-      env: { GREETING: "hello" },
-      keep: 1,
-    },
-  })
+  const spec = (id: string, start = "node server.js") =>
+    specOf(id, digest, { start, env: { GREETING: "hello" } })
 
   const look = async (id: string): Promise<RunningInstance> => {
     const found = (await compute.list(signal)).find((running) => running.id === id)

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { artifactFolder, discard } from "../../agent/artifacts.ts"
-import type { InstanceSpec } from "../../core/pipeline/effects.ts"
 import type { Compute } from "../../ports/compute.ts"
+import { specOf } from "../../testing/compute-world.ts"
 import { until } from "../../testing/router-world.ts"
 import { systemClock } from "../clock/system.ts"
 import { processCompute } from "./process.ts"
@@ -50,10 +50,11 @@ describe.skipIf(!canBe)("what runs is compared with what was started, beyond its
       path,
       settling: 1_500,
     })
-    const health = { path: "/", every: 100, timeout: 1_000, healthy: 1, unhealthy: 3 }
-    const run = { start: "node server.js", health, drain: 1_000, env: { GREETING: "hello" }, keep: 1 }
-    const spec: InstanceSpec = { id, server: "local", region: "prod", release: "c".repeat(40), digest, run }
-    await compute.start(spec, { app: "papi", epoch: 1, generation: 1 }, signal)
+    await compute.start(
+      specOf(id, digest, { env: { GREETING: "hello" } }),
+      { app: "papi", epoch: 1, generation: 1 },
+      signal,
+    )
     await ask("/")
     await until("it to have settled", async () => {
       await differences()

@@ -3,6 +3,7 @@ import { chmodSync } from "node:fs"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { freePorts } from "../../src/main/demo/free-ports.ts"
 import { processesOf } from "../../src/main/demo/leftovers.ts"
 import { Cluster } from "../support/cluster.ts"
 import { immunity, type Ran } from "../support/run.ts"
@@ -169,9 +170,42 @@ describe("whoever gives orders on the command line", () => {
       '2 immunity: commit: "zzz" is not the id of a commit, or at least the first four characters of it',
     )
     expect(await says("status", "papi/../../other")).toMatch(/^2 immunity: a name in .* is not one/)
+    expect(await says("status", "--server", "nonsense")).toBe(
+      "2 immunity: --server nonsense is not an address such as http://127.0.0.1:7300",
+    )
+    const [nobody = 0] = await freePorts(1)
+    expect(await says("watch", "--server", `http://127.0.0.1:${nobody}`)).toMatch(
+      /^1 immunity: no server answers at http:\/\/127\.0\.0\.1:\d+ \(.*ECONNREFUSED.*\); start one with: immunity serve$/,
+    )
+    expect(await says("servers", "invite", "A B")).toMatch(/"A B" is not a name: a letter, then letters/)
+    expect(await says("serve", "--db", "nonsense")).toMatch(
+      /^2 immunity: --db, or IMMUNITY_DB, is no address/,
+    )
+    for (const time of ["9h", "0m"])
+      expect(await says("override", "papi", "--for", time, "--reason", "x", "--yes")).toBe(
+        `2 immunity: --for ${time} is no time for it: more than none, at most 4h`,
+      )
+    expect(await says("validate", "src")).toBe("2 immunity: src is a folder; name a file in it")
+    expect(await says("init", "--app", "PaPi")).toMatch(/^2 immunity: nothing is written, .*"PaPi" is not a/)
+    for (const port of ["abc", "-1", "1e3", "65536", ""])
+      expect(await says("serve", "--port", port)).toMatch(/^2 immunity: --port .* is not a port/)
     expect(await says("app", "policy", "papi", "nowhere.yaml")).toMatch(
       /^2 immunity: nowhere\.yaml cannot be read/,
     )
+  })
+
+  it("is written down by the name that it has, in any script", async () => {
+    const as = (name: string, ...args: readonly string[]) =>
+      immunity([...args, "papi", "--yes", "--reason", "lunch", "--detach"], {
+        IMMUNITY_SERVER: cluster.url,
+        IMMUNITY_DIR: join(cluster.dir, "server"),
+        IMMUNITY_ACTOR: name,
+      })
+    expect((await as("Jörg 李", "pause")).code).toBe(0)
+    expect((await cluster.timeline())[0]).toMatchObject({ title: "Paused", by: "Jörg 李" })
+    const nobody = await as("two\nlines", "resume")
+    expect([nobody.code, nobody.stderr]).toEqual([2, expect.stringContaining("is not a name")])
+    expect((await as("Mira", "resume")).code).toBe(0)
   })
 
   it("finds no drift where nobody touched anything", async () => {
@@ -222,6 +256,15 @@ describe("whoever gives orders on the command line", () => {
     const page = await fetch(`${cluster.url}/a/papi`)
     expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("Removed by Mira on ")])
     expect((await run("pause", "papi", "--reason", "lunch", "--yes")).code).toBe(2)
+    // Asked for once more, as after a timeout: it is as was asked.
+    const again = await run("app", "remove", "papi", "--reason", "nobody uses it")
+    expect([again.code, again.stdout]).toEqual([
+      0,
+      expect.stringContaining(
+        "nothing is left to do: papi was removed by Mira: nobody uses it. Add it again",
+      ),
+    ])
+    expect((await run("app", "remove", "papo", "--reason", "a slip", "--yes")).code).toBe(2)
 
     const commit = cluster.commit("comes back", "none", { "immunity.yaml": pipeline(cluster.ports.slice(1)) })
     expect((await run("app", "add", cluster.repository, "--name", "papi")).code).toBe(0)
@@ -246,5 +289,11 @@ describe("whoever gives orders on the command line", () => {
     for (const code of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130])
       expect(stdout).toMatch(new RegExp(`^ +${code}  `, "m"))
     expect((await run("help", "nonsense")).code).toBe(2)
+    expect((await run("help", "lock", "release")).stdout).toContain("Usage: immunity lock release ")
+    const wrong = await run("help", "lock", "nonsense")
+    expect([wrong.code, wrong.stderr.trim()]).toEqual([
+      2,
+      'immunity: there is no command "lock nonsense"; see: immunity help lock',
+    ])
   })
 })

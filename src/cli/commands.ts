@@ -102,13 +102,14 @@ async function why(target: string | undefined, options: Common): Promise<void> {
   const { phase } = view.summary
   if (["rolled-back", "failed", "rollback-failed", "aborting", "rolling-back"].includes(phase))
     process.exitCode = exit.badEnd
-  if (phase === "holding" || phase === "queued") process.exitCode = exit.undecided
+  else if (phase === "holding" || phase === "queued" || view.behind !== undefined)
+    process.exitCode = exit.undecided
 }
 
 async function newest(options: Common, name: string): Promise<string> {
-  const { rollouts } = await client(options).get<AppView>(`/v1/apps/${name}`)
+  const { rollouts, sentence, todo } = await client(options).get<AppView>(`/v1/apps/${name}`)
   const found = rollouts.find((rollout) => rollout.tone === "bad") ?? rollouts[0]
-  if (!found) throw new Stop(exit.undecided, `${name} has no rollout yet`)
+  if (!found) throw new Stop(exit.undecided, `${name} has no rollout yet. ${sentence} ${todo}`)
   return `${name}#${found.number}`
 }
 

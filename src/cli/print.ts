@@ -44,6 +44,7 @@ export function printRollout(view: RolloutView): void {
   const { summary } = view
   line(`${view.app}#${summary.number}  ${summary.commit}  ${summary.phase} at ${summary.region}`)
   line(`  ${summary.sentence}`)
+  if (view.behind) line(`  ${view.behind}`)
   line()
   const { look } = view
   if (look) {

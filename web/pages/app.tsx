@@ -37,19 +37,21 @@ export function App(props: Common & { readonly app: AppView }) {
               <a href={`/a/${app.app}/r/${lock.rollout}`}>Why? Rollout {lock.rollout}</a>
             </p>
           )}
-          <Order
-            app={app.app}
-            verb="unlock"
-            label="Unlock"
-            consequences={["new commits may start again", "the blocked release stays blocked"]}
-            fields={{ lock: String(lock.id) }}
-          />
+          {app.behind === undefined && (
+            <Order
+              app={app.app}
+              verb="unlock"
+              label="Unlock"
+              consequences={["new commits may start again", "the blocked release stays blocked"]}
+              fields={{ lock: String(lock.id) }}
+            />
+          )}
         </section>
       ))}
       <h2>Regions</h2>
       <ol class="regions">
         {app.regions.map((region) => (
-          <Region app={app.app} region={region} now={now} />
+          <Region app={app} region={region} now={now} />
         ))}
       </ol>
       {app.drill && (
@@ -138,7 +140,7 @@ function Region({
   region,
   now,
 }: {
-  readonly app: string
+  readonly app: AppView
   readonly region: RegionView
   readonly now: number
 }) {
@@ -162,7 +164,7 @@ function Region({
       {active && (
         <p>
           <Badge tone={active.tone} word={active.phase} />{" "}
-          <a href={`/a/${app}/r/${active.number}`}>{active.sentence}</a>
+          <a href={`/a/${app.app}/r/${active.number}`}>{active.sentence}</a>
         </p>
       )}
       {region.strength && (
@@ -179,9 +181,9 @@ function Region({
           {region.drill.sentence} ({ago(region.drill.at, now)})
         </p>
       )}
-      {serving && (
+      {serving && app.behind === undefined && (
         <Order
-          app={app}
+          app={app.app}
           verb="drill"
           label={`Drill ${region.name}`}
           consequences={[

@@ -21,12 +21,9 @@ const labels: Readonly<Record<string, string>> = {
 }
 
 /** What it does to what both releases share, and what is promised about it while both run. */
-function Migration(props: {
-  readonly app: string
-  readonly number: number
-  readonly migration: MigrationView
-}) {
-  const { app, number, migration } = props
+function Migration(props: { readonly rollout: RolloutView; readonly migration: MigrationView }) {
+  const { migration } = props
+  const { app, summary, behind } = props.rollout
   return (
     <section>
       <h2>{migration.kind === "contract" ? "A contract step" : "It expands what releases share"}</h2>
@@ -42,7 +39,7 @@ function Migration(props: {
         ))}
       </ul>
       {migration.noWayBack && <p>No swap back: {migration.noWayBack}.</p>}
-      {migration.waitsForKept.map((region) => (
+      {(behind === undefined ? migration.waitsForKept : []).map((region) => (
         <Order
           app={app}
           verb="release-pools"
@@ -51,7 +48,7 @@ function Migration(props: {
             "nobody can be swapped back to it any more; its instances are ended",
             "the contract step goes on",
           ]}
-          fields={{ region, rollout: String(number) }}
+          fields={{ region, rollout: String(summary.number) }}
           danger={true}
         />
       ))}
@@ -82,11 +79,12 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
           </p>
         )}
         <p>
-          {props.app.locks.length > 0
-            ? props.app.todo
-            : summary.asks
-              ? "A person must decide."
-              : "You need to do nothing right now."}
+          {rollout.behind ??
+            (props.app.locks.length > 0
+              ? props.app.todo
+              : summary.asks
+                ? "A person must decide."
+                : "You need to do nothing right now.")}
         </p>
         {summary.wait && (
           <p>
@@ -111,9 +109,7 @@ export function RolloutPage(props: Common & { readonly rollout: RolloutView; rea
           ))}
         </div>
       </section>
-      {rollout.migration && (
-        <Migration app={rollout.app} number={summary.number} migration={rollout.migration} />
-      )}
+      {rollout.migration && <Migration rollout={rollout} migration={rollout.migration} />}
       {look && (
         <section>
           <h2>
@@ -214,7 +210,7 @@ const answerWords: Readonly<Record<string, string>> = {
 
 /** What the candidate answers otherwise, and the way to say that it means to. */
 function Answers({ rollout, answers }: { readonly rollout: RolloutView; readonly answers: AnswersView }) {
-  const { app, summary } = rollout
+  const { app, summary, behind } = rollout
   return (
     <section>
       <h2>Answers</h2>
@@ -243,7 +239,7 @@ function Answers({ rollout, answers }: { readonly rollout: RolloutView; readonly
             <p class="quiet">
               {one.raw} times on the candidate alone, {one.noise} times on a second stable instance
             </p>
-            {one.state !== "accepted" && (
+            {one.state !== "accepted" && behind === undefined && (
               <Order
                 app={app}
                 verb="accept-answers"
@@ -259,7 +255,7 @@ function Answers({ rollout, answers }: { readonly rollout: RolloutView; readonly
           </li>
         ))}
       </ul>
-      {answers.withdrawable.map((path, at) => (
+      {(behind === undefined ? answers.withdrawable : []).map((path, at) => (
         <Order
           app={app}
           verb="withdraw-answers"

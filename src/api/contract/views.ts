@@ -160,6 +160,8 @@ export type CostView = Static<typeof CostView>
 export const RolloutView = Type.Object({
   app: Type.String(),
   summary: RolloutSummary,
+  /** Why nothing of its application is changed, whatever is said here, and what to do. */
+  behind: maybe(Type.String()),
   digest: maybe(Type.String()),
   evidence: Type.String(),
   from: maybe(Type.Object({ number: Type.Number(), commit: Type.String() })),
@@ -342,6 +344,8 @@ export const AppView = Type.Object({
   /** The one thing to do, or that there is nothing to do. */
   todo: Type.String(),
   paused: maybe(Type.String()),
+  /** Why nothing of it is changed, and no order obeyed but to resume it: its servers are ahead of this journal. */
+  behind: maybe(Type.String()),
   /** What resuming it does, line by line; absent where nothing is to be resumed. */
   resume: maybe(Type.Array(Type.String())),
   /** What runs beside what serves now, in one sentence; absent when nothing does. */

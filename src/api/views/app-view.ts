@@ -24,6 +24,7 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
     source: app.source.url,
     branch: app.source.branch,
     paused: pausedBecause(app),
+    behind: app.ahead && whyBehind(app.ahead),
     resume: resumeView(app),
     cost: costNow(app),
     drill: drillView(app),

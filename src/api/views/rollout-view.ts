@@ -2,6 +2,7 @@ import { changesBetween, noConfiguration } from "../../core/model/configuration.
 import { shortCommit } from "../../core/model/ids.ts"
 import type { Instant } from "../../core/model/time.ts"
 import { unreachable } from "../../core/model/unreachable.ts"
+import { howToGoOn, whyBehind } from "../../core/pipeline/ahead.ts"
 import type { Application } from "../../core/pipeline/application.ts"
 import { underway } from "../../core/rollout/evolve-rollout.ts"
 import { boundInWords } from "../../core/rollout/ramp.ts"
@@ -62,6 +63,7 @@ export function rolloutView(
   return {
     app: app.app,
     summary: summaryOf(app, rollout),
+    behind: app.ahead && `Nothing is changed: ${whyBehind(app.ahead)}. ${howToGoOn(app)}.`,
     digest: app.releases[rollout.release]?.digest,
     evidence: gateEvidence(rollout),
     from: from && { number: from.number, commit: shortCommit(from.release) },
@@ -149,7 +151,7 @@ function stateOfStep(rollout: Rollout, events: readonly StoredEvent[], step: num
 /** What a person may do now. */
 function actionsFor(app: Application, rollout: Rollout): string[] {
   const { phase } = rollout
-  if (app.removed) return []
+  if (app.removed || app.ahead) return []
   if (phase.name === "queued") return phase.gate && !rollout.approval ? ["approve", "reject"] : ["halt"]
   if (phase.name === "holding") {
     const asks = phase.hold.proposal !== undefined ? ["approve", "reject"] : ["resume"]

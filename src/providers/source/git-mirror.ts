@@ -4,31 +4,25 @@ import type { CommitId } from "../../core/model/ids.ts"
 import type { SeenCommit } from "../../ports/source.ts"
 import { readCommitId } from "./git-address.ts"
 import { type GitLimits, megabyte } from "./git-limits.ts"
-import { endGroup, type GitRun, plain, runGit, startGit, watchGit } from "./git-process.ts"
+import { endGroup, type GitResult, type GitRun, plain, startGit, watchGit } from "./git-process.ts"
+
+/** A bare copy of a repository, and who runs git in it. */
+export type Mirror = {
+  readonly dir: string
+  readonly limits: GitLimits
+  readonly run: (run: GitRun) => Promise<GitResult>
+}
 
 /** Whether the mirror has it. */
-export async function hasCommit(
-  mirror: string,
-  limits: GitLimits,
-  commit: CommitId,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (!existsSync(mirror)) return false
-  const args = ["cat-file", "-e", `${commit}^{commit}`]
-  const { code } = await runGit({
-    args,
-    dir: mirror,
-    timeoutMs: limits.askMs,
-    limit: megabyte,
-    signal,
-  })
+export async function hasCommit(mirror: Mirror, commit: CommitId, signal: AbortSignal): Promise<boolean> {
+  if (!existsSync(mirror.dir)) return false
+  const { code } = await ask(mirror, ["cat-file", "-e", `${commit}^{commit}`], signal, megabyte)
   return code === 0
 }
 
 /** The newest `limit` commits of the branch itself that `since` does not have, oldest first. */
 export async function commitsBetween(
-  mirror: string,
-  limits: GitLimits,
+  mirror: Mirror,
   since: CommitId,
   head: CommitId,
   limit: number,
@@ -42,7 +36,7 @@ export async function commitsBetween(
     `^${since}`,
     "--",
   ]
-  const out = await local(mirror, limits, args, signal)
+  const out = await local(mirror, args, signal)
   return out
     .toString("utf8")
     .split("\n")
@@ -51,12 +45,12 @@ export async function commitsBetween(
     .reverse()
 }
 
-/** What is known of one commit in the mirror. */
+/** What is known of one commit in the mirror. With `since`, what changed from there on is among what it changed. */
 export async function lookAt(
-  mirror: string,
-  limits: GitLimits,
+  mirror: Mirror,
   commit: CommitId,
   signal: AbortSignal,
+  since?: CommitId,
 ): Promise<SeenCommit> {
   const format = "--format=%P%x00%s%x00%an%x00%ae%x00%ct"
   const args = [
@@ -70,34 +64,30 @@ export async function lookAt(
     commit,
     "--",
   ]
-  const [parents = "", subject = "", author = "", email = "", at = ""] = (
-    await local(mirror, limits, args, signal)
-  )
+  const [parents = "", subject = "", author = "", email = "", at = ""] = (await local(mirror, args, signal))
     .toString("utf8")
     .trimEnd()
     .split("\0")
   const parent = parents.split(" ")[0]
+  const changed = await changedIn(mirror, parent === "" ? undefined : parent, commit, signal)
+  // Most pushes are one commit.
+  const before = since === undefined || since === parent ? [] : await changedIn(mirror, since, commit, signal)
   return {
     commit,
     subject: line(subject, 500),
     author: line(author, 200),
     email: line(email, 200),
     committedAt: Number(at) * 1_000,
-    changed: await changedIn(mirror, limits, parent === "" ? undefined : parent, commit, signal),
-    config: await configAt(mirror, limits, commit, signal),
+    changed: [...new Set([...changed, ...before])].sort(),
+    config: await configAt(mirror, commit, signal),
   }
 }
 
 /** A tar of the tree; it breaks off with an error when git did, or when it is larger than allowed. */
-export function archiveOf(
-  mirror: string,
-  limits: GitLimits,
-  commit: CommitId,
-  signal: AbortSignal,
-): Readable {
+export function archiveOf({ dir, limits }: Mirror, commit: CommitId, signal: AbortSignal): Readable {
   const { fetchMs, archiveBytes } = limits
   const args = ["archive", "--format=tar", commit]
-  const run: GitRun = { args, dir: mirror, timeoutMs: fetchMs, limit: archiveBytes, signal }
+  const run: GitRun = { args, dir, timeoutMs: fetchMs, limit: archiveBytes, signal }
   const child = startGit(run)
   let bytes = 0
   // The end is told only when git ended well: half a tree must not look like a whole one.
@@ -127,60 +117,52 @@ export function archiveOf(
 }
 
 /** Paths that differ from an earlier commit, usually the one before it on the branch; without one, all of them. */
-export async function changedIn(
-  mirror: string,
-  limits: GitLimits,
+async function changedIn(
+  mirror: Mirror,
   parent: string | undefined,
   commit: CommitId,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const trees = parent === undefined ? ["--root", commit] : [parent, commit]
   const options = ["-r", "-z", "--name-only", "--no-commit-id", "--no-renames", "--no-ext-diff"]
-  const out = await local(mirror, limits, ["diff-tree", ...options, ...trees, "--"], signal, 64 * megabyte)
+  const out = await local(mirror, ["diff-tree", ...options, ...trees, "--"], signal, 64 * megabyte)
   return out
     .toString("utf8")
     .split("\0")
     .filter((path) => path !== "")
-    .slice(0, limits.paths)
+    .slice(0, mirror.limits.paths)
 }
 
 /** A symbolic link is not followed: it is no configuration. */
-async function configAt(
-  mirror: string,
-  limits: GitLimits,
-  commit: CommitId,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const entry = (
-    await local(mirror, limits, ["ls-tree", "-z", commit, "--", "immunity.yaml"], signal)
-  ).toString("utf8")
-  const blob = /^100(?:644|755) blob ([0-9a-f]{40,64})\timmunity\.yaml\0$/.exec(entry)?.[1]
+async function configAt(mirror: Mirror, commit: CommitId, signal: AbortSignal): Promise<string | undefined> {
+  const args = ["ls-tree", "-z", "--long", commit, "--", "immunity.yaml"]
+  const entry = (await local(mirror, args, signal)).toString("utf8")
+  const found = /^100(?:644|755) blob ([0-9a-f]{40,64}) +([0-9]+)\timmunity\.yaml\0$/.exec(entry)
+  const [, blob, size] = found ?? []
   if (blob === undefined) return undefined
-  const { configBytes, askMs } = limits
-  const args = ["cat-file", "-s", blob]
-  const size = Number((await local(mirror, limits, args, signal)).toString("utf8"))
-  if (size > configBytes) return " ".repeat(configBytes + 1)
-  const read = await runGit({
-    args: ["cat-file", "blob", blob],
-    dir: mirror,
-    timeoutMs: askMs,
-    limit: configBytes,
-    signal,
-  })
+  const { configBytes } = mirror.limits
+  if (Number(size) > configBytes) return " ".repeat(configBytes + 1)
+  const read = await ask(mirror, ["cat-file", "blob", blob], signal, configBytes)
   return read.out.toString("utf8")
 }
 
 async function local(
-  mirror: string,
-  limits: GitLimits,
+  mirror: Mirror,
   args: readonly string[],
   signal: AbortSignal,
   limit = 4 * megabyte,
 ): Promise<Buffer> {
-  const result = await runGit({ args, dir: mirror, timeoutMs: limits.askMs, limit, signal })
-  if (result.code !== 0) throw new Error(`git ${args[0]} failed in ${mirror}: ${result.said}`)
+  const result = await ask(mirror, args, signal, limit)
+  if (result.code !== 0) throw new Error(`git ${args[0]} failed in ${mirror.dir}: ${result.said}`)
   return result.out
 }
+
+const ask = (
+  { dir, limits, run }: Mirror,
+  args: readonly string[],
+  signal: AbortSignal,
+  limit: number,
+): Promise<GitResult> => run({ args, dir, timeoutMs: limits.askMs, limit, signal })
 
 /** One line of a stranger's text. */
 const line = (text: string, length: number): string =>

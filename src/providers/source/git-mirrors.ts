@@ -6,8 +6,8 @@ import type { CommitId } from "../../core/model/ids.ts"
 import type { Source } from "../../core/pipeline/application.ts"
 import { type Address, readAddress, readBranch, readCommitId, shown } from "./git-address.ts"
 import { type GitLimits, megabyte } from "./git-limits.ts"
-import { hasCommit } from "./git-mirror.ts"
-import { type GitResult, type GitRun, plain, runGit } from "./git-process.ts"
+import { hasCommit, type Mirror } from "./git-mirror.ts"
+import { type GitResult, type GitRun, plain } from "./git-process.ts"
 import { GitStarter } from "./git-starter.ts"
 
 /** Bare copies of repositories, one an address. Each is a cache: one that breaks is fetched anew. */
@@ -40,23 +40,21 @@ export class Mirrors {
     )
   }
 
-  /** The folder of the source's mirror, with this commit in it. */
-  async having(source: Source, commit: CommitId, signal: AbortSignal): Promise<string> {
+  /** The source's mirror, with this commit in it. */
+  async having(source: Source, commit: CommitId, signal: AbortSignal): Promise<Mirror> {
     const { address, branch } = read(source)
-    const mirror = join(
-      this.#dir,
-      `${createHash("sha256").update(address.url).digest("hex").slice(0, 32)}.git`,
-    )
-    if (await hasCommit(mirror, this.#limits, commit, signal)) return mirror
-    const before = this.#fetching.get(mirror) ?? Promise.resolve()
-    const fetch = before.catch(() => {}).then(() => this.#fetch(mirror, address, branch, signal))
-    this.#fetching.set(mirror, fetch)
+    const dir = join(this.#dir, `${createHash("sha256").update(address.url).digest("hex").slice(0, 32)}.git`)
+    const mirror: Mirror = { dir, limits: this.#limits, run: (run) => this.#starter.run(run) }
+    if (await hasCommit(mirror, commit, signal)) return mirror
+    const before = this.#fetching.get(dir) ?? Promise.resolve()
+    const fetch = before.catch(() => {}).then(() => this.#fetch(dir, address, branch, signal))
+    this.#fetching.set(dir, fetch)
     try {
       await fetch
     } finally {
-      if (this.#fetching.get(mirror) === fetch) this.#fetching.delete(mirror)
+      if (this.#fetching.get(dir) === fetch) this.#fetching.delete(dir)
     }
-    if (await hasCommit(mirror, this.#limits, commit, signal)) return mirror
+    if (await hasCommit(mirror, commit, signal)) return mirror
     throw new Error(
       `commit ${commit} is not on branch ${branch} of ${shown(address.url)}: the branch was moved past it, or it never was there.`,
     )
@@ -82,7 +80,7 @@ export class Mirrors {
       await mkdir(this.#dir, { recursive: true, mode: 0o700 })
       // Without a template there are no hooks.
       const init = ["init", "--quiet", "--bare", "--template=", "--", mirror]
-      const made = await runGit({ args: init, timeoutMs: askMs, limit: megabyte, signal })
+      const made = await this.#starter.run({ args: init, timeoutMs: askMs, limit: megabyte, signal })
       if (made.code !== 0) throw new Error(`git could not make the mirror ${mirror}: ${made.said}`)
     }
     const ref = `refs/heads/${branch}`

@@ -1,7 +1,7 @@
 import type { CommitSource, SeenCommit } from "../../ports/source.ts"
 import { readCommitId } from "./git-address.ts"
 import { defaultLimits, type GitLimits } from "./git-limits.ts"
-import { archiveOf, changedIn, commitsBetween, hasCommit, lookAt } from "./git-mirror.ts"
+import { archiveOf, commitsBetween, hasCommit, lookAt } from "./git-mirror.ts"
 import { Mirrors } from "./git-mirrors.ts"
 
 export type GitSourceOptions = {
@@ -16,29 +16,25 @@ export type GitSourceOptions = {
  * known one does not have.
  */
 export function gitSource(options: GitSourceOptions): CommitSource {
-  const { dir } = options
-  const limits = { ...defaultLimits, ...options.limits }
-  const mirrors = new Mirrors(dir, limits)
+  const mirrors = new Mirrors(options.dir, { ...defaultLimits, ...options.limits })
   return {
     head: (source, signal) => mirrors.head(source, signal),
 
     async commits(source, since, head, limit, signal) {
       const mirror = await mirrors.having(source, readCommitId(head), signal)
       const from = since === undefined ? undefined : readCommitId(since)
-      const known = from !== undefined && (await hasCommit(mirror, limits, from, signal))
-      const ids = known ? await commitsBetween(mirror, limits, from, head, limit, signal) : [head]
+      const known = from !== undefined && (await hasCommit(mirror, from, signal))
+      const ids = known ? await commitsBetween(mirror, from, head, limit, signal) : [head]
       const seen: SeenCommit[] = []
-      for (const id of ids) seen.push(await lookAt(mirror, limits, id, signal))
-      const [oldest, ...rest] = seen
-      if (!known || !oldest) return seen
       // A push may be longer than the limit: what is left out must not hide a migration that it brought.
-      const before = await changedIn(mirror, limits, from, oldest.commit, signal)
-      return [{ ...oldest, changed: [...new Set([...oldest.changed, ...before])].sort() }, ...rest]
+      for (const id of ids)
+        seen.push(await lookAt(mirror, id, signal, known && id === ids[0] ? from : undefined))
+      return seen
     },
 
     async archive(source, commit, signal) {
       const mirror = await mirrors.having(source, readCommitId(commit), signal)
-      return archiveOf(mirror, limits, commit, signal)
+      return archiveOf(mirror, commit, signal)
     },
   }
 }

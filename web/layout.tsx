@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact"
 import type { Tone } from "../src/api/contract/views.ts"
-import { toneIcon, toneWord } from "./words.ts"
+import { toneIcon } from "./words.ts"
 
 export type Common = {
   readonly now: number
@@ -68,10 +68,10 @@ export function Layout({ title, app, now, signedIn, killed, children }: Props) {
 }
 
 /** Icon, word and colour together. */
-export function Badge({ tone, word }: { readonly tone: Tone; readonly word?: string | undefined }) {
+export function Badge({ tone, word }: { readonly tone: Tone; readonly word: string }) {
   return (
     <span class={`badge ${tone}`}>
-      <span aria-hidden="true">{toneIcon[tone]}</span> {word ?? toneWord[tone]}
+      <span aria-hidden="true">{toneIcon[tone]}</span> {word}
     </span>
   )
 }

@@ -2,13 +2,6 @@ import type { Tone, VerdictView } from "../src/api/contract/views.ts"
 
 /** State is icon, word and colour; never colour alone. */
 export const toneIcon: Record<Tone, string> = { ok: "✓", bad: "✕", busy: "◐", wait: "‖", none: "–" }
-export const toneWord: Record<Tone, string> = {
-  ok: "Well",
-  bad: "Failed",
-  busy: "Working",
-  wait: "Waits",
-  none: "Idle",
-}
 
 export const verdictIcon: Record<VerdictView["kind"], string> = {
   ok: "✓",

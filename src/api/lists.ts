@@ -5,7 +5,7 @@ import { isGone } from "../core/pipeline/remove.ts"
 import { Remembered } from "../engine/remembered.ts"
 import type { ServerView, Tone } from "./contract/views.ts"
 import type { ApiParts } from "./parts.ts"
-import { appTone } from "./views/app-view.ts"
+import { appStands } from "./views/app-view.ts"
 
 /** What lists of many tell of one application. */
 export type Listed = {
@@ -22,7 +22,7 @@ export type Lists = Pick<Remembered<Listed>, "all">
 export const listsOf = ({ engine, clock }: Pick<ApiParts, "engine" | "clock">): Lists =>
   new Remembered(engine, clock, (state) => ({
     gone: isGone(state),
-    tone: appTone(state),
+    tone: appStands(state).tone,
     instances: instancesIn(state),
   }))
 

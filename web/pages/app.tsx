@@ -10,7 +10,7 @@ export function App(props: Common & { readonly app: AppView }) {
     <Layout {...props} title={app.app} app={app.app}>
       <section class={`hero ${app.tone}`}>
         <h1>
-          <Badge tone={app.tone} /> {app.sentence}
+          <Badge tone={app.tone} word={app.word} /> {app.sentence}
         </h1>
         <p>{app.todo}</p>
       </section>
@@ -124,7 +124,7 @@ function Removed(props: Common & { readonly app: AppView }) {
     <Layout {...props} title={app.app} app={app.app}>
       <section class="hero none">
         <h1>
-          <Badge tone="none" word="Removed" /> {app.sentence}
+          <Badge tone={app.tone} word={app.word} /> {app.sentence}
         </h1>
         <p>{app.todo}</p>
       </section>

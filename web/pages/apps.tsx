@@ -42,7 +42,7 @@ export function Apps(props: Common & List) {
         {props.apps.map((app) => (
           <li class="card">
             <h2>
-              <a href={`/a/${app.app}`}>{app.app}</a> <Badge tone={app.tone} />
+              <a href={`/a/${app.app}`}>{app.app}</a> <Badge tone={app.tone} word={app.word} />
             </h2>
             <p>{app.sentence}</p>
             <p class="quiet">{app.todo}</p>

@@ -341,6 +341,8 @@ export const AppView = Type.Object({
   /** The answer before the data: one sentence. */
   sentence: Type.String(),
   tone: Tone,
+  /** How it stands, in few words: `Locked`. */
+  word: Type.String(),
   /** The one thing to do, or that there is nothing to do. */
   todo: Type.String(),
   paused: maybe(Type.String()),
@@ -394,6 +396,8 @@ export const AppSummary = Type.Object({
   app: Type.String(),
   sentence: Type.String(),
   tone: Tone,
+  /** How it stands, in few words: `Locked`. */
+  word: Type.String(),
   todo: Type.String(),
 })
 export type AppSummary = Static<typeof AppSummary>

@@ -50,7 +50,7 @@ export function appView(app: Application, version: number, problems: ReadonlyMap
 }
 
 export function appSummary(app: Application, problems: ReadonlyMap<string, string>): AppSummary {
-  return { app: app.app, tone: appTone(app), ...standing(app, problems) }
+  return { app: app.app, ...appStands(app), ...standing(app, problems) }
 }
 
 /** Where it stands and what a person does about it: what is most urgent comes first, all else beside it. `problems`: by part. */
@@ -123,17 +123,29 @@ function inProduction(app: Application): string {
   return release ? `${shortCommit(release)} is in production` : "nothing is in production yet"
 }
 
-/** How it stands, without the words: for lists of many. */
-export function appTone(app: Application): Tone {
-  if (app.ahead) return "wait"
-  if (app.removed) return app.removed.clearedAt === undefined ? "busy" : "none"
-  if (app.regions.some(isDown) || app.locks.length > 0 || needsAttention(app) !== undefined) return "bad"
+/** How it stands, in few words: what is most urgent, as in its sentence. Enough for lists of many. */
+export function appStands(app: Application): Pick<AppSummary, "tone" | "word"> {
+  if (app.ahead) return { tone: "wait", word: "Held" }
+  if (app.removed)
+    return app.removed.clearedAt === undefined
+      ? { tone: "busy", word: "Being removed" }
+      : { tone: "none", word: "Removed" }
+  if (app.regions.some(isDown)) return { tone: "bad", word: "Down" }
+  if (app.locks.length > 0) return { tone: "bad", word: "Locked" }
   const under = active(app)
-  if (under.some((rollout) => summaryOf(app, rollout).asks)) return "wait"
-  if (under.length > 0) return "busy"
-  if (stuckNewest(app)) return "wait"
-  return app.regions.some(({ policy, stable }) => policy.production && stable !== undefined) ? "ok" : "none"
+  if (under.some((rollout) => summaryOf(app, rollout).asks))
+    return { tone: asLoudAs(app, "wait"), word: "Waits for a person" }
+  if (under.length > 0) return { tone: asLoudAs(app, "busy"), word: "Rolls out" }
+  if (needsAttention(app) !== undefined) return { tone: "bad", word: "Rehearsal failed" }
+  const stuck = stuckNewest(app)
+  if (stuck) return { tone: "wait", word: stuck.word }
+  return app.regions.some(({ policy, stable }) => policy.production && stable !== undefined)
+    ? { tone: "ok", word: "Well" }
+    : { tone: "none", word: "Idle" }
 }
+
+/** What a rehearsal found is red also beside a rollout that is told of first. */
+const asLoudAs = (app: Application, tone: Tone): Tone => (needsAttention(app) === undefined ? tone : "bad")
 
 /** What a rehearsal found, in a sentence. */
 const needsAttention = (app: Application): string | undefined =>

@@ -9,6 +9,8 @@ type Stuck = {
   readonly sentence: string
   /** What a person does about it, in whole sentences. */
   readonly todo: string
+  /** In a word. */
+  readonly word: string
   /** It was tried and found bad; not merely unreadable or not built. */
   readonly blocked: boolean
 }
@@ -26,6 +28,7 @@ export function stuckNewest(app: Application): Stuck | undefined {
     return {
       sentence: `${name} is refused: ${shortened(what, 300)}${more}`,
       todo: `What runs stays as it is. ${wayOut(how.join("; "))}Mend immunity.yaml, check it with \`immunity validate\`, commit and push: the next commit is read by itself.`,
+      word: "Refused",
       blocked: false,
     }
   }
@@ -33,6 +36,7 @@ export function stuckNewest(app: Application): Stuck | undefined {
     return {
       sentence: `${name} could not be built: ${shortened(state.because, 300)}`,
       todo: `What runs stays as it is. See why with \`immunity logs ${state.job}\`, then push what mends it.`,
+      word: "Not built",
       blocked: false,
     }
   const release = newestRelease(app, ({ id }) => commitOf(id) === commit.id)
@@ -49,6 +53,7 @@ export function stuckNewest(app: Application): Stuck | undefined {
   return {
     sentence: `${name} is blocked: ${shortened(whyBlocked(app, blocked), 300)}`,
     todo: `What runs stays as it is. ${look || "P"}ush what mends it.`,
+    word: "Blocked",
     blocked: true,
   }
 }

@@ -27,8 +27,6 @@ export type Dialect = {
   readonly rising: ColumnBuilderCallback
   /** Whether a write failed because another writer was first. */
   isTaken(error: unknown): boolean
-  /** The store's own errors for those of the database that people should understand; others unchanged. */
-  translate(error: unknown): unknown
   /** Milliseconds of the clock that leases are measured by; read inside the transaction. */
   leaseNow(): Expression<number>
   /** The least epoch that may be given out, as of the statement that asks (see epochs.ts). */

@@ -31,7 +31,7 @@ export function sqlJournal(dialect: Dialect, clock: Clock, onPersisted: OnPersis
           .catch(() => undefined)
         // Another writer took the place between our look and our write.
         if (dialect.isTaken(error)) return { kind: "conflict" }
-        throw dialect.translate(error)
+        throw error
       }
       if (decided.outcome.kind === "appended") onPersisted("after-append", decided.version)
       return decided.outcome

@@ -1,4 +1,5 @@
 import {
+  type CompiledQuery,
   type Kysely as Database,
   Kysely,
   PostgresDialect,
@@ -33,6 +34,8 @@ const uniqueViolation = "23505"
 const diskFull = "53100"
 const readOnlyTransaction = "25006"
 const recoveryInProgress = "55000"
+/** It is ended, or starts; or a statement took longer than it may. */
+const interrupted = "57"
 /** A function that is not there, may not be called, or that a managed database does not have. */
 const refusals: ReadonlySet<string | undefined> = new Set(["42883", "42501", "0A000"])
 
@@ -79,7 +82,18 @@ export function postgres({ url, primaryOnly = false, ahead = () => 0 }: Postgres
     end: () => pool.end(),
     options: pool.options,
   }
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: reachable }) })
+  const dialect = new PostgresDialect({
+    pool: reachable,
+    onCreateConnection: async (connection) => {
+      const ask = connection.executeQuery.bind(connection)
+      const executeQuery = (query: CompiledQuery) =>
+        ask(query).catch((error: unknown) => {
+          throw translated(name, error)
+        })
+      Object.assign(connection, { executeQuery })
+    },
+  })
+  const db = new Kysely<Tables>({ dialect })
   let tells = true
   return {
     db,
@@ -87,7 +101,6 @@ export function postgres({ url, primaryOnly = false, ahead = () => 0 }: Postgres
     types: { text: "text", whole: "bigint" },
     rising: (column) => column.primaryKey().generatedAlwaysAsIdentity(),
     isTaken: (error) => codeOf(error) === uniqueViolation,
-    translate: (error) => translated(name, error),
     leaseNow: () =>
       sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint) + cast(${ahead()} as bigint)`,
     leastEpoch: () => leastEpoch(tells ? timeline : undefined),
@@ -136,11 +149,12 @@ async function advisoryLock(trx: Database<Tables>, key: number): Promise<void> {
   await lock.execute(trx)
 }
 
+/** The store's own errors for those of the database that people should understand; others unchanged. */
 function translated(name: string, error: unknown): unknown {
   const code = codeOf(error)
   if (code === diskFull) return new StoreFull(name)
   if (code === readOnlyTransaction) return new StoreReadOnly(name)
-  if (code?.startsWith("E") || code?.startsWith("57P") || isTimeout(error)) {
+  if (code?.startsWith("E") || code?.startsWith(interrupted) || isTimeout(error)) {
     const said = error instanceof Error ? error.message || code : String(error)
     return new Error(
       `the store ${name} cannot be reached: ${said}. What runs keeps running; nothing is changed until it answers.`,

@@ -25,8 +25,6 @@ export function sqlite(path: string, readOnly: boolean, clock: Clock): Dialect {
     types: { text: "text", whole: "integer" },
     rising: (column) => column.primaryKey().autoIncrement(),
     isTaken: (error) => codeOf(error) === unique || codeOf(error) === primaryKey,
-    // The connection translates by itself.
-    translate: (error) => error,
     leaseNow: () => sql.val(Math.floor(clock.mono())),
     leastEpoch: () => leastEpoch(undefined),
     timeline: async () => "none",

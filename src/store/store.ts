@@ -131,7 +131,7 @@ export async function openSharedStore(options: SharedStoreOptions): Promise<Stor
   } catch (error) {
     await dialect.db.destroy()
     lock?.release()
-    throw dialect.translate(error)
+    throw error
   }
 }
 

@@ -83,6 +83,33 @@ describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
     await store.close()
   })
 
+  it("says so also to whoever was only reading", async () => {
+    const url = fresh()
+    const store = await openSharedStore({ url, clock })
+    const { default: pg } = await import("pg")
+    const other = new pg.Client(url)
+    await other.connect()
+    const reads = {
+      feed: () => store.journal.feed(0, 10),
+      read: () => store.journal.read("papi", 0),
+      result: () => store.journal.commandResult("one"),
+      switch: () => store.killSwitch.read(),
+      open: () => store.leases.open("one", true),
+    }
+    for (const [name, read] of Object.entries(reads)) {
+      await other.query("begin")
+      await other.query("lock table event, command, meta, lease in access exclusive mode")
+      const refused = expect(read(), name).rejects.toThrow("cannot be reached")
+      // From a connection of its own: inside of a transaction what others do is seen as of its first look.
+      const end = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'"
+      while ((await server.ask(end)) === "") await new Promise((resolve) => setTimeout(resolve, 20))
+      await refused
+      await other.query("rollback")
+    }
+    await other.end()
+    await store.close()
+  })
+
   it("is refused when somebody changed what it holds", async () => {
     const url = fresh()
     const store = await openSharedStore({ url, clock })

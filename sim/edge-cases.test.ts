@@ -4,7 +4,7 @@ import type { Cluster } from "./cluster.ts"
 import { at, haltProduction, secondAt, tell, world } from "./edge-cases.ts"
 import type { Fired } from "./faults.ts"
 import { submit } from "./operators.ts"
-import type { ReleasePlan } from "./scenario.ts"
+import type { Happening, ReleasePlan } from "./scenario.ts"
 
 const fault = (site: string, count: number, kind: Fired["kind"], forMs = 3_000): Fired => ({
   site,
@@ -209,6 +209,48 @@ describe("a control plane in trouble", () => {
     const told = await tell(world("errors", [full]))
     expect(told.violations).toEqual([])
     expect(told.second).toBe("rolled-back")
+  })
+})
+
+describe("a control plane that begins anew", () => {
+  /** When the servers answered and the repository was asked, after it was started again at 91 s, before 190 s. */
+  const asked = async (silentFor: number) => {
+    const heard: number[] = []
+    const polled: number[] = []
+    const restarts: readonly Happening[] = [
+      { at: 90_000, kind: "crash", replica: 0, forMs: 1_000 },
+      { at: 90_500, kind: "partition", replica: 0, from: "agent", forMs: silentFor },
+    ]
+    const told = await tell(world("good", restarts), [], ({ server, source, timeline }) => {
+      const noted = (times: number[]) => {
+        if (timeline.now > 91_000 && timeline.now < 190_000) times.push(timeline.now)
+      }
+      const observe = server.observe.bind(server)
+      server.observe = (apps) => {
+        noted(heard)
+        return observe(apps)
+      }
+      const head = source.head.bind(source)
+      source.head = (app) => {
+        noted(polled)
+        return head(app)
+      }
+    })
+    expect(told.violations).toEqual([])
+    return { heard: heard[0], polled: polled[0] ?? Number.NaN }
+  }
+
+  it("numbers nothing before its servers could say that they know the number already", async () => {
+    const { heard, polled } = await asked(15_000)
+    expect(heard).toBeGreaterThan(105_000)
+    expect(polled).toBeGreaterThan(heard ?? Number.NaN)
+  })
+
+  it("waits a minute for servers that do not answer", async () => {
+    const { heard, polled } = await asked(110_000)
+    expect(heard).toBe(undefined)
+    expect(polled).toBeGreaterThan(151_000)
+    expect(polled).toBeLessThan(165_000)
   })
 })
 

@@ -47,6 +47,9 @@ export type Shared = {
   readonly moves: (app: AppName, moving: boolean) => void
 }
 
+/** For servers that do not answer a term waits this long before it looks for commits, in milliseconds. */
+const unheardFor = 60_000
+
 /** Why a sleep ends early; nobody reads it. */
 const news = "news"
 
@@ -63,6 +66,8 @@ export class ApplicationLoop implements Holding {
   #look = new AbortController()
   /** Ends the look at its repository that is under way. */
   #reading = new AbortController()
+  /** Until all servers were heard in this term. */
+  #unheard: AbortController | undefined
   readonly #world: Place<World>
   #glance: Glance | undefined
   #finished: Promise<unknown> = Promise.resolve()
@@ -112,6 +117,7 @@ export class ApplicationLoop implements Holding {
     this.ledger.epoch = epoch
     const term = new AbortController()
     this.#term = term
+    this.#unheard = new AbortController()
     this.#finished = this.#finished.then(() => this.#work(epoch, term.signal))
   }
 
@@ -121,6 +127,7 @@ export class ApplicationLoop implements Holding {
     this.poke()
     this.#look.abort(news)
     this.#reading.abort(news)
+    this.#unheard?.abort(news)
   }
 
   follow(): void {
@@ -270,6 +277,7 @@ export class ApplicationLoop implements Holding {
       if (until.aborted) return false
       await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
     }
+    if (world.servers.size === this.#parts.agents.size) this.#allHeard()
     const { state } = this.ledger
     const known = this.#asked?.state === state ? this.#asked.effects : undefined
     const { effects, wakeAt } = wanted(state, clock.now(), known)
@@ -287,6 +295,11 @@ export class ApplicationLoop implements Holding {
     }
     if (!ordered && !this.#underWay()) performer.prune(this.ledger.state, world, until)
     return ordered
+  }
+
+  #allHeard(): void {
+    this.#unheard?.abort(news)
+    this.#unheard = undefined
   }
 
   #seen(): Glance {
@@ -393,6 +406,8 @@ export class ApplicationLoop implements Holding {
       if (until.aborted) this.#look.abort(news)
       return clock.sleep(forMs, this.#look.signal)
     }
+    // That a journal is of an earlier time shows by the numbers that servers know and it does not: none is given out before.
+    if (this.#unheard) await clock.sleep(unheardFor, this.#unheard.signal)
     // After a start not all repositories are asked at once; one that was never looked at does not wait.
     if (this.#seen().foundAt !== undefined)
       await sleep(Math.max(0, pause() - this.#parts.pace.poll) * fractionOf(this.ledger.app))

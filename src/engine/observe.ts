@@ -1,5 +1,6 @@
 import type { RoomSeen } from "../core/model/capacity.ts"
 import type { InstanceId, ServerName } from "../core/model/ids.ts"
+import { laterThan } from "../core/pipeline/ahead.ts"
 import type { Application } from "../core/pipeline/application.ts"
 import { awaitedJobs } from "../core/pipeline/facts.ts"
 import type { Fact, ServerFacts, ServerStanding } from "../core/pipeline/input.ts"
@@ -45,13 +46,16 @@ export function factsFor(
       released: agents.get(seen.server)?.instancesOnly ? letGo : (seen.router?.released ?? []),
     }
   })
+  const observed: Fact = { type: "observed", servers, standings, letGo }
+  // What a job came to might begin a rollout, under the very number that shows this journal to be of an earlier time.
+  if (laterThan(app, servers).length > 0) return [observed]
   const awaited = awaitedJobs(app)
   const jobs = [...world.servers.values()].flatMap((seen) =>
     seen.jobs.flatMap(({ id, app: owner, outcome }): readonly Fact[] =>
       owner === app.app && outcome && awaited.has(id) ? [{ type: "job-ended", job: id, outcome }] : [],
     ),
   )
-  return [...jobs, { type: "observed", servers, standings, letGo }]
+  return [...jobs, observed]
 }
 
 /** What the servers say of their room, and what was refused for lack of it. */

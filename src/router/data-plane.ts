@@ -11,6 +11,7 @@ import { isCopyable, sendCopy } from "./mirror.ts"
 import { mayCopy, Recent, strippedFor } from "./mirror-choice.ts"
 import { MirrorCounters } from "./mirror-counters.ts"
 import { writeOwnAnswer } from "./own-answer.ts"
+import { OwnTime } from "./own-time.ts"
 import { Route } from "./route.ts"
 import { evenPoints } from "./selection.ts"
 import type { Stats } from "./stats.ts"
@@ -45,17 +46,18 @@ export class DataPlane {
   /** How long resting clients may still send a request; undefined while it is not about to end. */
   #goodbye: number | undefined
   #isOver = false
-  #ticked = performance.now()
+  readonly #time: OwnTime
 
   constructor(limits: Limits) {
     this.#limits = limits
+    this.#time = new OwnTime(limits.tick)
     let requests = 0
     const prefix = randomBytes(6).toString("hex")
     this.#traffic = {
       limits,
       now: () => performance.now(),
-      coarse: () => this.#ticked,
-      after: (ms) => this.#ticked + limits.tick + ms,
+      coarse: () => this.#time.ticked,
+      after: (ms) => this.#time.ticked + limits.tick + ms,
       underWay: this.#underWay,
       replays: { active: 0 },
       requestId: () => {
@@ -82,7 +84,7 @@ export class DataPlane {
 
   /** From the next request on traffic follows these routes and no others. Requests under way finish where they are. */
   apply(tables: readonly RouteTable[]): void {
-    const now = this.#traffic.now()
+    const now = this.#traffic.after(0)
     const wanted = new Map(
       tables.flatMap((table) => table.pools.flatMap((pool) => pool.instances)).map((one) => [one.id, one]),
     )
@@ -162,7 +164,7 @@ export class DataPlane {
 
   /** New requests of these routes wait until the next table is applied, at most so many milliseconds. */
   hold(routes: readonly string[], forMs: number): void {
-    const until = this.#traffic.now() + forMs
+    const until = this.#traffic.after(forMs)
     for (const name of routes) this.#routes.get(name)?.hold(until)
   }
 
@@ -175,7 +177,7 @@ export class DataPlane {
   /** Milliseconds since this instance lost its last weight; 0 while it has some or was never seen. */
   weightlessFor(instance: string): number {
     const since = this.#idleSince.get(instance)
-    return since === undefined ? 0 : this.#traffic.now() - since
+    return since === undefined ? 0 : Math.max(0, this.#time.ticked - since)
   }
 
   /** Ends what is still under way on an instance. */
@@ -186,7 +188,7 @@ export class DataPlane {
 
   /** What is known of each instance now. */
   instances(): Readonly<Record<string, InstanceSeen>> {
-    const now = this.#traffic.now()
+    const now = this.#time.ticked
     return Object.fromEntries(
       [...this.#instances].map(([id, one]) => [
         id,
@@ -214,8 +216,8 @@ export class DataPlane {
     const goodbye = retiring ? this.#limits.retireIdle : this.#limits.goodbye
     this.#goodbye = goodbye
     for (const client of this.#clients) client.close(goodbye)
-    const deadline = this.#traffic.now() + (retiring ? this.#limits.retire : this.#limits.drain)
-    while (this.#clients.size + this.#underWay.size > 0 && this.#traffic.now() < deadline)
+    const deadline = this.#traffic.after(retiring ? this.#limits.retire : this.#limits.drain)
+    while (this.#clients.size + this.#underWay.size > 0 && this.#time.ticked < deadline)
       await new Promise((resolve) => setTimeout(resolve, 20))
     this.destroy()
   }
@@ -280,8 +282,7 @@ export class DataPlane {
   }
 
   #tick(): void {
-    const now = this.#traffic.now()
-    this.#ticked = now
+    const now = this.#time.tick(performance.now())
     for (const one of this.#underWay) one.tick(now)
     for (const client of this.#clients) client.tick(now)
     this.#cutOverdue(now)

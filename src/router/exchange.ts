@@ -179,12 +179,11 @@ export class Exchange implements Receiver, Ticking {
   }
 
   head(head: ResponseHead): void {
-    const now = this.#traffic.now()
-    const ms = now - this.#attemptAt
+    const ms = this.#traffic.now() - this.#attemptAt
     this.#phase = "answering"
     this.#isBad = head.status >= 500
     this.#member?.counters.answered(head.status, ms)
-    this.#member?.instance.passive.answered(this.#isBad, now, this.#traffic.limits)
+    this.#member?.instance.passive.answered(this.#isBad, this.#traffic.coarse(), this.#traffic.limits)
     if (isEventStream(head)) this.kind = "stream"
     this.#pair?.primary({ bad: this.#isBad, ms })
     // Before the request has ended nobody can tell where the next one would begin.
@@ -258,7 +257,7 @@ export class Exchange implements Receiver, Ticking {
       return
     }
     if (failure === "connect") {
-      member.instance.passive.unreachable(this.#traffic.now(), this.#traffic.limits)
+      member.instance.passive.unreachable(this.#traffic.coarse(), this.#traffic.limits)
       this.#tried.push(member)
     }
     if (failure === "silent") this.#tried.push(member)

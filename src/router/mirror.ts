@@ -28,7 +28,7 @@ export function sendCopy(
   head: RequestHead,
   origin: Origin,
 ): MirrorPair | undefined {
-  const chosen = target?.choose(target.nextPoint(), [], false, traffic.now())
+  const chosen = target?.choose(target.nextPoint(), [], false, traffic.coarse())
   if (chosen?.kind !== "member" || counters.underWay >= traffic.limits.mostMirrored) {
     counters.dropped += 1
     return undefined
@@ -80,7 +80,7 @@ class Copy implements Receiver, Ticking {
     this.#pair = pair
     this.#method = method
     this.#text = text
-    this.#deadline = traffic.now() + timeoutMs
+    this.#deadline = traffic.after(timeoutMs)
   }
 
   begin(): void {
@@ -118,7 +118,7 @@ class Copy implements Receiver, Ticking {
   ended(): void {
     const upstream = this.#upstream
     this.#leave()
-    if (upstream) this.#member.instance.copies.giveBack(upstream, this.#traffic.now())
+    if (upstream) this.#member.instance.copies.giveBack(upstream, this.#traffic.coarse())
   }
 
   upgraded(_head: ResponseHead, socket: Socket): void {

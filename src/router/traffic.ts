@@ -14,11 +14,11 @@ export interface Ticking extends UnderWay {
 /** What all requests of a data plane share. */
 export type Traffic = {
   readonly limits: Limits
-  /** Milliseconds that never go back. */
+  /** Milliseconds that never go back: for how long something took. */
   readonly now: () => number
-  /** The same as of the last tick: for what is looked at only once in a tick. */
+  /** As of the last tick, in the router's own time: for deadlines. See `OwnTime`. */
   readonly coarse: () => number
-  /** A moment that is at least so many milliseconds away, and at most a tick more. */
+  /** A moment of that time that is at least so many milliseconds away, and at most a tick more. */
   readonly after: (ms: number) => number
   /** Requests, tunnels and copies that are under way. */
   readonly underWay: Crowd<Ticking>

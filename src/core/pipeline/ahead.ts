@@ -1,7 +1,7 @@
 import type { InstanceId, JobId, RolloutNumber } from "../model/ids.ts"
 import type { Ahead, Application } from "./application.ts"
 import { type Draft, type Refusal, refuse } from "./draft.ts"
-import { type Fact, poolNumber } from "./input.ts"
+import { type Fact, poolNumber, type ServerFacts } from "./input.ts"
 
 /** No store loses so many: a number that is further away is somebody's mistake, and stops nobody. */
 const mostLost = 1_000_000
@@ -15,14 +15,7 @@ const mostNamed = 20
  */
 export function lookAhead(draft: Draft, { servers }: Extract<Fact, { type: "observed" }>): undefined {
   const { nextRollout } = draft.state
-  const seen = servers.flatMap(({ instances, jobs, routes }) => [
-    ...[...instances.map(({ instance }) => instance), ...(jobs ?? [])].map((id) => ({
-      id,
-      of: rolloutOf(id),
-    })),
-    ...poolsIn(routes).map((of) => ({ id: undefined, of })),
-  ])
-  const later = seen.filter(({ of }) => of >= nextRollout && of < nextRollout + mostLost)
+  const later = laterThan(draft.state, servers)
   if (later.length === 0) return
   const latest = Math.max(...later.map(({ of }) => of))
   // A pool is told of where nothing else is.
@@ -33,6 +26,21 @@ export function lookAhead(draft: Draft, { servers }: Extract<Fact, { type: "obse
     { type: "servers-ahead", seen: ids, latest },
     `this journal has rollouts up to ${nextRollout - 1}, and ${ids.join(", ")} came later`,
   )
+}
+
+/** What servers show of rollouts that the journal has not numbered yet; a pool has no id. */
+export function laterThan(
+  { nextRollout }: Pick<Application, "nextRollout">,
+  servers: readonly ServerFacts[],
+): readonly { readonly id: InstanceId | JobId | undefined; readonly of: RolloutNumber }[] {
+  const seen = servers.flatMap(({ instances, jobs, routes }) => [
+    ...[...instances.map(({ instance }) => instance), ...(jobs ?? [])].map((id) => ({
+      id,
+      of: rolloutOf(id),
+    })),
+    ...poolsIn(routes).map((of) => ({ id: undefined, of })),
+  ])
+  return seen.filter(({ of }) => of >= nextRollout && of < nextRollout + mostLost)
 }
 
 /** Of an instance, `app-region-rN-M`, or of a test of one, `app-test-rN-sM-name`; 0 of all else, such as a drill. */

@@ -6,6 +6,10 @@ import { type Parts, sentence } from "./parts.ts"
 const presenceFor = 8_000
 const renewEvery = 2_000
 const lookEvery = 1_000
+/** An answer usually takes milliseconds. */
+const late = 4_000
+/** Why a sleep ends early; nobody reads it. */
+const news = "news"
 /** Each time it has looked so often, it asks for what is its own as well. */
 const ownEvery = 16
 /** Nothing is ordered in the last part of a presence: whoever comes next may already act. */
@@ -77,7 +81,7 @@ export class Tenure {
     while (!signal.aborted) {
       this.#news = new AbortController()
       try {
-        await this.#keepPresence()
+        await this.#saysWhyLate(this.#keepPresence(), signal)
         if (!signal.aborted && this.#presence) await this.#takeWhatIsFree(signal)
         this.#tell(undefined)
       } catch (error) {
@@ -85,6 +89,26 @@ export class Tenure {
       }
       if (this.age() > actWithin) this.#endAll()
       if (!signal.aborted) await clock.sleep(lookEvery, this.#news.signal)
+    }
+  }
+
+  /** An answer that is late may never come, and then only the store can say why. */
+  async #saysWhyLate(answer: Promise<void>, signal: AbortSignal): Promise<void> {
+    const { clock, leases } = this.#parts
+    const answered = new AbortController()
+    const asks = async (): Promise<void> => {
+      for (;;) {
+        await clock.sleep(late, answered.signal)
+        if (answered.signal.aborted || signal.aborted) return
+        const why = await leases.waitsFor?.().catch(() => undefined)
+        if (why !== undefined && !answered.signal.aborted) this.#tell(why)
+      }
+    }
+    if (leases.waitsFor) void asks()
+    try {
+      await answer
+    } finally {
+      answered.abort(news)
     }
   }
 

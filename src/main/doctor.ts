@@ -117,6 +117,7 @@ async function store(where: Where): Promise<readonly Finding[]> {
     return [
       whole,
       ...failOver(await opened.timeline()),
+      ...standby(await opened.waitsFor()),
       ...room(diskFree),
       ...letters(deadLetters),
       ...killSwitchIn(where, await opened.killSwitch.read()),
@@ -153,6 +154,12 @@ function failOver(timeline: Timeline): readonly Finding[] {
     default:
       return [{ about, state: "well", says: `timeline ${timeline}; each promotion raises all epochs` }]
   }
+}
+
+function standby(awaited: string | undefined): readonly Finding[] {
+  if (awaited === undefined) return []
+  const [says = "", next] = awaited.split(". ")
+  return [{ about: "standby", state: "problem", says, next }]
 }
 
 /** The row that all control planes share, and the file of this folder. */

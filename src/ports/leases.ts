@@ -25,6 +25,8 @@ export interface Leases {
    * may not know: a `take` that was given up can still be carried out later.
    */
   open(owner: string, own?: boolean): Promise<readonly string[]>
+  /** What a write waits for that has no answer yet, in a sentence that says what to do; undefined: for nothing known. */
+  waitsFor?(): Promise<string | undefined>
 }
 
 /** The key of the lease by which an owner shows that it lives. */

@@ -33,6 +33,8 @@ export type Dialect = {
   leastEpoch(): RawBuilder<number>
   /** Which timeline the database is on; to be asked once before epochs are given out. */
   timeline(): Promise<Timeline>
+  /** What a write has been waiting for, for seconds, in a sentence that says what to do; undefined: for nothing known. */
+  waitsFor(): Promise<string | undefined>
   /** Makes appends wait for each other, where the database alone would let them overlap. */
   lockForAppend(trx: Transaction<Tables>): Promise<void>
   /** Makes a transaction that has just begun see one moment, whatever others write meanwhile. */

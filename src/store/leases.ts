@@ -131,6 +131,8 @@ export function sqlLeases(dialect: Dialect, clock: Clock): Leases {
       return taken
     },
 
+    waitsFor: dialect.waitsFor,
+
     async open(owner, own = false) {
       const rows = await db
         .selectFrom("lease")

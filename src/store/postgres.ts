@@ -109,6 +109,7 @@ export function postgres({ url, primaryOnly = false, ahead = () => 0 }: Postgres
       tells = found !== "untold"
       return found
     },
+    waitsFor: () => standbyAwaited(db),
     lockForAppend: (trx) => advisoryLock(trx, appendLock),
     lockForSchema: (trx) => advisoryLock(trx, schemaLock),
     freeze: async (trx) => {
@@ -126,6 +127,24 @@ async function refuseStandby(name: string, client: pg.PoolClient): Promise<void>
       `the store ${name} cannot be reached: its address leads to a standby. What runs keeps running; nothing is ` +
         "changed until the standby is promoted, or the address leads to the primary.",
     )
+}
+
+/**
+ * A commit waits without an end for a synchronous standby that is away, and whoever asked for it hears nothing: only
+ * another connection can see why. As a short wait is what such a standby is for, it is told of after a while.
+ */
+async function standbyAwaited(db: Database<Tables>): Promise<string | undefined> {
+  const { rows } = await sql<{ names: string }>`
+    select current_setting('synchronous_standby_names') as names from pg_stat_activity
+    where datname = current_database() and usename = current_user and wait_event = 'SyncRep'
+      and state_change < clock_timestamp() - interval '3 seconds'
+    limit 1`.execute(db)
+  return (
+    rows[0] &&
+    `PostgreSQL waits for a synchronous standby that is away or behind (synchronous_standby_names = '${rows[0].names}'), ` +
+      "so nothing is stored and nothing is changed; what runs keeps running. Bring that standby back, or name another " +
+      "one there and reload: what waits goes on then"
+  )
 }
 
 async function timelineOf(db: Database<Tables>): Promise<Timeline> {

@@ -28,6 +28,7 @@ export function sqlite(path: string, readOnly: boolean, clock: Clock): Dialect {
     leaseNow: () => sql.val(Math.floor(clock.mono())),
     leastEpoch: () => leastEpoch(undefined),
     timeline: async () => "none",
+    waitsFor: async () => undefined,
     // One connection, and each transaction takes the write lock as it begins.
     lockForAppend: async () => {},
     lockForSchema: async () => {},

@@ -53,6 +53,8 @@ export type Store = {
   restore(lines: AsyncIterable<string>): Promise<number>
   health(): Promise<StoreHealth>
   timeline(): Promise<Timeline>
+  /** What a write has been waiting for, for seconds, in a sentence that says what to do; undefined: for nothing known. */
+  waitsFor(): Promise<string | undefined>
   /**
    * Follows the chain of every stream from its first event, waiting for `pause` after each thousand events. Throws
    * StoreDamaged.
@@ -186,6 +188,7 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
     snapshots: foldCode === undefined ? noSnapshots : sqlSnapshots(dialect, foldCode),
     pruneIntervals: evidence.pruneIntervals,
     timeline: dialect.timeline,
+    waitsFor: dialect.waitsFor,
     backup: () => backupLines(dialect, clock.now()),
     restore: (lines) => restoreLines(dialect, lines, clock.now()),
     async audit(pause) {

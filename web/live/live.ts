@@ -83,6 +83,8 @@ for (const type of [
   "instance-crashed",
   "instance-modified",
   "instance-stopped",
+  "servers-ahead",
+  "reset",
 ]) {
   events.addEventListener(type, () => void refresh())
 }

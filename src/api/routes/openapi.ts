@@ -185,7 +185,8 @@ function describe(): unknown {
     "/v1/logs": { get: plain("A piece of a log", {}) },
     "/v1/events": {
       get: {
-        summary: "Everything that happens, as server-sent events",
+        summary:
+          "Everything that happens, as server-sent events, from Last-Event-ID or ?after= on; event: reset says that something is missing: read anew",
         responses: {
           200: { description: "a stream", content: { "text/event-stream": { schema: TimelineEntry } } },
         },

@@ -46,11 +46,11 @@ export type Answered = {
 
 /** Waits until it is so, however slow the machine is. */
 export async function until<T>(what: string, look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 120_000
   for (;;) {
     const found = await look()
     if (found !== undefined && found !== false) return found
-    if (Date.now() > deadline) throw new Error(`waited 30 s in vain for ${what}`)
+    if (Date.now() > deadline) throw new Error(`waited 120 s in vain for ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -57,7 +57,7 @@ export type ComputeUnderTest = {
   readonly reach?: RegExp | undefined
   /** What the driver says that it cannot see. */
   readonly blindTo?: { readonly memory?: boolean; readonly differences?: boolean } | undefined
-  /** How long anything may take; 30 s when absent. */
+  /** How long anything may take; two minutes when absent, for a machine that stands still at times. */
   readonly patienceMs?: number | undefined
 }
 
@@ -76,7 +76,7 @@ export class ComputeWorld {
   }
 
   get #patience(): number {
-    return this.under.patienceMs ?? 30_000
+    return this.under.patienceMs ?? 120_000
   }
 
   spec(id: string, env: Readonly<Record<string, string>> = {}): InstanceSpec {

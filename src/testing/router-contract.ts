@@ -14,7 +14,7 @@ export type RouterUnderTest = {
   readonly close: () => Promise<void>
 }
 
-const signal = () => AbortSignal.timeout(30_000)
+const signal = () => AbortSignal.timeout(120_000)
 const applied = { kind: "applied" }
 
 /** What every router promises, whatever carries the traffic. */
@@ -445,7 +445,7 @@ export function routerContract(name: string, open: () => Promise<RouterUnderTest
     it("copies what is read, marked and without anybody's identity, and counts both sides of the same requests", async () => {
       const [a, b] = [await instance("a"), await instance("b")]
       const prod = routeTo([pool("r1", 100, { a })], {
-        mirror: { to: "papi/preview", sample: 1, timeout: 1_000, deny: ["*/logout*"], tell: true },
+        mirror: { to: "papi/preview", sample: 1, timeout: 60_000, deny: ["*/logout*"], tell: true },
       })
       await set(prod, routeTo([pool("p1", 100, { b })], { route: "papi/preview" }))
       const address = await listener()

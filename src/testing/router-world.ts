@@ -136,13 +136,16 @@ export const routeTo = (pools: readonly PoolSpec[], more: Partial<RouteSpec> = {
   ...more,
 })
 
+/** On a machine that stands still at times; nobody waits for so long unless something is wrong. */
+const patienceMs = 120_000
+
 /** Looks again until it is so; says what it waited for when it never is. */
 export async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + patienceMs
   while (performance.now() < deadline) {
     const found = await look()
     if (found !== undefined && found !== false) return found
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  throw new Error(`waited 30 s for ${what}`)
+  throw new Error(`waited ${patienceMs / 1_000} s for ${what}`)
 }

@@ -5,9 +5,7 @@ import { join } from "node:path"
 import { expect, it } from "vitest"
 import { openFolders, processesOf } from "../../src/main/demo/leftovers.ts"
 import { immunity } from "../support/run.ts"
-import { until } from "../support/until.ts"
-
-const minutes = 60_000
+import { minutes, until } from "../support/until.ts"
 
 it(
   "whoever is done ends agent, router and instances with one command, and not while the control plane runs",

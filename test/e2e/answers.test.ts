@@ -4,8 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { RolloutView } from "../../src/api/contract/views.ts"
 import { Cluster } from "../support/cluster.ts"
 import { immunity, type Ran } from "../support/run.ts"
-
-const minutes = 60_000
+import { minutes } from "../support/until.ts"
 
 const pipeline = ([sandbox, production]: readonly number[]): string => `version: 1
 app: papi

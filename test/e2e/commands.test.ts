@@ -7,8 +7,7 @@ import { freePorts } from "../../src/main/demo/free-ports.ts"
 import { processesOf } from "../../src/main/demo/leftovers.ts"
 import { Cluster } from "../support/cluster.ts"
 import { immunity, type Ran } from "../support/run.ts"
-
-const minutes = 60_000
+import { minutes } from "../support/until.ts"
 
 const pipeline = ([sandbox, production]: readonly number[]): string => `version: 1
 app: papi

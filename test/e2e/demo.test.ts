@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { immunity } from "../support/run.ts"
-
-const minutes = 60_000
+import { minutes } from "../support/until.ts"
 
 const hasHaproxy = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"].some((file) => existsSync(file))
 

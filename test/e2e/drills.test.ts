@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { DrillView } from "../../src/api/contract/views.ts"
 import { Cluster } from "../support/cluster.ts"
 import { immunity } from "../support/run.ts"
-
-const minutes = 60_000
+import { minutes } from "../support/until.ts"
 
 const pipeline = ([production]: readonly number[]): string => `version: 1
 app: papi
@@ -23,7 +22,7 @@ describe("a region is rebuilt from its images beside itself", () => {
     IMMUNITY_ACTOR: "Mira",
   })
   const running = async () =>
-    (await cluster.agent.observe(["papi"], AbortSignal.timeout(20_000))).instances.map(({ id }) => id).sort()
+    (await cluster.agent.observe(["papi"], AbortSignal.timeout(60_000))).instances.map(({ id }) => id).sort()
 
   beforeAll(async () => {
     cluster = await Cluster.open(1, pipeline)

@@ -3,8 +3,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Cluster } from "../support/cluster.ts"
 import { immunity } from "../support/run.ts"
-
-const minutes = 60_000
+import { minutes } from "../support/until.ts"
 
 const pipeline = ([production]: readonly number[]): string => `version: 1
 app: papi

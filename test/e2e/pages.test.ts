@@ -3,8 +3,8 @@ import { createRequire } from "node:module"
 import { type Browser, chromium, type Page } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Cluster } from "../support/cluster.ts"
+import { minutes } from "../support/until.ts"
 
-const minutes = 60_000
 const executablePath = "/usr/bin/chromium"
 const installed = existsSync(executablePath)
 if (!installed)

@@ -4,9 +4,7 @@ import type { RegionView } from "../../src/api/contract/views.ts"
 import { Users } from "../hosts/users.ts"
 import { Cluster } from "../support/cluster.ts"
 import { immunity } from "../support/run.ts"
-import { pause } from "../support/until.ts"
-
-const minutes = 60_000
+import { minutes, pause } from "../support/until.ts"
 
 /** A minute is the least that may lie between two. */
 const pipeline = ([listen]: readonly number[]): string => `version: 1
@@ -36,7 +34,7 @@ describe("an instance is killed on schedule, for real", () => {
     return found
   }
   const running = async () =>
-    (await cluster.agent.observe(["shop"], AbortSignal.timeout(20_000))).instances
+    (await cluster.agent.observe(["shop"], AbortSignal.timeout(60_000))).instances
       .filter(({ state }) => state !== "ended")
       .map(({ id }) => id)
       .sort()

@@ -3,8 +3,8 @@ import { join, resolve } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Cluster } from "../support/cluster.ts"
 import { immunity } from "../support/run.ts"
+import { minutes } from "../support/until.ts"
 
-const minutes = 60_000
 const driver = resolve("examples/drivers/processes/driver.mjs")
 
 const pipeline = ([production]: readonly number[]): string => `version: 1
@@ -49,7 +49,7 @@ describe("instances of a driver that is a script", () => {
       over = true
       await users
       expect([asked > 10, failed]).toEqual([true, []])
-      const { instances } = await cluster.agent.observe(["papi"], AbortSignal.timeout(20_000))
+      const { instances } = await cluster.agent.observe(["papi"], AbortSignal.timeout(60_000))
       expect(instances.filter(({ state }) => state === "ready").length).toBeGreaterThanOrEqual(2)
       const homes = readdirSync(join(cluster.dir, "server", "agent", "driver", "instances"))
       expect(homes.sort()).toEqual(instances.map(({ id }) => id).sort())
@@ -66,7 +66,7 @@ describe("instances of a driver that is a script", () => {
       await cluster.until(
         "the room to be known",
         async () => {
-          const { capacity } = await cluster.agent.observe(["papi"], AbortSignal.timeout(20_000))
+          const { capacity } = await cluster.agent.observe(["papi"], AbortSignal.timeout(60_000))
           return capacity?.instances?.total === 3 || undefined
         },
         minutes,

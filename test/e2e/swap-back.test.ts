@@ -4,8 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { openFolders } from "../../src/main/demo/leftovers.ts"
 import { Cluster } from "../support/cluster.ts"
 import { immunity } from "../support/run.ts"
-
-const minutes = 60_000
+import { minutes } from "../support/until.ts"
 
 /** Its metrics are asked of a system that does not answer. */
 const pipeline = ([production]: readonly number[]): string => `version: 1
@@ -38,7 +37,7 @@ describe("the pool that is kept", () => {
     return answer.headers.get("x-release") ?? `${answer.status}`
   }
   const instances = async () => {
-    const { instances: all } = await cluster.agent.observe(["papi"], AbortSignal.timeout(20_000))
+    const { instances: all } = await cluster.agent.observe(["papi"], AbortSignal.timeout(60_000))
     return all.filter(({ state }) => state === "ready").map(({ id }) => id)
   }
 

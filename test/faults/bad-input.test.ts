@@ -6,8 +6,7 @@ import { processesOf } from "../../src/main/demo/leftovers.ts"
 import { Traffic } from "../../src/main/demo/traffic.ts"
 import { Cluster } from "../support/cluster.ts"
 import { immunity } from "../support/run.ts"
-
-const minutes = 60_000
+import { minutes } from "../support/until.ts"
 
 const pipeline = (listen: number, more = "", build = "node --check server.js"): string => `version: 1
 app: papi

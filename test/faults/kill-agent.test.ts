@@ -53,7 +53,7 @@ describe("an agent that is killed", () => {
   })
 
   afterAll(async () => {
-    await shutdownAgent(join(folder, "agent.sock"), AbortSignal.timeout(20_000))
+    await shutdownAgent(join(folder, "agent.sock"), AbortSignal.timeout(60_000))
     await until("everything to end", async () => (processesOf(dir).length === 0 ? true : undefined))
     openFolders(dir)
     rmSync(dir, { recursive: true, force: true })

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest"
+import { minutes } from "../support/until.ts"
 import { killAtEveryStep } from "./campaign/f01-kill-at-every-step.ts"
 import { forTests } from "./campaign/stage/result.ts"
-
-const minutes = 60_000
 
 describe("the control plane is killed at every persisted step", () => {
   it(

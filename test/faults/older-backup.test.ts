@@ -3,11 +3,9 @@ import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import type { AppView } from "../../src/api/contract/views.ts"
 import { immunity, type Ran } from "../support/run.ts"
-import { pause } from "../support/until.ts"
+import { minutes, pause } from "../support/until.ts"
 import { Findings, forTests } from "./campaign/stage/result.ts"
 import { withTrial } from "./campaign/stage/trial.ts"
-
-const minutes = 60_000
 
 describe("a backup that is older than what runs", () => {
   it(
@@ -23,7 +21,7 @@ describe("a backup that is older than what runs", () => {
         const second = cluster.commit("second", "none")
         await cluster.climb(second, "succeeded")
         const running = async () => {
-          const { instances } = await cluster.agent.observe(["papi"], AbortSignal.timeout(5_000))
+          const { instances } = await cluster.agent.observe(["papi"], AbortSignal.timeout(60_000))
           return instances.flatMap(({ id, state }) => (state === "ready" ? [id] : [])).sort()
         }
         await cluster.quiet()

@@ -4,8 +4,7 @@ import { systemClock } from "../../src/providers/clock/system.ts"
 import { openStore } from "../../src/store/store.ts"
 import { Cluster } from "../support/cluster.ts"
 import { phaseOf } from "../support/control-plane.ts"
-
-const minutes = 60_000
+import { minutes } from "../support/until.ts"
 
 const pipeline = (app: string, listen: number): string => `version: 1
 app: ${app}

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest"
 import { postgresBin } from "../support/postgres.ts"
+import { minutes } from "../support/until.ts"
 import { freezeTheHolder } from "./campaign/f02-frozen-holder.ts"
 import { forTests } from "./campaign/stage/result.ts"
-
-const minutes = 60_000
 
 describe.skipIf(!postgresBin)("two control planes on one PostgreSQL", () => {
   it(

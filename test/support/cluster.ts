@@ -9,9 +9,7 @@ import { leftovers, openFolders, processesOf, temporaryFolder } from "../../src/
 import { passable } from "../../src/main/folders.ts"
 import type { Agent } from "../../src/ports/agent.ts"
 import { ControlPlane, type ControlPlaneOptions, phaseOf } from "./control-plane.ts"
-import { until } from "./until.ts"
-
-const minutes = 60_000
+import { minutes, until } from "./until.ts"
 
 export type ClusterOptions = Pick<ControlPlaneOptions, "env" | "before" | "program" | "args"> & {
   /** The application that is deployed; the demo's by default. */
@@ -190,10 +188,10 @@ export class Cluster {
   /** Ends everything; what is left over afterwards. */
   async close(): Promise<readonly string[]> {
     const ended = Promise.all([this.plane, ...this.#others].map((plane) => plane.end()))
-    await shutdownAgent(this.#agentSocket, AbortSignal.timeout(20_000)).catch(() => undefined)
+    await shutdownAgent(this.#agentSocket, AbortSignal.timeout(60_000)).catch(() => undefined)
     await ended
     // Whoever watched over the agent is gone now: a last one may have been started meanwhile.
-    await shutdownAgent(this.#agentSocket, AbortSignal.timeout(20_000)).catch(() => undefined)
+    await shutdownAgent(this.#agentSocket, AbortSignal.timeout(60_000)).catch(() => undefined)
     for (let tries = 0; processesOf(this.dir).length > 0 && tries < 100; tries++)
       await new Promise((resolve) => setTimeout(resolve, 100))
     const left = (await leftovers(this.dir, this.ports)).filter((name) => name !== this.dir)

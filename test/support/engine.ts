@@ -17,7 +17,7 @@ import { contractServer } from "../../src/testing/compute-world.ts"
 
 const key = "abcdefabcdef"
 const origin = { source: "https://git.example.com/shop/papi", committedAt: Date.UTC(2026, 10, 21, 9, 30) }
-const soon = () => AbortSignal.timeout(120_000)
+const soon = () => AbortSignal.timeout(600_000)
 
 /**
  * A real engine for one test file, with an image of the contract's server that our builder built; what it builds goes
@@ -60,7 +60,7 @@ export async function realEngine(to?: { readonly repository: string; readonly lo
     const scratch = mkdtempSync(join(dir, "scratch-"))
     const order = { job: "papi-build-1", commit, origin, workspace, scratch, command: undefined, output: "." }
     return builder.build(
-      { ...order, network: "none", timeout: 120_000 },
+      { ...order, network: "none", timeout: 600_000 },
       (chunk) => {
         said += Buffer.from(chunk).toString()
       },

@@ -63,7 +63,7 @@ export class PostgresServer {
   /** Starts it and waits until it answers; it refuses while processes of a killed one still end, so it is tried again. */
   async start(): Promise<void> {
     await this.#copy()
-    const deadline = Date.now() + 60_000
+    const deadline = Date.now() + 180_000
     while (Date.now() < deadline) {
       if (!this.#child || this.#child.exitCode !== null) this.#child = this.#spawn()
       if (this.#answers()) return

@@ -39,7 +39,7 @@ auth: { htpasswd: { realm: tests, path: ${join(dir, "htpasswd")} } }
   const start = async () => {
     if (running) return
     running = spawn("docker-registry", ["serve", join(dir, "config.yml")], { stdio: "ignore" })
-    await until("the registry to answer", answers, 30_000)
+    await until("the registry to answer", answers)
   }
   const stop = async () => {
     const ended = running

@@ -90,7 +90,7 @@ async function freePort(): Promise<{ port: number }> {
 const asks = (server: string, address: string, credentials: Credentials) =>
   connectRemoteAgent({ server, address, credentials: () => credentials }).observe(
     [],
-    AbortSignal.timeout(10_000),
+    AbortSignal.timeout(60_000),
   )
 
 it("an authority of our own signs certificates that OpenSSL accepts, for the name asked and a day", () => {

@@ -17,7 +17,7 @@ export async function buildBaseImage(socket: string): Promise<string> {
     await fill(root)
     const engine = dockerEngine({ socket, owner: "nobody" })
     const order = { context: root, commit: undefined, network: "none" } as const
-    const digest = await engine.build(order, () => undefined, AbortSignal.timeout(120_000))
+    const digest = await engine.build(order, () => undefined, AbortSignal.timeout(600_000))
     return digest.slice("sha256:".length)
   } finally {
     rmSync(root, { recursive: true, force: true })

@@ -52,6 +52,7 @@ export function open(socketPath: string, order: Ask & { readonly tar?: Readable 
       { socketPath, method: order.method, path, headers, signal: order.signal, agent: false },
       (answer) => {
         const status = answer.statusCode ?? 0
+        endsWith(answer, order)
         if (status < 400) return resolve(answer)
         textOf(answer).then((text) => reject(new EngineRefused(status, messageIn(text))), reject)
       },
@@ -68,6 +69,14 @@ export function open(socketPath: string, order: Ask & { readonly tar?: Readable 
       order.tar.pipe(asked)
     } else asked.end(body)
   })
+}
+
+/** An answer that is given up in its midst says why; Node itself would only say "aborted". */
+function endsWith(answer: IncomingMessage, { method, path, signal }: Ask): void {
+  const end = () =>
+    answer.destroy(new Error(`the engine's answer to ${method} ${path} was given up: ${signal.reason}`))
+  signal.addEventListener("abort", end)
+  answer.once("close", () => signal.removeEventListener("abort", end))
 }
 
 async function textOf(answer: IncomingMessage): Promise<string> {

@@ -54,6 +54,13 @@ export function sameText(a: string, b: string): boolean {
 }
 
 /**
+ * What can be shown, on one line. Joiners alone are invisible and belong to a name: between letters of scripts that are
+ * written with them, as Persian and Hindi. In others they would make two names that look the same.
+ */
+const nameForm =
+  /^(?=.*\S)(?:[^\p{C}\p{Zl}\p{Zp}]|(?<=[[\p{L}\p{M}]--[\p{sc=Latn}\p{sc=Grek}\p{sc=Cyrl}\p{sc=Zinh}]])[\u200c\u200d](?=[\p{L}--[\p{sc=Latn}\p{sc=Grek}\p{sc=Cyrl}]])){1,80}$/v
+
+/**
  * Whose name stands in the journal for a request: of any script, percent-encoded where a header could not hold it.
  * A name that could not be shown is refused, since an order must not be written down as somebody else's.
  */
@@ -61,7 +68,7 @@ export function actorOf(request: FastifyRequest): string {
   const given = request.headers["x-immunity-actor"]
   if (given === undefined) return "operator"
   const name = decoded(String(given))
-  if (name === undefined || !/^(?=.*\S)[^\p{C}\p{Zl}\p{Zp}]{1,80}$/u.test(name))
+  if (name === undefined || !nameForm.test(name))
     throw new ApiError(
       "bad-request",
       "x-immunity-actor is not a name: one line of at most 80 characters, percent-encoded where they are not ASCII",

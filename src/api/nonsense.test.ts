@@ -49,15 +49,38 @@ it("a body of a type that no order is written in is said to be of that type", as
 
 it("orders are written down under the name that was given, in any script, and never under another", async () => {
   by.length = 0
-  const names = ["Mira", "Jörg Müller", "李明", "CORP\\mira", "mira@example.com"]
+  const names = [
+    "Mira",
+    "Jörg Müller",
+    "李明",
+    "CORP\\mira",
+    "mira@example.com",
+    "علی\u200cرضا",
+    "शरद\u200cचन्द्र",
+    "लक्\u200dष्मी",
+  ]
   for (const name of names) await order({ "x-immunity-actor": encodeURIComponent(name) })
   await order({})
   expect(by).toEqual([...names, "operator"])
-  for (const name of ["", "  ", "a\nb", "a\u202eb", "a\u2028b", "x".repeat(81)])
+  for (const name of [
+    "",
+    "  ",
+    "a\nb",
+    "a\u202eb",
+    "a\u2028b",
+    "x".repeat(81),
+    "Mi\u200dra",
+    "Mi\u200cra",
+    "علی\u200c",
+    "\u200cعلی",
+    "علی\u200c\u200cرضا",
+    "\u200b",
+    "ع\u200bل",
+  ])
     expect([name, (await order({ "x-immunity-actor": encodeURIComponent(name) })).json()]).toEqual([
       name,
       expect.objectContaining({ code: "bad-request", detail: expect.stringContaining("is not a name") }),
     ])
   expect((await order({ "x-immunity-actor": "100%" })).statusCode).toBe(400)
-  expect(by).toHaveLength(6)
+  expect(by).toHaveLength(9)
 })

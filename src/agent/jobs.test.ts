@@ -145,7 +145,7 @@ describe("builds and tests", () => {
       expect((await end(id)).kind).toBe("failed")
       expect(sleepers("4712")).toEqual([])
     },
-    90_000,
+    300_000,
   )
 
   it.runIf(namespaces)("a daemon does not outlive its build", async () => {

@@ -43,18 +43,18 @@ describe("the router by the command line alone", () => {
     )
     router.child.kill("SIGTERM")
     expect(await router.exit).toBe(0)
-  }, 60_000)
+  })
 
   it("names the flag that it cannot read, and ends", async () => {
     const router = immunityRouter("--listen", "127.0.0.1:0", "--to", "nowhere")
     expect(await router.exit).toBe(2)
     expect(router.output()).toContain("--to nowhere is not an address")
-  }, 60_000)
+  })
 
   it("says when somebody else has its address, and ends", async () => {
     const busy = await named(cleanup, "busy")
     const router = immunityRouter("--listen", busy.address, "--to", busy.address)
     expect(await router.exit).toBe(2)
     expect(router.output()).toContain(`cannot listen at ${busy.address}`)
-  }, 60_000)
+  })
 })

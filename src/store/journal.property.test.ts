@@ -102,7 +102,7 @@ describe("whatever several replicas do with a journal", () => {
       }),
       { numRuns: 200 },
     )
-  }, 120_000)
+  })
 })
 
 async function step(

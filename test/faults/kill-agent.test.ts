@@ -100,7 +100,7 @@ describe("an agent that is killed", () => {
     await agent.releaseInstance(fence, "prod-1", 0, signal)
     expect(await agent.stopInstance(fence, "prod-1", 1_000, signal)).toEqual({ kind: "done" })
     expect(await agent.startInstance(fence, instance, signal)).toMatchObject({ kind: "refused" })
-  }, 120_000)
+  })
 
   it.skipIf(findHaproxy() === undefined)(
     "leaves HAProxy serving, and the next agent goes on with it: the same process, the newest table",
@@ -140,7 +140,7 @@ describe("an agent that is killed", () => {
         server.close()
       }
     },
-    120_000,
+    300_000,
   )
 
   it("a second agent on its folder is refused before it touches anything", async () => {
@@ -150,7 +150,7 @@ describe("an agent that is killed", () => {
     expect(code).not.toBe(0)
     expect(said).toContain("another agent works in")
     expect((await outcome("long")).kind).toBe("built")
-  }, 120_000)
+  })
 
   it.runIf(process.platform === "linux")(
     "takes its builds with it: none runs on unseen, and the next agent says what became of them",
@@ -166,7 +166,7 @@ describe("an agent that is killed", () => {
         because: "its agent was restarted while it ran",
       })
     },
-    120_000,
+    300_000,
   )
 })
 

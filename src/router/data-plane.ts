@@ -57,7 +57,8 @@ export class DataPlane {
       limits,
       now: () => performance.now(),
       coarse: () => this.#time.ticked,
-      after: (ms) => this.#time.ticked + limits.tick + ms,
+      lived: () => this.#time.lived,
+      after: (ms) => this.#time.lived + limits.tick + ms,
       underWay: this.#underWay,
       replays: { active: 0 },
       requestId: () => {
@@ -177,7 +178,7 @@ export class DataPlane {
   /** Milliseconds since this instance lost its last weight; 0 while it has some or was never seen. */
   weightlessFor(instance: string): number {
     const since = this.#idleSince.get(instance)
-    return since === undefined ? 0 : Math.max(0, this.#time.ticked - since)
+    return since === undefined ? 0 : Math.max(0, this.#time.lived - since)
   }
 
   /** Ends what is still under way on an instance. */
@@ -217,7 +218,7 @@ export class DataPlane {
     this.#goodbye = goodbye
     for (const client of this.#clients) client.close(goodbye)
     const deadline = this.#traffic.after(retiring ? this.#limits.retire : this.#limits.drain)
-    while (this.#clients.size + this.#underWay.size > 0 && this.#time.ticked < deadline)
+    while (this.#clients.size + this.#underWay.size > 0 && this.#time.lived < deadline)
       await new Promise((resolve) => setTimeout(resolve, 20))
     this.destroy()
   }
@@ -291,8 +292,9 @@ export class DataPlane {
       for (const pool of table.pools)
         for (const { id } of pool.instances) kept.add(`${table.route} ${pool.pool} ${id}`)
     for (const instance of this.#instances.values()) {
-      instance.users.prune(now, this.#limits.upstreamIdle)
-      instance.copies.prune(now, this.#limits.upstreamIdle)
+      // By the clock: its server may have closed it while this process stood still.
+      instance.users.prune(this.#time.ticked, this.#limits.upstreamIdle)
+      instance.copies.prune(this.#time.ticked, this.#limits.upstreamIdle)
     }
     for (const [name, counters] of this.#counters) {
       const isKept = (pool: string, id: string) => kept.has(`${name} ${pool} ${id}`)

@@ -76,7 +76,7 @@ export class Exchange implements Receiver, Ticking {
     this.#forced = key === undefined ? undefined : this.#route.forcedPool(key)
     this.#setCookie = assign ?? ""
     this.#inAll = this.#traffic.underWay.enter(this)
-    const heldUntil = this.#route.heldUntil(this.#traffic.coarse())
+    const heldUntil = this.#route.heldUntil(this.#traffic.lived())
     if (heldUntil === undefined) this.go()
     else if (this.#route.wait(this)) {
       this.#phase = "held"

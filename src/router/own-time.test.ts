@@ -10,7 +10,7 @@ it("counts what passes between two ticks, but not what the process stood still f
   const now = performance.now()
   const first = time.tick(now + 260)
   expect(time.tick(now + 510) - first).toBeCloseTo(250)
-  const before = time.ticked
+  const before = time.lived
   expect(time.tick(now + 60_000) - before).toBeCloseTo(1_000)
   expect(time.tick(now + 60_300) - before).toBeCloseTo(1_300)
 })

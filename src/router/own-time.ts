@@ -9,23 +9,28 @@ const mostLate = 4
  */
 export class OwnTime {
   readonly #most: number
-  #at = performance.now()
-  #ticked = 0
+  #ticked = performance.now()
+  #lived = 0
 
   /** `every`: milliseconds between two ticks. */
   constructor(every: number) {
     this.#most = every * mostLate
   }
 
-  /** As of the last tick. */
+  /** When the last tick was, by the clock. */
   get ticked(): number {
     return this.#ticked
   }
 
+  /** As of the last tick. */
+  get lived(): number {
+    return this.#lived
+  }
+
   /** `now`: milliseconds that never go back. */
   tick(now: number): number {
-    this.#ticked += Math.min(now - this.#at, this.#most)
-    this.#at = now
-    return this.#ticked
+    this.#lived += Math.min(now - this.#ticked, this.#most)
+    this.#ticked = now
+    return this.#lived
   }
 }

@@ -16,8 +16,10 @@ export type Traffic = {
   readonly limits: Limits
   /** Milliseconds that never go back: for how long something took. */
   readonly now: () => number
-  /** As of the last tick, in the router's own time: for deadlines. See `OwnTime`. */
+  /** The same as of the last tick: for what is looked at only once in a tick. */
   readonly coarse: () => number
+  /** As of the last tick, in the time that this process lived through: for deadlines. See `OwnTime`. */
+  readonly lived: () => number
   /** A moment of that time that is at least so many milliseconds away, and at most a tick more. */
   readonly after: (ms: number) => number
   /** Requests, tunnels and copies that are under way. */

@@ -5,7 +5,7 @@ import type { Ticking, Traffic } from "./traffic.ts"
 /** Joins a client and an instance; the instance has something in flight until both ways have ended. */
 export function openTunnel(traffic: Traffic, member: Member, client: Socket, instance: Socket): void {
   member.counters.inFlight += 1
-  const tunnel = new Tunnel(client, instance, traffic.coarse, traffic.limits.tunnel, () => {
+  const tunnel = new Tunnel(client, instance, traffic.lived, traffic.limits.tunnel, () => {
     member.counters.inFlight -= 1
     member.instance.underWay.leave(onInstance)
     traffic.underWay.leave(inAll)

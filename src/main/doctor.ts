@@ -211,6 +211,32 @@ function letters(dead: number): readonly Finding[] {
   ]
 }
 
+function machine({ server, problem, outdated }: ServerView): readonly Finding[] {
+  const about = "agent"
+  return [
+    ...(problem === undefined
+      ? []
+      : [
+          {
+            about,
+            state: "problem",
+            says: `${server}: ${problem}`,
+            next: "mend that; until then nothing is changed there, and what runs there keeps running",
+          } as const,
+        ]),
+    ...(outdated
+      ? [
+          {
+            about,
+            state: outdated.kind === "patch" ? "note" : "problem",
+            says: `${server}: ${outdated.says}`,
+            next: outdated.next,
+          } as const,
+        ]
+      : []),
+  ]
+}
+
 async function server(given: string | undefined): Promise<readonly Finding[]> {
   const url = serverUrl(given)
   const client = new Client(url)
@@ -221,18 +247,7 @@ async function server(given: string | undefined): Promise<readonly Finding[]> {
     const servers = await client.get<readonly ServerView[]>("/v1/servers")
     return [
       { about: "server", state: health.ok ? "well" : "problem", says: `${url}: ${health.detail}` },
-      ...servers.flatMap(({ server, outdated }): readonly Finding[] =>
-        outdated
-          ? [
-              {
-                about: "agent",
-                state: outdated.kind === "patch" ? "note" : "problem",
-                says: `${server}: ${outdated.says}`,
-                next: outdated.next,
-              },
-            ]
-          : [],
-      ),
+      ...servers.flatMap(machine),
       ...ofApps.flat(),
     ]
   } catch (error) {

@@ -26,6 +26,7 @@ import { foldersIn, ownArgv, secretsKeyIn, tokenIn, webhookSecretIn } from "./fo
 import { collectSeldom } from "./garbage.ts"
 import { keepHouse } from "./housekeeping.ts"
 import { watchKillSwitch } from "./kill-switch.ts"
+import { tellOfOwnMachine } from "./own-machine.ts"
 import { openServers } from "./servers.ts"
 import { telemetry } from "./telemetry.ts"
 import { program } from "./version.ts"
@@ -193,6 +194,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     clock,
     ending.signal,
   )
+  const hindered = (sentence: string): void => {
+    log.warn({ part: "own machine" }, sentence)
+    if (!options.quiet) process.stderr.write(`immunity: ${sentence}\n`)
+  }
+  void tellOfOwnMachine(agent, clock, hindered, ending.signal)
   await engine.start()
   started.resolve()
   collectSeldom()

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, realpathSync } from "node:fs"
-import { join } from "node:path"
+import { existsSync, realpathSync } from "node:fs"
+import { join, resolve } from "node:path"
 import { artifactFolder, discard } from "../agent/artifacts.ts"
 import { processSandbox } from "../agent/confine.ts"
 import { travellingImages } from "../agent/images.ts"
@@ -20,7 +20,7 @@ import { dockerEngine } from "../providers/engine/index.ts"
 import { distributionRegistry } from "../providers/registry/index.ts"
 import { routers } from "../providers/router/index.ts"
 import type { ComputeChoice } from "./compute-choice.ts"
-import { keyIn, ownArgv, passable, toolPath } from "./folders.ts"
+import { keyIn, makeFolder, ownArgv, passable, toolPath } from "./folders.ts"
 import { program } from "./version.ts"
 
 export type AgentOptions = {
@@ -41,7 +41,7 @@ export async function joinAndStart(options: {
   readonly compute: ComputeChoice
   readonly mostInstances?: number | undefined
 }): Promise<void> {
-  mkdirSync(options.dir, { recursive: true, mode: passable() })
+  makeFolder(resolve(options.dir), passable())
   const identity = await joinFleet(options.dir, {
     control: options.to,
     token: options.token,
@@ -65,9 +65,9 @@ export async function startAgent(options: AgentOptions): Promise<void> {
       exit.usage,
       `${options.dir} holds no identity: let this server join first (immunity agent join), or name --router-dir for one that serves users itself`,
     )
-  mkdirSync(options.dir, { recursive: true, mode: passable() })
-  for (const own of ["artifacts", "jobs", "logs", "sources"])
-    mkdirSync(join(options.dir, own), { recursive: true, mode: 0o700 })
+  const dir = resolve(options.dir)
+  makeFolder(dir, passable())
+  for (const own of ["artifacts", "jobs", "logs", "sources"]) makeFolder(join(dir, own), 0o700)
   const path = toolPath()
   await runAgent({
     server: identity?.server ?? options.server ?? "local",

@@ -10,3 +10,8 @@ it("a data folder that cannot be made is told with what is in its way", () => {
   for (const folder of [file, join(file, "server")])
     expect(() => foldersIn(folder)).toThrow(`${folder} cannot be made: a file is in its place. Name a folder`)
 })
+
+it("a data folder below one in which nobody can make any is refused, and does not hang", () => {
+  for (const folder of ["/proc/immunity/server", "/proc/immunity"])
+    expect(() => foldersIn(folder)).toThrow(`${folder} cannot be made: `)
+})

@@ -36,8 +36,8 @@ export function foldersIn(
 ): Folders {
   const root = resolve(given)
   const shared = resolve(agentDir ?? root)
-  for (const folder of [root, shared]) make(folder, passable())
-  for (const folder of [join(root, "git"), join(shared, "router")]) make(folder, 0o700)
+  for (const folder of [root, shared]) makeFolder(folder, passable())
+  for (const folder of [join(root, "git"), join(shared, "router")]) makeFolder(folder, 0o700)
   return {
     root,
     store: join(root, "immunity.db"),
@@ -52,10 +52,10 @@ export function foldersIn(
   }
 }
 
-/** Throws Stop with what is in the way of a folder. */
-function make(folder: string, mode: number): void {
+/** Makes a folder where there is none, and those above it. Throws Stop with what is in its way. */
+export function makeFolder(folder: string, mode: number): void {
   try {
-    mkdirSync(folder, { recursive: true, mode })
+    makeEach(folder, mode)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const because =
@@ -67,6 +67,20 @@ function make(folder: string, mode: number): void {
     throw new Stop(exit.usage, `${folder} cannot be made: ${because}. Name a folder of your own with --dir`)
   }
 }
+
+/** One by one: below /proc, where none can be made, Node's own way of making all of them tries for ever. */
+function makeEach(folder: string, mode: number): void {
+  if (isFolder(folder)) return
+  if (dirname(folder) !== folder) makeEach(dirname(folder), mode)
+  try {
+    mkdirSync(folder, { mode })
+  } catch (error) {
+    // Somebody else may have been quicker.
+    if (!isFolder(folder)) throw error
+  }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 
 /**
  * Where we are root, instances run as users of their own, who must be able to pass through (not read) the folders

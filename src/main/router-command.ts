@@ -1,6 +1,8 @@
+import { resolve } from "node:path"
 import type { Command } from "commander"
 import { Stop } from "../cli/client.ts"
 import type { RouterOptions } from "../router/read-options.ts"
+import { makeFolder } from "./folders.ts"
 
 /** `immunity router`: told by an agent over its socket, or alone by the command line. */
 export function addRouterCommand(program: Command): void {
@@ -50,6 +52,7 @@ export function addRouterCommand(program: Command): void {
     .option("--drain-requests <time>", "at weight 0: until other answers are cut off")
     .option("--dead-man <time>", "without orders: all weight back to the stable pools (never)")
     .action(async (options: RouterOptions) => {
+      if (options.dir !== undefined) makeFolder(resolve(options.dir), 0o700)
       const { runByOptions } = await import("../router/standalone.ts")
       await runByOptions(options).catch((error: unknown) => {
         throw new Stop(2, error instanceof Error ? error.message : String(error))

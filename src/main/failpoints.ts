@@ -1,5 +1,5 @@
 import type { Agent } from "../ports/agent.ts"
-import type { OnPersisted } from "../store/journal.ts"
+import type { OnPersisted } from "../store/appends.ts"
 
 /** Where a process may be killed on purpose: around every commit of the journal and every order to an agent. */
 export type Failpoints = {

@@ -36,7 +36,10 @@ export type AppendOutcome =
   /** This command took effect before; its stored result. */
   | { readonly kind: "duplicate"; readonly result: unknown }
 
-/** The one place where decisions become true. Every append is one durable transaction. */
+/**
+ * The one place where decisions become true. Every append is durable as a whole, or nothing of it is; those of several
+ * streams may share a transaction, and what becomes of one is nothing to the others.
+ */
 export interface Journal {
   append(append: Append): Promise<AppendOutcome>
   /** Events of one stream after a version, in order. */

@@ -19,3 +19,29 @@ export function heldLease(
     .where("owner", "is not", null)
     .$if(locksRows, (query) => query.forShare())
 }
+
+/**
+ * Whoever locks several leases does so in the order of their keys, as sorting texts here gives it: so nobody waits for
+ * one who waits for them.
+ */
+export const lockOrder = sql<string>`key collate "C"`
+
+/**
+ * Which of these writers' applications are held by them still, as `heldLease` says it.
+ */
+export async function heldLeases(
+  db: Kysely<Tables>,
+  writers: readonly Writer[],
+  locksRows: boolean,
+): Promise<ReadonlySet<string>> {
+  const rows = await db
+    .selectFrom("lease")
+    .select("key")
+    .where("owner", "is not", null)
+    .where((eb) =>
+      eb.or(writers.map(({ app, epoch }) => eb.and([eb("key", "=", `app/${app}`), eb("epoch", "=", epoch)]))),
+    )
+    .$if(locksRows, (query) => query.orderBy(lockOrder).forShare())
+    .execute()
+  return new Set(rows.map(({ key }) => key.slice("app/".length)))
+}

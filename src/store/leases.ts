@@ -3,6 +3,7 @@ import type { Clock } from "../ports/clock.ts"
 import { type Lease, type Leases, presenceOf } from "../ports/leases.ts"
 import type { Dialect } from "./dialect.ts"
 import { given } from "./epochs.ts"
+import { lockOrder } from "./held-lease.ts"
 
 /** Rows of one statement. */
 const together = 500
@@ -17,7 +18,7 @@ const refreshEvery = 120_000
 const nextEpoch = sql<number>`case when lease.epoch < excluded.epoch then excluded.epoch else lease.epoch + 1 end`
 
 export function sqlLeases(dialect: Dialect, clock: Clock): Leases {
-  const { db, leaseNow, leastEpoch } = dialect
+  const { db, leaseNow, leastEpoch, locksRows } = dialect
   let refreshedAt = clock.mono()
   /** Owners that showed their presence once, and no longer do. */
   const gone = () =>
@@ -44,7 +45,14 @@ export function sqlLeases(dialect: Dialect, clock: Clock): Leases {
       .updateTable("lease")
       .set({ expires_at: sql<number>`${leaseNow()} + cast(${alone} as bigint)` })
       .where("owner", "=", owner)
-      .where("key", "like", "app/%")
+      .where("key", "in", (eb) =>
+        eb
+          .selectFrom("lease")
+          .select("key")
+          .where("owner", "=", owner)
+          .where("key", "like", "app/%")
+          .$if(locksRows, (query) => query.orderBy(lockOrder).forUpdate()),
+      )
       .execute()
   }
   return {
@@ -97,14 +105,15 @@ export function sqlLeases(dialect: Dialect, clock: Clock): Leases {
 
     async take(keys, owner) {
       await endPresences()
+      const sorted = [...keys].sort()
       const taken: Lease[] = []
-      for (let from = 0; from < keys.length; from += together) {
+      for (let from = 0; from < sorted.length; from += together) {
         const until = sql<number>`${leaseNow()} + cast(${alone} as bigint)`
         const rows = await db
           .with("least", (query) => query.selectNoFrom(leastEpoch().as("epoch")))
           .insertInto("lease")
           .values((eb) =>
-            keys.slice(from, from + together).map((key) => ({
+            sorted.slice(from, from + together).map((key) => ({
               key,
               owner,
               epoch: eb.selectFrom("least").select("epoch"),

@@ -10,6 +10,7 @@ import type { Leases } from "../ports/leases.ts"
 import type { Orders } from "../ports/orders.ts"
 import type { Policies } from "../ports/policies.ts"
 import { noSnapshots, type Snapshots } from "../ports/snapshots.ts"
+import type { OnPersisted } from "./appends.ts"
 import { backupLines, restoreLines } from "./backup.ts"
 import { type Ballast, freeBytes, keepBallast, noBallast } from "./ballast.ts"
 import { checkStreams } from "./check-streams.ts"
@@ -17,7 +18,7 @@ import { createTables, migrateTables } from "./create-tables.ts"
 import type { Dialect, Timeline } from "./dialect.ts"
 import { type Damage, StoreDamaged, StoreFull, StoreReadOnly, StoreTooNew } from "./errors.ts"
 import { sqlEvidence } from "./evidence.ts"
-import { type OnPersisted, sqlJournal } from "./journal.ts"
+import { sqlJournal } from "./journal.ts"
 import { sqlKillSwitch } from "./kill-switch.ts"
 import { freeLeases, sqlLeases } from "./leases.ts"
 import { sqlOrders } from "./orders.ts"
@@ -152,10 +153,6 @@ type Opened = {
 
 function storeOver(dialect: Dialect, opened: Opened): Store {
   const { path, clock, readOnly, onDisk, schema, damage, ballast, onPersisted, foldCode, lock } = opened
-  const journal = sqlJournal(dialect, clock, onPersisted)
-  const leases = sqlLeases(dialect, clock)
-  const evidence = sqlEvidence(dialect, clock)
-
   /** A decision and what it rests on may use up the ballast; nothing else may. */
   const withRoom = async <T>(write: () => Promise<T>): Promise<T> => {
     try {
@@ -165,6 +162,9 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
       return write()
     }
   }
+  const journal = sqlJournal(dialect, clock, onPersisted, withRoom)
+  const leases = sqlLeases(dialect, clock)
+  const evidence = sqlEvidence(dialect, clock)
 
   return {
     journal: {
@@ -172,7 +172,7 @@ function storeOver(dialect: Dialect, opened: Opened): Store {
       append: async (append) => {
         // Even one that would be refused anyway: nobody may take the refusal of a closed door for a judgement.
         if (readOnly) throw new StoreReadOnly(path)
-        return withRoom(() => journal.append(append))
+        return journal.append(append)
       },
     },
     leases: {

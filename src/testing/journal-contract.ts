@@ -7,6 +7,7 @@ import { type Lease, type Leases, presenceOf } from "../ports/leases.ts"
 import type { Notice } from "../ports/notifier.ts"
 import { unpack } from "../ports/packed.ts"
 import type { Snapshots } from "../ports/snapshots.ts"
+import { appendsContract } from "./appends-contract.ts"
 import { served } from "./core-stories.ts"
 
 /** A journal and what lies beside it: its evidence, the leases that fence both, and the kill switch; all empty. */
@@ -40,6 +41,7 @@ const notice = (id: string): Notice => ({
 
 /** What every journal and its leases promise, whatever they are stored in. */
 export function journalContract(name: string, open: () => Promise<JournalUnderTest>): void {
+  appendsContract(name, open)
   describe(`${name} keeps the promises of a journal`, () => {
     let under: JournalUnderTest
     beforeEach(async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Recorded } from "../../src/core/pipeline/events.ts"
 import { nothing } from "../../src/core/pipeline/nothing.ts"
+import { presenceOf } from "../../src/ports/leases.ts"
 import { openSharedStore, openStore, type Store } from "../../src/store/store.ts"
 import { journalContract } from "../../src/testing/journal-contract.ts"
 import { PostgresServer, postgresBin } from "../support/postgres.ts"
@@ -172,6 +173,34 @@ describe.skipIf(!postgresBin)("a store on PostgreSQL", () => {
     expect(seen).toEqual(all.map(({ sequence }) => sequence))
     expect(all).toHaveLength(4 * 40)
     await Promise.all([...stores, follower].map((store) => store.close()))
+  })
+
+  it("lets appends of many streams and whoever takes their leases meanwhile wait for each other, and never in a circle", async () => {
+    const url = fresh()
+    // Leases are shown to others anew with each sign of presence.
+    let mono = 0
+    const later = () => {
+      mono += 130_000
+      return mono
+    }
+    const open = () => openSharedStore({ url, clock: { ...clock, mono: later } })
+    const [one, two] = [await open(), await open()]
+    const streams = Array.from({ length: 60 }, (_, i) => `${i % 2 === 0 ? "app-" : "app"}${i}`)
+    const keys = streams.map((stream) => `app/${stream}`)
+    const presence = await one.leases.acquire(presenceOf("one"), "one", 8_000)
+    for (let round = 0; round < 20; round++) {
+      const leases = await one.leases.take(keys, "one")
+      const appends = leases.map(({ key, epoch }) => {
+        const stream = key.slice("app/".length)
+        return one.journal.append({ stream, expected: round, epoch, events: [paused("a")], outbox: [] })
+      })
+      const taken = two.leases.take(keys.toReversed(), "one")
+      if (presence) await one.leases.renew(presence, "one", 8_000)
+      // Of two that wait for each other the database ends one, with an error.
+      expect(await Promise.all(appends)).toHaveLength(streams.length)
+      await taken
+    }
+    await Promise.all([one, two].map((store) => store.close()))
   })
 
   it("loses nothing that it acknowledged when PostgreSQL is killed, and says that it cannot be reached", async () => {

@@ -99,7 +99,7 @@ async function deploy(
   const chosen =
     commit === undefined ? view.commits[0] : view.commits.find((known) => commit.startsWith(known.commit))
   const name = chosen?.commit ?? commit ?? "the newest commit"
-  const regions = view.regions.map((region) => region.name).join(" → ")
+  const regions = view.regions.map((region) => region.name).join(" → ") || "the regions that it names"
   const { hotfix = false, reason } = options
   await consent(options, `deploy ${name} of ${app}`, [
     ...(hotfix ? ["whatever is under way goes back to what serves first"] : []),

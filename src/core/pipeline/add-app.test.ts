@@ -30,3 +30,13 @@ it("a mistyped address may be given anew until a commit was read, and then stays
     "papi was added already, from /srv/git/papi.git",
   )
 })
+
+it("who deploys before any commit was read is told where to see why, and not to push a commit called none", () => {
+  const world = new CoreWorld()
+  add(world, "/srv/git/papi.git")
+  const deploy = (commit?: string) => world.give({ type: "deploy", commit, reason: "now" }).refused?.message
+  expect(deploy()).toBe(
+    "no commit of main was read yet; push one, or see what keeps it from being read: immunity status papi",
+  )
+  expect(deploy("c0ffee")).toBe("c0ffee is not known on main; push it first")
+})

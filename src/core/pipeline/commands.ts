@@ -122,7 +122,12 @@ function deploy(
   const commit =
     wanted === undefined ? state.commits.at(-1) : state.commits.find((known) => known.id.startsWith(wanted))
   if (!commit)
-    return refuse("unknown", `${wanted ?? "no commit"} is not known on ${state.source.branch}; push it first`)
+    return refuse(
+      "unknown",
+      wanted === undefined
+        ? `no commit of ${state.source.branch} was read yet; push one, or see what keeps it from being read: immunity status ${state.app}`
+        : `${wanted} is not known on ${state.source.branch}; push it first`,
+    )
   const release = newestRelease(state, ({ id }) => commitOf(id) === commit.id)
   const blockedRelease = state.quarantine[release?.id ?? commit.id]
   if (blockedRelease) {

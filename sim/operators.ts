@@ -149,7 +149,14 @@ function attend(cluster: Cluster, state: Application, round: number): void {
     const nowhere = rollout.from === undefined || round % 2 === 0
     if (hold.proposal && (good || nowhere))
       give({ type: "approve", rollout: number, reason, bound: {} }, `apply-${number}`)
-    else if (good) give({ type: "resume", rollout: number, reason }, `resume-${number}`)
+    else if (good || isOldGone(state, rollout))
+      give({ type: "resume", rollout: number, reason }, `resume-${number}`)
     else give({ type: "rollback", rollout: number, reason }, `rollback-${number}`)
   }
+}
+
+/** What it came after was condemned meanwhile. */
+function isOldGone(state: Application, { from }: Rollout): boolean {
+  const old = from === undefined ? undefined : state.rollouts[from]
+  return old !== undefined && state.quarantine[old.release] !== undefined
 }

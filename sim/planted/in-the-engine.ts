@@ -9,15 +9,16 @@ const watch = "src/engine/watch.ts"
 
 export const inTheEngine: readonly Mutant[] = [
   metIn(
-    one(
-      "what was taken with a lost answer is nobody's",
-      "src/engine/tenure.ts",
-      "      for (const app of apps) this.#fresh.add(app)\n",
-      "",
-      '"replicas":2',
-      '"lost-ack":0',
-      '"kind":"pause"',
-    ),
+    {
+      name: "what was taken with a lost answer is nobody's",
+      file: tenure,
+      edits: [
+        ["      for (const app of apps) this.#fresh.add(app)\n", ""],
+        // Which would find it later.
+        ["++this.#looks % ownEvery === 0", "++this.#looks < 0"],
+      ],
+      needs: ['"replicas":2', '"lost-ack":0', '"kind":"pause"'],
+    },
     "leases are taken with a lost answer",
   ),
   one(
@@ -156,11 +157,14 @@ export const inTheEngine: readonly Mutant[] = [
     ),
     "a person locks after an answer was lost",
   ),
-  one(
-    "what a late copy of its own question took is never found",
-    tenure,
-    "++this.#looks % ownEvery === 0",
-    "++this.#looks < 0",
+  metIn(
+    one(
+      "what a late copy of its own question took is never found",
+      tenure,
+      "++this.#looks % ownEvery === 0",
+      "++this.#looks < 0",
+    ),
+    "leases are taken by a late copy of a question",
   ),
   one(
     "orders have no id in the store",

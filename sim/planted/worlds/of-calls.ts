@@ -19,6 +19,12 @@ const story = ({ scenario, faults }: Story): MadeWorld => ({
 
 /** A call is lost, late or comes twice, at the very moment at which it matters. */
 export const worldsOfCalls = {
+  // When it comes, whoever held them is no longer there, and the next look for what is free is still to come.
+  "leases are taken by a late copy of a question": {
+    scenario: world("good", [{ at: 20_000, kind: "crash", replica: 0, forMs: 20_000 }], 2),
+    variations: between(228, 237).map((tenths) => tenths * 100),
+    faults: (forMs) => new ListedFaults([fault("plane2>store.take-leases", 1, "duplicate", forMs)]),
+  },
   "leases are taken with a lost answer": story(takenWithALostAnswer as unknown as Story),
   "a lock comes while there is nothing to mirror": story(lockedBefore as unknown as Story),
 

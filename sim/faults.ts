@@ -50,8 +50,10 @@ export class RandomFaults extends Counted {
     if (!this.#scenario.bursts.some(([from, to]) => from <= now && now < to)) return undefined
     let left = keyed(this.#scenario.seed, `fault ${site}`, count)
     for (const [kind, probability] of this.#kinds) {
-      if (left < probability)
-        return fired(site, count, kind, keyed(this.#scenario.seed, `long ${site}`, count))
+      if (left < probability) {
+        const { seed, longestFault } = this.#scenario
+        return fired(site, count, kind, keyed(seed, `long ${site}`, count), longestFault)
+      }
       left -= probability
     }
     return undefined
@@ -111,8 +113,8 @@ export class FaultsDuring extends Counted {
   }
 }
 
-/** A delay lasts up to 15 s, a copy comes up to 20 s later, a process is back after 8 s at most. */
-function fired(site: string, count: number, kind: CallFault, long: number): Fired {
+/** A delay lasts up to 15 s, a copy comes up to 20 s later, a process is back after 8 s at most; `longest` limits all. */
+function fired(site: string, count: number, kind: CallFault, long: number, longest = 20_000): Fired {
   const most = {
     delay: 15_000,
     "slow-ack": 15_000,
@@ -120,6 +122,6 @@ function fired(site: string, count: number, kind: CallFault, long: number): Fire
     "crash-before": 8_000,
     "crash-after": 8_000,
   }
-  const limit = kind in most ? most[kind as keyof typeof most] : 0
+  const limit = Math.min(longest, kind in most ? most[kind as keyof typeof most] : 0)
   return { site, count, kind, forMs: Math.floor(500 + long * Math.max(0, limit - 500)) }
 }

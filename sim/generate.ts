@@ -64,20 +64,24 @@ const lies: readonly MetricsLie[] = ["blind", "frozen", "reset", "zero", "nan"]
 const targets: readonly Target[] = ["store", "agent", "source", "notifier"]
 
 /** When the first release has had time to be everywhere. */
-const settled = 15_000
-const troubles = 35_000
-/** A late copy of a call comes this much later. */
-const latest = 20_000
+const settled = 13_000
+const troubles = 30_000
+/** A release comes at most so long after the one before. */
+const apart = 12_000
+/** A late copy of a call comes this much later: beyond a lease, which lasts 8 s. */
+const latest = 12_000
 
 /** A whole scenario from one seed. Each seed enables some kinds of fault and leaves the others out (swarm). */
 export function generate(seed: number): Scenario {
   const chance = new Chance(seed)
   const replicas = chance.chance("replicas", 0.35) ? 2 : 1
-  const storm = chance.chance("storm", 0.03)
-  const number = storm ? 5 : chance.chance("apps", 0.12) ? 2 : 1
+  const storm = chance.chance("storm", 0.01)
+  const number = storm ? 5 : chance.chance("apps", 0.08) ? 2 : 1
   const apps = Array.from({ length: number }, (_, i) =>
     storm ? inAStorm(planOf(chance, i)) : planOf(chance, i),
   )
+  // While the first release is on its way nothing is compared yet: few worlds begin their faults there.
+  const from = chance.chance("early", 0.25) ? 0 : settled - 2_000
   // Some worlds are left alone: there the machine has to do everything by itself.
   const quiet = chance.chance("quiet", 0.06)
   const calls: Partial<Record<CallFault, number>> = {}
@@ -87,13 +91,13 @@ export function generate(seed: number): Scenario {
     calls[kind] = crash * chance.pick(`intensity ${kind}`, [0.01, 0.03, 0.1, 0.3])
   }
   const bursts = Array.from({ length: quiet ? 0 : chance.between("bursts", 0, 3) }, (_, i) => {
-    const from = chance.between(`burst ${i}`, i === 0 ? 0 : settled, settled + troubles)
-    return [from, from + chance.between(`burst length ${i}`, 2_000, 15_000)] as const
+    const begins = chance.between(`burst ${i}`, i === 0 ? from : settled, settled + troubles)
+    return [begins, begins + chance.between(`burst length ${i}`, 2_000, 15_000)] as const
   })
-  const enabled = quiet ? [] : kinds.filter((kind) => chance.chance(`swarm ${kind}`, 0.35))
+  const enabled = quiet ? [] : kinds.filter((kind) => chance.chance(`swarm ${kind}`, 0.45))
   const happenings = enabled.flatMap((kind) =>
-    Array.from({ length: chance.between(`count ${kind}`, 1, kind === "operator" ? 4 : 2) }, (_, i) =>
-      happeningOf(chance, kind, `${kind} ${i}`),
+    Array.from({ length: chance.between(`count ${kind}`, 1, kind === "operator" ? 5 : 2) }, (_, i) =>
+      happeningOf(chance, kind, `${kind} ${i}`, from),
     ),
   )
   const removals = chance.chance("swarm removal", 0.05) && !quiet ? chance.between("count removal", 1, 3) : 0
@@ -123,16 +127,18 @@ export function generate(seed: number): Scenario {
     bursts,
     happenings: [...happenings, ...back].sort((a, b) => a.at - b.at),
     calmFrom: last + 1_000,
+    longestFault: latest,
   }
 }
 
 function planOf(chance: Chance, index: number): AppPlan {
   const name = ["papi", "mami", "nuki", "lilo", "suse"][index] ?? `app${index}`
   const site = (what: string): string => `${what} ${name}`
+  const sandbox = chance.chance(site("sandbox"), 0.7)
   const releases: ReleasePlan[] = [{ at: 0, nature: "good", irreversible: false }]
   let at = settled
   for (let i = chance.between(site("releases"), 1, 2); i > 0; i--) {
-    at += chance.between(site("release at"), 0, 15_000)
+    at += chance.between(site("release at"), 0, apart)
     releases.push({
       at,
       nature: chance.pick(site("nature"), natures),
@@ -144,10 +150,11 @@ function planOf(chance: Chance, index: number): AppPlan {
     strategy: chance.pick(site("strategy"), strategies),
     size: chance.between(site("size"), 1, 3),
     gate: chance.chance(site("gate"), 0.4),
-    mirror: chance.chance(site("mirror"), 0.2),
+    mirror: sandbox && chance.chance(site("mirror"), 0.25),
     secondRegion: chance.chance(site("region"), 0.25),
+    sandbox,
     freeze: chance.chance(site("freeze"), 0.15)
-      ? [settled + chance.between(site("freeze from"), 0, 15_000), settled + 25_000]
+      ? [settled + chance.between(site("freeze from"), 0, apart), settled + apart + 10_000]
       : undefined,
     releases,
   }
@@ -167,8 +174,8 @@ const inAStorm = (plan: AppPlan): AppPlan => ({
   ],
 })
 
-function happeningOf(chance: Chance, kind: Happening["kind"], site: string): Happening {
-  const at = chance.between(`${site} at`, 2_000, settled + troubles)
+function happeningOf(chance: Chance, kind: Happening["kind"], site: string, from: number): Happening {
+  const at = chance.between(`${site} at`, Math.max(2_000, from), settled + troubles)
   const pick = chance.between(`${site} pick`, 0, 1_000)
   const replica = pick % 2
   const forMs = chance.between(`${site} for`, 1_000, 25_000)

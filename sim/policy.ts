@@ -31,7 +31,7 @@ export function policyOf(plan: AppPlan): Policy {
       keep: 1,
     },
     tests: [{ name: "test", command: "node test.js", timeout: 60_000 }],
-    regions: plan.secondRegion ? [sandbox, prod, next] : [sandbox, prod],
+    regions: [...(plan.sandbox === false ? [] : [sandbox]), prod, ...(plan.secondRegion ? [next] : [])],
     metrics: [
       {
         name: "error_rate",

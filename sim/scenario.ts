@@ -13,6 +13,8 @@ export type Scenario = {
   readonly happenings: readonly Happening[]
   /** From here on nothing breaks any more. */
   readonly calmFrom: number
+  /** Whatever befalls a call by chance lasts no longer, in virtual milliseconds; absent: 20 s, that of a late copy. */
+  readonly longestFault?: number | undefined
 }
 
 /** A small world: one application with a good first release that serves, and a second one that comes later. */
@@ -56,6 +58,8 @@ export type AppPlan = {
   readonly gate: boolean
   readonly mirror: boolean
   readonly secondRegion: boolean
+  /** Whether there is a region below production; absent: there is. */
+  readonly sandbox?: boolean | undefined
   /** A window in which production stands still, in virtual milliseconds. */
   readonly freeze: readonly [from: number, until: number] | undefined
   /** How often an instance is ended on purpose and a region is rebuilt beside itself, in virtual milliseconds. */

@@ -1,4 +1,3 @@
-import lockedBefore from "../../corpus/locked-before-nothing-to-mirror.json" with { type: "json" }
 import takenWithALostAnswer from "../../corpus/taken-with-a-lost-answer.json" with { type: "json" }
 import { at, world } from "../../edge-cases.ts"
 import { FaultsDuring, type Fired, ListedFaults } from "../../faults.ts"
@@ -26,7 +25,6 @@ export const worldsOfCalls = {
     faults: (forMs) => new ListedFaults([fault("plane2>store.take-leases", 1, "duplicate", forMs)]),
   },
   "leases are taken with a lost answer": story(takenWithALostAnswer as unknown as Story),
-  "a lock comes while there is nothing to mirror": story(lockedBefore as unknown as Story),
 
   "it is not known what became of a table": {
     scenario: world("good"),

@@ -33,6 +33,16 @@ export const worldsOfPeople = {
       ),
   },
 
+  "a lock comes while there is nothing to mirror": {
+    scenario: planned(world("good", [unusual]), { mirror: true }),
+    also: (cluster) =>
+      when(
+        cluster,
+        () => rollout(cluster, 1, "sandbox")?.phase.name === "verifying",
+        () => says(cluster, { type: "lock", region: undefined, reason }),
+      ),
+  },
+
   "its author approves a release": atTheGate(
     (number) => ({ type: "approve", rollout: number, reason, bound: {} }),
     author,

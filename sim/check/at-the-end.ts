@@ -107,7 +107,9 @@ function untold({ check, store, notices, policies }: Cluster): void {
   if (store.outbox.length > 0) return
   for (const [stream, events] of store.streams) {
     if (!policies.has(stream)) continue
-    for (const { event, at } of events) {
+    // Whom to tell stands in what was built.
+    const built = events.findIndex(({ event }) => event.type === "build-succeeded")
+    for (const { event, at } of built < 0 ? [] : events.slice(built)) {
       if (event.type !== "locked" && event.type !== "abort-started") continue
       const told = [...notices].some((id) => id.startsWith(`${stream}-${at}-`) && id.endsWith(event.type))
       if (!told) check.violated("L4", `${stream}: nobody was told of ${event.type} at ${at}`)

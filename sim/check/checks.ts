@@ -154,5 +154,6 @@ export class Checks {
 
   logged(line: string): void {
     if (line.includes(secretCanary)) this.violated("I32", `a log line tells a secret: ${line}`)
+    if (line.includes("did not settle")) this.violated("I18", line)
   }
 }

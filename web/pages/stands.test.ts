@@ -32,6 +32,12 @@ it("each application is called by what its sentence says first", () => {
   expect(word({ ...state, ahead: { at: 1, seen: [], latest: 9 } })).toBe("Held")
   expect(word({ ...state, removed: { at: 1, by: "Mira", reason: "gone" } })).toBe("Being removed")
   expect(word(atProd3().world.state)).toBe("Rolls out")
+  const paused = viewOf({ ...state, paused: { at: 1, by: "Mira", reason: "an audit." } })
+  expect(paused).toMatchObject({
+    word: "Paused",
+    sentence: expect.stringMatching(/^Paused by Mira: an audit; [0-9a-z]{7} is in production\.$/),
+    todo: "Nothing new starts until somebody resumes it: immunity resume papi --reason WHY",
+  })
   const down = state.regions.map((region) => ({ ...region, instances: {} }))
   expect(word({ ...state, regions: down })).toBe("Down")
 })

@@ -89,6 +89,11 @@ function standing(
       sentence: summaryOf(app, moving).sentence,
       todo: besides ? `About this rollout you need to do nothing.${besides}` : nothingToDo,
     }
+  if (app.paused)
+    return {
+      sentence: `Paused by ${app.paused.by}: ${app.paused.reason.replace(/\.$/, "")}; ${runs}.`,
+      todo: `Nothing new starts until somebody resumes it: immunity resume ${app.app} --reason WHY${besides && `.${besides}`}`,
+    }
   const weak = needsAttention(app)
   if (weak)
     return {
@@ -136,6 +141,7 @@ export function appStands(app: Application): Pick<AppSummary, "tone" | "word"> {
   if (under.some((rollout) => summaryOf(app, rollout).asks))
     return { tone: asLoudAs(app, "wait"), word: "Waits for a person" }
   if (under.length > 0) return { tone: asLoudAs(app, "busy"), word: "Rolls out" }
+  if (app.paused) return { tone: asLoudAs(app, "wait"), word: "Paused" }
   if (needsAttention(app) !== undefined) return { tone: "bad", word: "Rehearsal failed" }
   const stuck = stuckNewest(app)
   if (stuck) return { tone: "wait", word: stuck.word }

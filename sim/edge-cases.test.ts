@@ -246,12 +246,28 @@ describe("a control plane that begins anew", () => {
     expect(polled).toBeGreaterThan(heard ?? Number.NaN)
   })
 
-  it("waits a minute for servers that do not answer", async () => {
+  it("waits half a minute for servers that do not answer", async () => {
     const { heard, polled } = await asked(110_000)
     expect(heard).toBe(undefined)
-    expect(polled).toBeGreaterThan(151_000)
-    expect(polled).toBeLessThan(165_000)
+    expect(polled).toBeGreaterThan(121_000)
+    expect(polled).toBeLessThan(135_000)
   })
+})
+
+it("a hint that comes while the repository is being read has it read once more, at once", async () => {
+  const asked: number[] = []
+  const told = await tell(world("good"), [], ({ source, planes, timeline }) => {
+    const head = source.head.bind(source)
+    source.head = (app) => {
+      asked.push(timeline.now)
+      if (asked.length === 3) planes[0]?.engine?.hint("papi")
+      return head(app)
+    }
+  })
+  expect(told.violations).toEqual([])
+  const [, , hinted = 0, next = Number.NaN, later = Number.NaN] = asked
+  expect(next - hinted).toBeLessThan(500)
+  expect(later - next).toBeGreaterThan(500)
 })
 
 describe("an application that is removed", () => {

@@ -48,7 +48,7 @@ export type Shared = {
 }
 
 /** For servers that do not answer a term waits this long before it looks for commits, in milliseconds. */
-const unheardFor = 60_000
+const unheardFor = 30_000
 
 /** Why a sleep ends early; nobody reads it. */
 const news = "news"
@@ -118,6 +118,7 @@ export class ApplicationLoop implements Holding {
     const term = new AbortController()
     this.#term = term
     this.#unheard = new AbortController()
+    this.#look = new AbortController()
     this.#finished = this.#finished.then(() => this.#work(epoch, term.signal))
   }
 
@@ -277,7 +278,8 @@ export class ApplicationLoop implements Holding {
       if (until.aborted) return false
       await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
     }
-    if (world.servers.size === this.#parts.agents.size) this.#allHeard()
+    if (until.aborted) return false
+    this.#heard(world)
     const { state } = this.ledger
     const known = this.#asked?.state === state ? this.#asked.effects : undefined
     const { effects, wakeAt } = wanted(state, clock.now(), known)
@@ -297,9 +299,18 @@ export class ApplicationLoop implements Holding {
     return ordered
   }
 
-  #allHeard(): void {
-    this.#unheard?.abort(news)
-    this.#unheard = undefined
+  /** Once all servers answered there is nothing to wait for before the repository is asked. */
+  #heard({ servers }: World): void {
+    if (!this.#unheard) return
+    const silent = [...this.#parts.agents.keys()].filter((server) => !servers.has(server))
+    if (silent.length === 0) {
+      this.#unheard.abort(news)
+      this.#unheard = undefined
+    } else
+      this.#problem(
+        "commits",
+        `they are asked for in at most ${unheardFor / 1_000} s: ${silent.join(", ")} may know of releases that are not in the journal`,
+      )
   }
 
   #seen(): Glance {
@@ -401,13 +412,16 @@ export class ApplicationLoop implements Holding {
   async #poll(until: AbortSignal): Promise<void> {
     const { clock } = this.#parts
     const pause = () => pollPause(this.#seen().foundAt, this.#parts, this.#shared.tenure.held)
-    const sleep = (forMs: Duration): Promise<void> => {
-      this.#look = new AbortController()
-      if (until.aborted) this.#look.abort(news)
-      return clock.sleep(forMs, this.#look.signal)
+    const sleep = async (forMs: Duration): Promise<void> => {
+      if (until.aborted) return
+      await clock.sleep(forMs, this.#look.signal)
+      // One that came while the repository was being read counts as well: what it tells of may be newer.
+      if (this.#look.signal.aborted) this.#look = new AbortController()
     }
     // That a journal is of an earlier time shows by the numbers that servers know and it does not: none is given out before.
     if (this.#unheard) await clock.sleep(unheardFor, this.#unheard.signal)
+    this.#unheard = undefined
+    this.#problem("commits", undefined)
     // After a start not all repositories are asked at once; one that was never looked at does not wait.
     if (this.#seen().foundAt !== undefined)
       await sleep(Math.max(0, pause() - this.#parts.pace.poll) * fractionOf(this.ledger.app))

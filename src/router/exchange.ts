@@ -51,6 +51,8 @@ export class Exchange implements Receiver, Ticking {
   #pair: MirrorPair | undefined
   #phase: "held" | "connecting" | "waiting" | "answering" | "over" = "connecting"
   #attemptAt = 0
+  /** A client who leaves later was left waiting. */
+  #patientUntil = 0
   #deadline = 0
   #isReplay = false
   #bodyStarted = false
@@ -88,9 +90,14 @@ export class Exchange implements Receiver, Ticking {
   go(): void {
     const { table } = this.#route
     // Its time in the queue is nothing that an instance took.
-    this.#attemptAt = this.#traffic.now()
+    this.#attemptBegins()
     const copied = this.#attempt()
     if (copied && table.mirror) this.#pair = this.#traffic.copy(this.#route, this.#head, this.#origin)
+  }
+
+  #attemptBegins(): void {
+    this.#attemptAt = this.#traffic.now()
+    this.#patientUntil = this.#traffic.after(this.#traffic.limits.patience)
   }
 
   /** Asks the next instance; answers itself when nobody is left. */
@@ -286,7 +293,7 @@ export class Exchange implements Receiver, Ticking {
       this.#isReplay = true
       this.#traffic.replays.active += 1
     }
-    this.#attemptAt = this.#traffic.now()
+    this.#attemptBegins()
     this.#attempt()
   }
 
@@ -327,8 +334,8 @@ export class Exchange implements Receiver, Ticking {
   clientGone(): void {
     if (this.#phase === "over") return
     if (this.#phase !== "answering") {
-      const waited = this.#traffic.now() - this.#attemptAt
-      if (this.#body.done && waited >= this.#traffic.limits.patience) this.#member?.counters.failed("timeout")
+      if (this.#body.done && this.#traffic.lived() > this.#patientUntil)
+        this.#member?.counters.failed("timeout")
       else if (this.#member) this.#member.counters.aborted += 1
       this.#pair?.primary("gone")
     }

@@ -1,5 +1,5 @@
-/** Ticks that one may be late without standing still: any garbage collection makes it late. */
-const mostLate = 4
+/** Ticks that one may come after the one before without standing still: any garbage collection makes it late. */
+const mostApart = 2
 
 /**
  * Time as this process lived through it, in milliseconds from its first tick; it moves with each tick and never goes
@@ -14,7 +14,7 @@ export class OwnTime {
 
   /** `every`: milliseconds between two ticks. */
   constructor(every: number) {
-    this.#most = every * mostLate
+    this.#most = every * mostApart
   }
 
   /** When the last tick was, by the clock. */

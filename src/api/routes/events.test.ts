@@ -44,6 +44,13 @@ async function told({ journal }: Store, after: string, events: number): Promise<
   return text.split("\n\n").slice(1, -1)
 }
 
+it("lets whoever comes while the store is away come again, instead of hearing nothing", async () => {
+  const store = await journalOf(["a"])
+  const away = { ...store, journal: { ...store.journal, end: () => Promise.reject(new Error("no answer")) } }
+  await expect(told(away, "1", 1)).rejects.toThrow(/terminated|fetch failed/)
+  await store.close()
+})
+
 it("goes on after what was heard last", async () => {
   const store = await journalOf(["a", "b", "c"])
   const [, second] = await store.journal.feed(0, 3)

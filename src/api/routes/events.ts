@@ -45,11 +45,17 @@ export function eventRoutes(api: FastifyInstance, parts: ApiParts): void {
       stop()
     })
     const after = placeIn(String(request.headers["last-event-id"] ?? request.query.after ?? ""))
-    if (after && !(await stillStands(parts.journal, after))) raw.write(await anew(parts.journal))
-    else if (after) {
-      const missed = await parts.journal.feed(after.sequence, mostBehind, request.query.app)
-      if (missed.length === mostBehind) raw.write("event: reset\ndata: {}\n\n")
-      for (const stored of missed) write(stored)
+    try {
+      if (after && !(await stillStands(parts.journal, after))) raw.write(await anew(parts.journal))
+      else if (after) {
+        const missed = await parts.journal.feed(after.sequence, mostBehind, request.query.app)
+        if (missed.length === mostBehind) raw.write("event: reset\ndata: {}\n\n")
+        for (const stored of missed) write(stored)
+      }
+    } catch {
+      // What was missed cannot be read now: whoever follows comes again, instead of hearing nothing.
+      raw.destroy()
+      return
     }
     live = true
     for (const stored of waiting) write(stored)

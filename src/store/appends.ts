@@ -2,10 +2,13 @@ import type { Clock } from "../ports/clock.ts"
 import type { Append, AppendOutcome } from "../ports/journal.ts"
 import { appendTogether, type Decided } from "./append-together.ts"
 import type { Dialect } from "./dialect.ts"
+import { StoreFailed, StoreFull, StoreReadOnly, StoreUnreachable } from "./errors.ts"
 
 /** Called around each commit of an append, so that a test can end the process exactly there. */
 export type OnPersisted = (point: "before-append" | "after-append", version: number) => void
 
+/** Appends of one transaction: more of them save nothing, and all wait for the last. */
+const appendsTogether = 200
 /** Events of one transaction, unless a single append has more. */
 const eventsTogether = 500
 
@@ -13,6 +16,24 @@ type Waiting = {
   readonly append: Append
   readonly tell: (outcome: AppendOutcome) => void
   readonly fail: (error: unknown) => void
+}
+
+/** Those who share a transaction. */
+class Group {
+  readonly #take: () => readonly Waiting[]
+  #members: readonly Waiting[] | undefined
+  /** `deciding`: certainly nothing is stored. `committing`: all or nothing is, and only the database knows. */
+  state: "waiting" | "deciding" | "committing" = "waiting"
+
+  constructor(take: () => readonly Waiting[]) {
+    this.#take = take
+  }
+
+  /** Closes it: whoever comes later is in the next one, which may come from now on. */
+  members(): readonly Waiting[] {
+    this.#members ??= this.#take()
+    return this.#members
+  }
 }
 
 /**
@@ -25,7 +46,7 @@ export class Appends {
   readonly #clock: Clock
   readonly #onPersisted: OnPersisted
   readonly #inRoom: <T>(write: () => Promise<T>) => Promise<T>
-  #waiting: readonly Waiting[] = []
+  #waiting: Waiting[] = []
   /** A transaction waits for its turn and will take them. */
   #isComing = false
 
@@ -44,7 +65,7 @@ export class Appends {
 
   append(append: Append): Promise<AppendOutcome> {
     return new Promise((tell, fail) => {
-      this.#waiting = [...this.#waiting, { append, tell, fail }]
+      this.#waiting.push({ append, tell, fail })
       this.#begin()
     })
   }
@@ -52,15 +73,14 @@ export class Appends {
   #begin(): void {
     if (this.#isComing || this.#waiting.length === 0) return
     this.#isComing = true
-    let group: readonly Waiting[] | undefined
-    void this.#write(() => {
-      if (group) return group
-      group = this.#take()
+    const take = () => {
+      const members = this.#take()
       this.#isComing = false
       // Those that did not fit wait for the next one, which may as well come now.
       this.#begin()
-      return group
-    })
+      return members
+    }
+    void this.#write(new Group(take))
   }
 
   /** Those who share a transaction, first come, first served: a stream, and a command, is in it once. */
@@ -72,7 +92,8 @@ export class Appends {
     for (const waiting of this.#waiting) {
       const { stream, command, events: more } = waiting.append
       const names = [`stream ${stream}`, ...(command ? [`command ${command.id}`] : [])]
-      const fits = group.length === 0 || events + more.length <= eventsTogether
+      const fits =
+        group.length === 0 || (group.length < appendsTogether && events + more.length <= eventsTogether)
       if (fits && !names.some((name) => taken.has(name))) {
         group.push(waiting)
         events += more.length
@@ -83,26 +104,24 @@ export class Appends {
     return group
   }
 
-  async #write(take: () => readonly Waiting[]): Promise<void> {
-    let undone = false
+  async #write(group: Group): Promise<void> {
     try {
-      const outcomes = await this.#inRoom(() =>
-        this.#transaction(take, () => {
-          undone = true
-        }),
-      )
-      for (const [i, { tell }] of take().entries()) {
+      const outcomes = await this.#inRoom(() => this.#transaction(group))
+      for (const [i, { tell }] of group.members().entries()) {
         const outcome = outcomes[i]
         if (outcome) tell(outcome)
       }
     } catch (error) {
-      const group = take()
-      if (undone && group.length > 1) {
-        // One of them is the reason, and none of the others may suffer from it.
-        await Promise.all(group.map((one) => this.#write(() => [one])))
+      const members = group.members()
+      if (group.state === "deciding" && members.length > 1 && !failsAll(error)) {
+        // One of them is the reason, and none of the others may suffer from it. One half after the other, as they wait
+        // for each other anyway: a connection each would leave none for the leases.
+        const middle = members.length >> 1
+        for (const half of [members.slice(0, middle), members.slice(middle)])
+          await this.#write(new Group(() => half))
         return
       }
-      for (const { tell, fail } of group) {
+      for (const { tell, fail } of members) {
         // Another writer took the place between our look and our write.
         if (this.#dialect.isTaken(error)) tell({ kind: "conflict" })
         else fail(error)
@@ -110,28 +129,25 @@ export class Appends {
     }
   }
 
-  /** `undone` is called when it took its appends and certainly wrote nothing. */
-  async #transaction(take: () => readonly Waiting[], undone: () => void): Promise<readonly AppendOutcome[]> {
+  async #transaction(group: Group): Promise<readonly AppendOutcome[]> {
     const dialect = this.#dialect
     const trx = await dialect.db.startTransaction().execute()
-    let taken = false
     let decided: readonly Decided[]
     try {
       await dialect.lockForAppend(trx)
-      const appends = take().map(({ append }) => append)
-      taken = true
+      const appends = group.members().map(({ append }) => append)
+      group.state = "deciding"
       decided = await appendTogether(trx, appends, this.#clock, dialect)
       this.#persist("before-append", decided)
+      group.state = "committing"
       await trx.commit().execute()
     } catch (error) {
+      // Nobody waits for the end of this one: its connection may be the very thing that died.
+      group.members()
       await trx
         .rollback()
         .execute()
-        .then(
-          () => taken && undone(),
-          // The connection may be the very thing that died.
-          () => undefined,
-        )
+        .catch(() => {})
       throw error
     }
     this.#persist("after-append", decided)
@@ -143,3 +159,7 @@ export class Appends {
       if (outcome.kind === "appended") this.#onPersisted(point, version)
   }
 }
+
+/** Whether it has nothing to do with what is appended. */
+const failsAll = (error: unknown): boolean =>
+  [StoreFailed, StoreFull, StoreReadOnly, StoreUnreachable].some((kind) => error instanceof kind)

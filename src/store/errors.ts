@@ -60,6 +60,18 @@ export class StoreFull extends Error {
   }
 }
 
+/** The database does not answer, or not in time. What was asked of it last may still happen. */
+export class StoreUnreachable extends Error {
+  override readonly name = "StoreUnreachable"
+
+  constructor(path: string, because: string, cause: unknown) {
+    super(
+      `the store ${path} cannot be reached: ${because}. What runs keeps running; nothing is changed until it answers.`,
+      { cause },
+    )
+  }
+}
+
 /** A write to a store that was opened read-only. */
 export class StoreReadOnly extends Error {
   override readonly name = "StoreReadOnly"

@@ -36,12 +36,15 @@ export async function heldLeases(
 ): Promise<ReadonlySet<string>> {
   const rows = await db
     .selectFrom("lease")
-    .select("key")
+    .select(["key", "epoch"])
     .where("owner", "is not", null)
-    .where((eb) =>
-      eb.or(writers.map(({ app, epoch }) => eb.and([eb("key", "=", `app/${app}`), eb("epoch", "=", epoch)]))),
+    .where(
+      "key",
+      "in",
+      writers.map(({ app }) => `app/${app}`),
     )
     .$if(locksRows, (query) => query.orderBy(lockOrder).forShare())
     .execute()
-  return new Set(rows.map(({ key }) => key.slice("app/".length)))
+  const newest = new Map(rows.map(({ key, epoch }) => [key, epoch]))
+  return new Set(writers.filter(({ app, epoch }) => newest.get(`app/${app}`) === epoch).map(({ app }) => app))
 }

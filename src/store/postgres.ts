@@ -10,7 +10,7 @@ import {
 import pg from "pg"
 import type { Dialect, Timeline } from "./dialect.ts"
 import { leastEpoch } from "./epochs.ts"
-import { StoreFull, StoreReadOnly } from "./errors.ts"
+import { StoreFull, StoreReadOnly, StoreUnreachable } from "./errors.ts"
 import type { Tables } from "./tables.ts"
 
 export type PostgresOptions = {
@@ -45,6 +45,10 @@ const refusals: ReadonlySet<string | undefined> = new Set(["42883", "42501", "0A
  */
 const timeline = sql<number>`cast(cast('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) as bit(32)) as bigint)`
 
+/** Longer than the database itself lets a statement take, or a transaction stand still. */
+const answerWithin = 20_000
+const unanswered = `it did not answer within ${answerWithin / 1_000} s, so what it was asked to store may be stored or not`
+
 /** Counts and instants fit a double exactly; the driver's default of text is for those that do not. */
 const int8 = 20
 
@@ -59,6 +63,8 @@ export function postgres({ url, primaryOnly = false, ahead = () => 0 }: Postgres
     max: 8,
     connectionTimeoutMillis: 5_000,
     statement_timeout: 15_000,
+    // The database's own patience is of no use when its answers are lost on the way, as one is that nobody sends.
+    query_timeout: answerWithin,
     // Whoever hangs with locks in hand is ended by the database.
     idle_in_transaction_session_timeout: 15_000,
     application_name: "immunity",
@@ -73,7 +79,10 @@ export function postgres({ url, primaryOnly = false, ahead = () => 0 }: Postgres
   // An idle connection that dies is no event: the next use opens another one.
   pool.on("error", () => {})
   // Nor is one that dies between two statements of a transaction: the next statement says so. Unheard, it would end us.
-  pool.on("connect", (client) => client.on("error", () => {}))
+  pool.on("connect", (client) => {
+    client.on("error", () => {})
+    endUnanswered(client)
+  })
   const reachable: PostgresPool = {
     connect: () =>
       pool.connect().catch((error: unknown) => {
@@ -109,7 +118,10 @@ export function postgres({ url, primaryOnly = false, ahead = () => 0 }: Postgres
       tells = found !== "untold"
       return found
     },
-    waitsFor: () => standbyAwaited(db),
+    waitsFor: () =>
+      standbyAwaited(url).catch((error: unknown) => {
+        throw translated(name, error)
+      }),
     lockForAppend: (trx) => advisoryLock(trx, appendLock),
     lockForSchema: (trx) => advisoryLock(trx, schemaLock),
     freeze: async (trx) => {
@@ -131,20 +143,48 @@ async function refuseStandby(name: string, client: pg.PoolClient): Promise<void>
 
 /**
  * A commit waits without an end for a synchronous standby that is away, and whoever asked for it hears nothing: only
- * another connection can see why. As a short wait is what such a standby is for, it is told of after a while.
+ * another connection can see why: one of its own, as all of the pool may wait like that. As a short wait is what such a
+ * standby is for, it is told of after a while.
  */
-async function standbyAwaited(db: Database<Tables>): Promise<string | undefined> {
-  const { rows } = await sql<{ names: string }>`
-    select current_setting('synchronous_standby_names') as names from pg_stat_activity
-    where datname = current_database() and usename = current_user and wait_event = 'SyncRep'
-      and state_change < clock_timestamp() - interval '3 seconds'
-    limit 1`.execute(db)
-  return (
-    rows[0] &&
-    `PostgreSQL waits for a synchronous standby that is away or behind (synchronous_standby_names = '${rows[0].names}'), ` +
-      "so nothing is stored and nothing is changed; what runs keeps running. Bring that standby back, or name another " +
-      "one there and reload: what waits goes on then"
-  )
+async function standbyAwaited(url: string): Promise<string | undefined> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 5_000,
+    application_name: "immunity",
+  })
+  client.on("error", () => {})
+  try {
+    await client.connect()
+    const { rows } = await client.query<{ names: string }>(`
+      select current_setting('synchronous_standby_names') as names from pg_stat_activity
+      where datname = current_database() and usename = current_user and wait_event = 'SyncRep'
+        and state_change < clock_timestamp() - interval '3 seconds'
+      limit 1`)
+    return (
+      rows[0] &&
+      `PostgreSQL waits for a synchronous standby that is away or behind (synchronous_standby_names = '${rows[0].names}'), ` +
+        "so nothing is stored and nothing is changed; what runs keeps running. Bring that standby back, or name another " +
+        "one there and reload: what waits goes on then"
+    )
+  } finally {
+    // Not waited for: it says goodbye to somebody who may be gone.
+    void client.end().catch(() => {})
+  }
+}
+
+/**
+ * A connection whose answer did not come is of no more use to anybody: whatever is asked on it waits behind that answer.
+ * Ended, it leaves the pool, and a rollback on it fails at once; the database rolls back by itself.
+ */
+function endUnanswered(client: pg.PoolClient): void {
+  const ask = client.query.bind(client) as (text: string, values?: unknown[]) => Promise<pg.QueryResult>
+  const query = (text: string, values?: unknown[]) =>
+    ask(text, values).catch((error: unknown) => {
+      if (isUnanswered(error)) void client.end().catch(() => {})
+      throw error
+    })
+  Object.assign(client, { query })
 }
 
 async function timelineOf(db: Database<Tables>): Promise<Timeline> {
@@ -175,17 +215,18 @@ function translated(name: string, error: unknown): unknown {
   if (code === readOnlyTransaction) return new StoreReadOnly(name)
   if (code?.startsWith("E") || code?.startsWith(interrupted) || isTimeout(error)) {
     const said = error instanceof Error ? error.message || code : String(error)
-    return new Error(
-      `the store ${name} cannot be reached: ${said}. What runs keeps running; nothing is changed until it answers.`,
-      { cause: error },
-    )
+    return new StoreUnreachable(name, isUnanswered(error) ? unanswered : `${said}`, error)
   }
   return error
 }
 
 const isTimeout = (error: unknown): boolean =>
   error instanceof Error &&
-  /timeout exceeded when trying to connect|Connection terminated/.test(error.message)
+  (isUnanswered(error) ||
+    /timeout exceeded when trying to connect|Connection terminated|not queryable/.test(error.message))
+
+const isUnanswered = (error: unknown): boolean =>
+  error instanceof Error && error.message === "Query read timeout"
 
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process"
-import { appendFileSync, chownSync, existsSync, readdirSync, rmSync } from "node:fs"
+import { appendFileSync, chownSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { temporaryFolder } from "../../src/main/demo/leftovers.ts"
@@ -127,7 +127,11 @@ export class PostgresServer {
     this.#child = undefined
     if (!child || child.exitCode !== null) return
     const gone = new Promise((resolve) => child.once("exit", resolve))
+    // Stopped first, so that it begins no other process: those it has would live on for a moment, and store something.
+    child.kill("SIGSTOP")
+    const others = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")
     child.kill("SIGKILL")
+    for (const pid of others.split(" ").filter(Boolean)) endNow(Number(pid))
     await gone
   }
 
@@ -148,6 +152,14 @@ export class PostgresServer {
 
   #run(tool: string, ...args: readonly string[]): void {
     execFileSync(join(this.#bin, tool), args, { ...this.#user, stdio: "ignore", cwd: this.#dir })
+  }
+}
+
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch {
+    // It ended by itself meanwhile.
   }
 }
 

@@ -21,13 +21,18 @@ export const inTheEngine: readonly Mutant[] = [
     },
     "leases are taken with a lost answer",
   ),
-  one(
-    "orders of a term that has ended are still given",
-    loop,
-    'if (until.aborted) return "the application is no longer held here"',
-    "",
-    '"replicas":2',
-    '"pause"',
+  metIn(
+    {
+      name: "orders of a term that has ended are still given",
+      file: loop,
+      edits: [
+        ['if (until.aborted) return "the application is no longer held here"', ""],
+        // What is on its way then is given up as well, and would not be sent.
+        ["effects, world, until)", "effects, world, new AbortController().signal)"],
+      ],
+      needs: ['"replicas":2', '"pause"'],
+    },
+    "a term ends while its orders are given",
   ),
   one("the age of the lease is not looked at", loop, "if (age > actWithin) return", "if (age > 1e12) return"),
   metIn(

@@ -1,5 +1,5 @@
 import takenWithALostAnswer from "../../corpus/taken-with-a-lost-answer.json" with { type: "json" }
-import { at, world } from "../../edge-cases.ts"
+import { at, secondAt, world } from "../../edge-cases.ts"
 import { FaultsDuring, type Fired, ListedFaults } from "../../faults.ts"
 import type { Story } from "../../shrink.ts"
 import { between, type MadeWorld, planned, rollout, says, shareOf, unusual, when } from "../made-world.ts"
@@ -23,6 +23,25 @@ export const worldsOfCalls = {
     scenario: world("good", [{ at: 20_000, kind: "crash", replica: 0, forMs: 20_000 }], 2),
     variations: between(228, 237).map((tenths) => tenths * 100),
     faults: (forMs) => new ListedFaults([fault("plane2>store.take-leases", 1, "duplicate", forMs)]),
+  },
+  // Whoever holds it hears by its next write that it holds it no longer, and has only begun to give its orders.
+  "a term ends while its orders are given": {
+    scenario: world("good", [unusual]),
+    variations: between(0, 5).map((fifths) => fifths * 200),
+    faults: () => new FaultsDuring("plane1>agent.routes", "slow-ack", secondAt, secondAt + 15_000, 2_500),
+    also: (cluster, later) =>
+      when(
+        cluster,
+        () => rollout(cluster, 2, "sandbox")?.phase.name === "provisioning",
+        () => {
+          // A late copy of its own question.
+          cluster.store.takeLeases(["app/papi"], "plane1")
+          cluster.trouble()
+          says(cluster, { type: "pause", reason: "lunch" })
+          says(cluster, { type: "resume", rollout: undefined, reason: "back" })
+        },
+        later,
+      ),
   },
   "leases are taken with a lost answer": story(takenWithALostAnswer as unknown as Story),
 

@@ -9,6 +9,7 @@ import type { RouterCounters } from "../ports/counters.ts"
 import type { StoredEvent } from "../ports/journal.ts"
 import type { Snapshot } from "../ports/snapshots.ts"
 import { backOff } from "./back-off.ts"
+import { CommitReader } from "./commit-reader.ts"
 import type { Eyes } from "./eyes.ts"
 import type { Gate } from "./gate.ts"
 import { type Glance, glanceAt } from "./glance.ts"
@@ -17,7 +18,6 @@ import { killSwitchSet, Ledger } from "./ledger.ts"
 import { factsFor, roomIn, type World } from "./observe.ts"
 import { type Parts, sentence, untilNextLook } from "./parts.ts"
 import { Performer } from "./perform.ts"
-import { newCommits, pollPause } from "./poll.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
 import type { Rounds } from "./rounds.ts"
 import type { Place, Shelf } from "./shelf.ts"
@@ -47,9 +47,6 @@ export type Shared = {
   readonly moves: (app: AppName, moving: boolean) => void
 }
 
-/** For servers that do not answer a term waits this long before it looks for commits, in milliseconds. */
-const unheardFor = 30_000
-
 /** Why a sleep ends early; nobody reads it. */
 const news = "news"
 
@@ -63,11 +60,7 @@ export class ApplicationLoop implements Holding {
   #term: AbortController | undefined
   readonly #silence: Silence
   #poke = new AbortController()
-  #look = new AbortController()
-  /** Ends the look at its repository that is under way. */
-  #reading = new AbortController()
-  /** Until all servers were heard in this term. */
-  #unheard: AbortController | undefined
+  readonly #reader: CommitReader
   readonly #world: Place<World>
   #glance: Glance | undefined
   #finished: Promise<unknown> = Promise.resolve()
@@ -95,8 +88,7 @@ export class ApplicationLoop implements Holding {
         // Whoever adds an application again waits neither for a look that was put off while it was gone nor for one
         // at the repository that it had.
         if (events.some(({ event, version }) => event.type === "app-added" && version > 1)) {
-          this.#reading.abort(news)
-          this.hint()
+          this.#reader.startOver()
         }
         this.poke()
       },
@@ -104,6 +96,14 @@ export class ApplicationLoop implements Holding {
       room: () => roomIn(this.world, this.#refusedForRoom),
     }
     this.ledger = new Ledger(app, parts, shared.budget, told, shared.shelf)
+    this.#reader = new CommitReader({
+      parts,
+      ledger: this.ledger,
+      asking: shared.asking,
+      foundAt: () => this.#seen().foundAt,
+      held: () => shared.tenure.held,
+      problem: (part, problem) => this.#problem(part, problem),
+    })
   }
 
   /** What its servers said last. */
@@ -117,8 +117,7 @@ export class ApplicationLoop implements Holding {
     this.ledger.epoch = epoch
     const term = new AbortController()
     this.#term = term
-    this.#unheard = new AbortController()
-    this.#look = new AbortController()
+    this.#reader.begin()
     this.#finished = this.#finished.then(() => this.#work(epoch, term.signal))
   }
 
@@ -126,9 +125,7 @@ export class ApplicationLoop implements Holding {
     this.#term?.abort()
     // Whatever sleeps is woken by these alone: a signal made of two, for each of ten thousand sleepers, is a lot of memory.
     this.poke()
-    this.#look.abort(news)
-    this.#reading.abort(news)
-    this.#unheard?.abort(news)
+    this.#reader.end()
   }
 
   follow(): void {
@@ -170,12 +167,12 @@ export class ApplicationLoop implements Holding {
 
   /** The repository may have something new: a hint, nothing more. */
   hint(): void {
-    this.#look.abort(news)
+    this.#reader.hint()
   }
 
   async #work(epoch: number, until: AbortSignal): Promise<void> {
     await this.#understand(until)
-    if (!until.aborted) await Promise.all([this.#turns(epoch, until), this.#poll(until)])
+    if (!until.aborted) await Promise.all([this.#turns(epoch, until), this.#reader.read(until)])
     // What kept this one from its work keeps it no longer: the work is another's now.
     this.problems.clear()
     this.#measures = []
@@ -279,7 +276,7 @@ export class ApplicationLoop implements Holding {
       await this.ledger.apply({ ...fact, at: clock.now(), by: "immunity" })
     }
     if (until.aborted) return false
-    this.#heard(world)
+    this.#reader.looked([...this.#parts.agents.keys()].filter((server) => !world.servers.has(server)))
     const { state } = this.ledger
     const known = this.#asked?.state === state ? this.#asked.effects : undefined
     const { effects, wakeAt } = wanted(state, clock.now(), known)
@@ -297,20 +294,6 @@ export class ApplicationLoop implements Holding {
     }
     if (!ordered && !this.#underWay()) performer.prune(this.ledger.state, world, until)
     return ordered
-  }
-
-  /** Once all servers answered there is nothing to wait for before the repository is asked. */
-  #heard({ servers }: World): void {
-    if (!this.#unheard) return
-    const silent = [...this.#parts.agents.keys()].filter((server) => !servers.has(server))
-    if (silent.length === 0) {
-      this.#unheard.abort(news)
-      this.#unheard = undefined
-    } else
-      this.#problem(
-        "commits",
-        `they are asked for in at most ${unheardFor / 1_000} s: ${silent.join(", ")} may know of releases that are not in the journal`,
-      )
   }
 
   #seen(): Glance {
@@ -407,41 +390,6 @@ export class ApplicationLoop implements Holding {
   #withRefusing(fact: Fact): Fact {
     const refusing = [...this.world.servers.values()].flatMap(({ router }) => router?.refusing ?? [])
     return fact.type === "looked" && refusing.length > 0 ? { ...fact, refusing } : fact
-  }
-
-  async #poll(until: AbortSignal): Promise<void> {
-    const { clock } = this.#parts
-    const pause = () => pollPause(this.#seen().foundAt, this.#parts, this.#shared.tenure.held)
-    const sleep = async (forMs: Duration): Promise<void> => {
-      if (until.aborted) return
-      await clock.sleep(forMs, this.#look.signal)
-      // One that came while the repository was being read counts as well: what it tells of may be newer.
-      if (this.#look.signal.aborted) this.#look = new AbortController()
-    }
-    // That a journal is of an earlier time shows by the numbers that servers know and it does not: none is given out before.
-    if (this.#unheard) await clock.sleep(unheardFor, this.#unheard.signal)
-    this.#unheard = undefined
-    this.#problem("commits", undefined)
-    // After a start not all repositories are asked at once; one that was never looked at does not wait.
-    if (this.#seen().foundAt !== undefined)
-      await sleep(Math.max(0, pause() - this.#parts.pace.poll) * fractionOf(this.ledger.app))
-    while (!until.aborted) {
-      const reading = new AbortController()
-      try {
-        await this.#shared.asking.through(async () => {
-          if (until.aborted) return
-          this.#reading = reading
-          for (const input of await newCommits(this.#parts, this.ledger.peek(), reading.signal))
-            await this.ledger.apply(input)
-        })
-        this.#problem("source", undefined)
-      } catch (error) {
-        if (until.aborted) return
-        if (!reading.signal.aborted) this.#problem("source", sentence(error))
-      }
-      if (reading.signal.aborted) continue
-      await sleep(pause())
-    }
   }
 
   #problem(label: string, problem: string | undefined): void {

@@ -38,6 +38,15 @@ it("an agent that answers is nothing to tell of, and one that never comes up is"
   const say = (sentence: string) => said.push(sentence)
   await tellOfOwnMachine({ observe: async () => ({}) as Observed }, clock, say, ending.signal)
   expect(said).toEqual([])
+  now = 0
+  const late = [true, false]
+  const slow = async (_: readonly string[], signal: AbortSignal) => {
+    if (late.shift())
+      await new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason)))
+    return {} as Observed
+  }
+  await tellOfOwnMachine({ observe: slow }, clock, say, ending.signal)
+  expect([said, late]).toEqual([[], []])
   const observe = () => Promise.reject(new Error("no agent answers at agent.sock"))
   await tellOfOwnMachine({ observe }, clock, say, ending.signal)
   expect(said).toEqual([expect.stringContaining("no agent answers")])

@@ -3,7 +3,7 @@ import type { Clock } from "../ports/clock.ts"
 
 const every = 1_000
 const patience = 5_000
-/** An agent that was just begun does not answer yet. */
+/** An agent that was just begun does not answer yet, and one with much to do answers late. */
 const begins = 20_000
 
 /**
@@ -22,7 +22,12 @@ export async function tellOfOwnMachine(
     const asked = AbortSignal.any([signal, AbortSignal.timeout(patience)])
     const problem = await agent.observe([], asked).then(
       () => undefined,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      (error: unknown) =>
+        asked.aborted
+          ? `no agent answers within ${patience / 1_000} s`
+          : error instanceof Error
+            ? error.message
+            : String(error),
     )
     if (signal.aborted) return
     if (problem === undefined) {

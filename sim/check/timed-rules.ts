@@ -85,7 +85,10 @@ export class TimedRules {
   }
 
   #mustBeGone({ app, rollout, at }: Leaving): void {
-    if (this.#cluster.troubleAt > at - goneWithin || this.#excused()) return
+    const { cut, server, troubleAt } = this.#cluster
+    if (troubleAt > at - goneWithin || this.#excused()) return
+    // Nobody can tell the router.
+    if (cut.size > 0 || server.routerProblem !== undefined) return
     const { log } = this.#checks
     const past = log.past(app, rollout)
     const state = log.state(app)

@@ -97,8 +97,7 @@ function healthyWeights(app: Application, region: Region): Readonly<Record<Rollo
   if (stable === undefined)
     return active !== undefined && rollout && askedShare(rollout) > 0 && fresh > 0 ? { [active]: 100 } : {}
   if (active === undefined || !rollout) return old > 0 ? { [stable]: 100 } : {}
-  const leaving = rollout.phase.name === "aborting" || rollout.phase.name === "rolling-back"
-  if (leaving) return leavingWeights(app, region, rollout, stable, active, old, fresh)
+  if (isLeaving(rollout)) return leavingWeights(app, region, rollout, stable, active, old, fresh)
   const { size } = regionPolicy(rollout)
   let share = Math.min(askedShare(rollout), fresh / size)
   if (old === 0 && fresh > 0 && askedShare(rollout) > 0) share = 1
@@ -125,3 +124,9 @@ function leavingWeights(
   const percent = takers === 0 ? 100 : Math.min(had, Math.round((1 - old / size) * 100))
   return { [stable]: 100 - percent, [active]: percent }
 }
+
+/** Its users go back, because it failed, or because it is halted or unwatched. */
+const isLeaving = ({ phase }: Rollout): boolean =>
+  phase.name === "aborting" ||
+  phase.name === "rolling-back" ||
+  (phase.name === "holding" && phase.hold.weight === "zero")

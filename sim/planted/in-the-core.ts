@@ -66,13 +66,15 @@ export const inTheCore: readonly Mutant[] = [
     "a person halts a step",
   ),
   metIn(
-    one(
-      "a hold at zero keeps its share",
-      traffic,
-      'if (phase.name === "holding" && phase.hold.weight === "zero") return 0',
-      "",
-      '"halt"',
-    ),
+    {
+      name: "a hold at zero keeps its share",
+      file: traffic,
+      edits: [
+        ['if (phase.name === "holding" && phase.hold.weight === "zero") return 0', ""],
+        [' ||\n  (phase.name === "holding" && phase.hold.weight === "zero")', ""],
+      ],
+      needs: ['"halt"'],
+    },
     "a person halts a step",
   ),
   one(

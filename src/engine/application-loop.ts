@@ -16,7 +16,7 @@ import { type Glance, glanceAt } from "./glance.ts"
 import type { SnapshotKeeper } from "./keep-snapshots.ts"
 import { killSwitchSet, Ledger } from "./ledger.ts"
 import { factsFor, roomIn, type World } from "./observe.ts"
-import { type Parts, sentence, untilNextLook } from "./parts.ts"
+import { news, type Parts, sentence, untilNextLook } from "./parts.ts"
 import { Performer } from "./perform.ts"
 import type { RollbackBudget } from "./rollback-budget.ts"
 import type { Rounds } from "./rounds.ts"
@@ -46,9 +46,6 @@ export type Shared = {
   /** Something is under way, so that what changes on the servers should be known soon. */
   readonly moves: (app: AppName, moving: boolean) => void
 }
-
-/** Why a sleep ends early; nobody reads it. */
-const news = "news"
 
 /** One application's engine: look, decide, store, act, sleep; as long as it is held. */
 export class ApplicationLoop implements Holding {

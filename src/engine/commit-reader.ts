@@ -3,14 +3,11 @@ import type { ServerName } from "../core/model/ids.ts"
 import type { Duration, Instant } from "../core/model/time.ts"
 import type { Gate } from "./gate.ts"
 import type { Ledger } from "./ledger.ts"
-import { type Parts, sentence } from "./parts.ts"
+import { news, type Parts, sentence } from "./parts.ts"
 import { newCommits, pollPause } from "./poll.ts"
 
 /** For servers that do not answer a term waits this long before it looks for commits, in milliseconds. */
 const unheardFor = 30_000
-
-/** Why a sleep ends early; nobody reads it. */
-const news = "news"
 
 /** What one application's reader shares with the rest of it. */
 export type ReaderParts = {

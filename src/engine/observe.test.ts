@@ -1,7 +1,7 @@
 import { expect, it } from "vitest"
-import type { Observed } from "../ports/agent.ts"
 import { served } from "../testing/core-stories.ts"
 import { papiPolicy } from "../testing/core-world.ts"
+import { serverWith } from "../testing/observed.ts"
 import { factsFor } from "./observe.ts"
 
 it("what a job came to is not heard where servers are ahead: it might begin a rollout with the number that shows it", () => {
@@ -10,34 +10,10 @@ it("what a job came to is not heard where servers are ahead: it might begin a ro
   const [job] = core.state.commits.flatMap(({ state }) => (state.name === "building" ? [state.job] : []))
   if (job === undefined) throw new Error("nothing is being built")
   const heard = (instance: string) => {
-    const local: Observed = {
-      server: "local",
-      at: 0,
-      instances: [
-        {
-          id: instance,
-          app: "papi",
-          state: "ready",
-          address: "127.0.0.1:1",
-          startedAt: 0,
-          exit: undefined,
-          memory: undefined,
-          differences: [],
-          probe: undefined,
-        },
-      ],
-      jobs: [
-        {
-          id: job,
-          app: "papi",
-          state: "ended",
-          startedAt: 0,
-          outcome: { kind: "failed", because: "no disk" },
-        },
-      ],
-      router: undefined,
-      routerProblem: undefined,
-      diskFree: 1,
+    const outcome = { kind: "failed", because: "no disk" } as const
+    const local = {
+      ...serverWith("local", [instance]),
+      jobs: [{ id: job, app: "papi", state: "ended", startedAt: 0, outcome } as const],
     }
     const world = { servers: new Map([["local", local]]), problems: {} }
     return factsFor(core.state, world, new Map(), []).map(({ type }) => type)

@@ -96,3 +96,6 @@ export interface Log {
 }
 
 export const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Why a sleep ends early; nobody reads it. */
+export const news = "news"

@@ -2,28 +2,14 @@ import { expect, it } from "vitest"
 import type { RouteSpec } from "../core/pipeline/effects.ts"
 import { nothing } from "../core/pipeline/nothing.ts"
 import type { Observed } from "../ports/agent.ts"
+import { serverWith } from "../testing/observed.ts"
 import { released, type World } from "./observe.ts"
 import { sparing, straysIn } from "./strays.ts"
 
 const papi = nothing("papi")
 const server = (name: string, ids: readonly string[], released?: readonly string[]): Observed => ({
-  server: name,
-  at: 0,
-  instances: ids.map((id) => ({
-    id,
-    app: id.split("-")[0] ?? "",
-    state: "ready",
-    address: "127.0.0.1:1",
-    startedAt: 0,
-    exit: undefined,
-    memory: undefined,
-    differences: [],
-    probe: undefined,
-  })),
-  jobs: [],
+  ...serverWith(name, ids),
   router: released && { pid: 1, apps: {}, inFlight: {}, released, listeners: {}, degraded: undefined },
-  routerProblem: undefined,
-  diskFree: 1,
 })
 const worldOf = (...servers: readonly Observed[]): World => ({
   servers: new Map(servers.map((one) => [one.server, one])),

@@ -1,15 +1,13 @@
 import type { AppName } from "../core/model/ids.ts"
 import type { Duration } from "../core/model/time.ts"
 import { type Lease, presenceOf } from "../ports/leases.ts"
-import { type Parts, sentence } from "./parts.ts"
+import { news, type Parts, sentence } from "./parts.ts"
 
 const presenceFor = 8_000
 const renewEvery = 2_000
 const lookEvery = 1_000
 /** An answer usually takes milliseconds. */
 const late = 4_000
-/** Why a sleep ends early; nobody reads it. */
-const news = "news"
 /** Each time it has looked so often, it asks for what is its own as well. */
 const ownEvery = 16
 /** Nothing is ordered in the last part of a presence: whoever comes next may already act. */

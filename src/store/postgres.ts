@@ -142,8 +142,8 @@ async function refuseStandby(name: string, client: pg.PoolClient): Promise<void>
 }
 
 /**
- * A commit waits without an end for a synchronous standby that is away, and whoever asked for it hears nothing: only
- * another connection can see why: one of its own, as all of the pool may wait like that. As a short wait is what such a
+ * A commit waits without an end for a synchronous standby that is away, and whoever asked for it hears nothing. Only
+ * another connection can see why, and one of its own, as all of the pool may wait like that. As a short wait is what such a
  * standby is for, it is told of after a while.
  */
 async function standbyAwaited(url: string): Promise<string | undefined> {

@@ -9,7 +9,8 @@ type UnderTest = {
   readonly close: () => Promise<void>
 }
 
-const paused = (reason: string): Recorded => ({
+/** An event that any state of an application can take. */
+export const paused = (reason: string): Recorded => ({
   at: 1_700_000_000_000,
   by: "eva",
   because: reason,

@@ -7,7 +7,7 @@ import { type Lease, type Leases, presenceOf } from "../ports/leases.ts"
 import type { Notice } from "../ports/notifier.ts"
 import { unpack } from "../ports/packed.ts"
 import type { Snapshots } from "../ports/snapshots.ts"
-import { appendsContract } from "./appends-contract.ts"
+import { appendsContract, paused } from "./appends-contract.ts"
 import { served } from "./core-stories.ts"
 
 /** A journal and what lies beside it: its evidence, the leases that fence both, and the kill switch; all empty. */
@@ -21,13 +21,6 @@ export type JournalUnderTest = {
   readonly pass: (ms: number) => Promise<void>
   readonly close: () => Promise<void>
 }
-
-const paused = (reason: string): Recorded => ({
-  at: 1_700_000_000_000,
-  by: "eva",
-  because: reason,
-  event: { type: "app-paused", reason },
-})
 
 const notice = (id: string): Notice => ({
   to: "https://hooks.example/x",
